@@ -1,0 +1,50 @@
+"""What can go wrong, as a tree.
+
+    NasError                 one clear line for the user; the command line prints it and ends with exit code 2
+    ├── InputError           an option or argument breaks a rule (also a ValueError)
+    ├── ArchitectureError    a network that cannot exist: the message names the layer (also a ValueError)
+    ├── DataError            a data set is unknown, missing, damaged or inconsistent
+    ├── SpaceError           a search space cannot be found or read, raises, or returns something else than a candidate
+    ├── BudgetError          no candidate of the space can meet the budget
+    ├── StudyError           a study is unknown, was made with other settings, or its database cannot be used
+    ├── ExportError          a frozen model failed its check, or would overwrite a file
+    └── WorkerError          a worker process ended while it trained a candidate
+
+Every message says the rule, what was given, and what to do.
+"""
+
+
+class NasError(Exception):
+    """Base of all errors that `nas` raises on purpose."""
+
+
+class InputError(NasError, ValueError):
+    """An option or argument breaks a rule."""
+
+
+class ArchitectureError(NasError, ValueError):
+    """A network that cannot exist."""
+
+
+class DataError(NasError):
+    """A data set is unknown, missing, damaged or inconsistent."""
+
+
+class SpaceError(NasError):
+    """A search space cannot be found, read or used."""
+
+
+class BudgetError(NasError):
+    """No candidate of the space can meet the budget."""
+
+
+class StudyError(NasError):
+    """A study is unknown, was made with other settings, or its database cannot be used."""
+
+
+class ExportError(NasError):
+    """A frozen model failed its check, or would overwrite a file."""
+
+
+class WorkerError(NasError):
+    """A worker process ended while it trained a candidate."""
