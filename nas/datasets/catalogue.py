@@ -1,0 +1,143 @@
+"""The built-in data sets, as data: what their files are called, hold, and hash to."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nas.errors import DataError
+
+Part = Literal["train", "test"]
+DIGITS = tuple("0123456789")
+GREY_28 = (1, 28, 28)
+PARTS: tuple[Part, Part] = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Builtin:
+    """A data set that can be fetched by name."""
+
+    name: str
+    title: str
+    folder: str  # below the data folder, as torchvision lays it out
+    n_images: Mapping[Part, int]
+    image_shape: tuple[int, int, int]  # (channels, height, width)
+    classes: tuple[str, ...]
+    files: Mapping[Part, tuple[str, ...]]  # IDX: images, labels; CIFAR-10: its batches
+    format: Literal["idx", "cifar"] = "idx"
+    md5: Mapping[str, str] = field(default_factory=dict)  # of the unpacked official files, where known
+    transposed: bool = False  # EMNIST stores its images mirrored along the diagonal
+    also: tuple[str, ...] = ()  # files that only torchvision needs
+
+
+def _idx(train: str, test: str) -> dict[Part, tuple[str, ...]]:
+    return {
+        "train": (f"{train}-images-idx3-ubyte", f"{train}-labels-idx1-ubyte"),
+        "test": (f"{test}-images-idx3-ubyte", f"{test}-labels-idx1-ubyte"),
+    }
+
+
+BUILTINS = {
+    builtin.name: builtin
+    for builtin in (
+        Builtin(
+            name="mnist",
+            title="MNIST",
+            folder="MNIST/raw",
+            n_images={"train": 60_000, "test": 10_000},
+            image_shape=GREY_28,
+            classes=DIGITS,
+            files=_idx("train", "t10k"),
+            md5={
+                "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+                "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+                "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+                "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+            },
+        ),
+        Builtin(
+            name="fashion-mnist",
+            title="Fashion-MNIST",
+            folder="FashionMNIST/raw",
+            n_images={"train": 60_000, "test": 10_000},
+            image_shape=GREY_28,
+            classes=(
+                "T-shirt/top",
+                "Trouser",
+                "Pullover",
+                "Dress",
+                "Coat",
+                "Sandal",
+                "Shirt",
+                "Sneaker",
+                "Bag",
+                "Ankle boot",
+            ),
+            files=_idx("train", "t10k"),
+        ),
+        Builtin(
+            name="kmnist",
+            title="Kuzushiji-MNIST",
+            folder="KMNIST/raw",
+            n_images={"train": 60_000, "test": 10_000},
+            image_shape=GREY_28,
+            classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+            files=_idx("train", "t10k"),
+        ),
+        Builtin(
+            name="emnist-digits",
+            title="EMNIST Digits",
+            folder="EMNIST/raw",
+            n_images={"train": 240_000, "test": 40_000},
+            image_shape=GREY_28,
+            classes=DIGITS,
+            files=_idx("emnist-digits-train", "emnist-digits-test"),
+            transposed=True,
+        ),
+        Builtin(
+            name="emnist-balanced",
+            title="EMNIST Balanced",
+            folder="EMNIST/raw",
+            n_images={"train": 112_800, "test": 18_800},
+            image_shape=GREY_28,
+            classes=tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"),
+            files=_idx("emnist-balanced-train", "emnist-balanced-test"),
+            transposed=True,
+        ),
+        Builtin(
+            name="cifar10",
+            title="CIFAR-10",
+            folder="cifar-10-batches-py",
+            n_images={"train": 50_000, "test": 10_000},
+            image_shape=(3, 32, 32),
+            classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+            files={"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)},
+            format="cifar",
+            md5={
+                "data_batch_1": "c99cafc152244af753f735de768cd75f",
+                "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+                "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+                "data_batch_4": "634d18415352ddfa80567beed471001a",
+                "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+                "test_batch": "40351d587109b95175f43aff81a1287e",
+            },
+            also=("batches.meta",),
+        ),
+    )
+}
+
+
+def names() -> tuple[str, ...]:
+    """The names of the built-in data sets."""
+    return tuple(BUILTINS)
+
+
+def builtin(name: str) -> Builtin:
+    """The built-in data set of that name; DataError, naming the nearest, if there is none."""
+    if name in BUILTINS:
+        return BUILTINS[name]
+    nearest = difflib.get_close_matches(name.lower(), BUILTINS, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]}? " if nearest else ""
+    raise DataError(
+        f"there is no data set {name!r}: {hint}Choose one of {', '.join(BUILTINS)}, folder:PATH or npz:PATH"
+    )
