@@ -9,6 +9,7 @@ from nas.errors import DataError
 
 Part = Literal["train", "test"]
 DIGITS = tuple("0123456789")
+FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 GREY_28 = (1, 28, 28)
 PARTS: tuple[Part, Part] = ("train", "test")
 
@@ -61,19 +62,14 @@ BUILTINS = {
             folder="FashionMNIST/raw",
             n_images={"train": 60_000, "test": 10_000},
             image_shape=GREY_28,
-            classes=(
-                "T-shirt/top",
-                "Trouser",
-                "Pullover",
-                "Dress",
-                "Coat",
-                "Sandal",
-                "Shirt",
-                "Sneaker",
-                "Bag",
-                "Ankle boot",
-            ),
+            classes=FASHION,
             files=_idx("train", "t10k"),
+            md5={
+                "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+                "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+                "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+                "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+            },
         ),
         Builtin(
             name="kmnist",

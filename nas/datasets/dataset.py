@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from nas.errors import DataError
@@ -46,12 +45,15 @@ class Dataset:
             raise DataError(
                 f"a winner is confirmed on a test set, but {self.name} has none: add one beside its training part"
             )
-        return self.reader()
+        try:
+            return self.reader()
+        except OSError as error:
+            raise DataError(f"the test images of {self.name} cannot be read ({error}): see to that file") from error
 
 
 def fingerprint(images: Tensor, labels: Tensor) -> str:
     """The first 16 hexadecimal digits of a SHA-256 over shape, images and labels: equal content, equal fingerprint."""
     digest = hashlib.sha256(str(tuple(images.shape)).encode())
-    digest.update(memoryview(images.contiguous().numpy()).cast("B"))
-    digest.update(memoryview(labels.to(torch.int64).contiguous().numpy()).cast("B"))
+    digest.update(images.contiguous().numpy().data)
+    digest.update(labels.contiguous().numpy().data)
     return digest.hexdigest()[:16]

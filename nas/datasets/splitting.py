@@ -63,7 +63,7 @@ def split(dataset: Dataset, n_validation: int | None = None, seed: int = 0) -> S
 
 
 def normalisation(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of images / 255 for each channel, exact: from counts of the 256 values, no float copy.
+    """Mean and standard deviation of images / 255 for each channel: exact, from counts of the 256 values.
 
     `images` is uint8, (n, channels, height, width). The standard deviation is never below 1 / 255.
     """
@@ -91,8 +91,8 @@ def _checked(n_validation: int | None, counts: list[int]) -> int:
         return min(max(sum(counts) // DEFAULT_SHARE, least), most)
     if not least <= n_validation <= most:
         raise InputError(
-            f"a validation part takes {least} to {most} of these {sum(counts)} images, so that every class is both trained "
-            f"and validated on, but got {n_validation=}: choose a number between"
+            f"a validation part takes {least} to {most} of these {sum(counts)} images, so that every class is both "
+            f"trained and validated on, but got {n_validation=}: choose a number between"
         )
     return n_validation
 

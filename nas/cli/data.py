@@ -1,0 +1,59 @@
+"""`nas data`: what data sets there are, where they lie, and fetching them."""
+
+from pathlib import Path
+
+import click
+
+from nas import datasets
+from nas.datasets.catalogue import BUILTINS, Builtin
+
+HEADER = ("name", "images", "shape", "classes", "where")
+
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder of data sets. Default: the folder in NAS_DATA_DIR, else the user's cache folder.",
+)
+
+
+@click.group()
+def data() -> None:
+    """List and fetch data sets.
+
+    Example: nas data list
+    """
+
+
+@data.command()
+@click.argument("name")
+@data_dir_option
+def fetch(name: str, data_dir: Path | None) -> None:
+    """Fetch the data set NAME, verify it, and print where it lies.
+
+    Example: nas data fetch mnist
+    """
+    root = datasets.fetch(name, data_dir)
+    for note in datasets.load(name, root).notes:
+        click.echo(note, err=True)
+    click.echo(datasets.where(name, root))
+
+
+@data.command("list")
+@data_dir_option
+def list_(data_dir: Path | None) -> None:
+    """List the built-in data sets and where they are found.
+
+    Example: nas data list --data-dir ~/data
+    """
+    rows = [HEADER, *(_row(known, data_dir) for known in BUILTINS.values())]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    click.echo("\nand your own: folder:PATH (PATH/train/CLASS/*.png), npz:PATH (x_train, y_train, x_test, y_test)")
+
+
+def _row(known: Builtin, data_dir: Path | None) -> tuple[str, ...]:
+    images = " + ".join(f"{n:,}" for n in known.n_images.values())
+    shape = "×".join(map(str, known.image_shape))
+    place = datasets.where(known.name, data_dir) or f"not here: nas data fetch {known.name}"
+    return known.name, images, shape, str(len(known.classes)), str(place)

