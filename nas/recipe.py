@@ -1,11 +1,10 @@
 """How a network is trained, as plain frozen data."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import isfinite
 from typing import Any, Literal, get_args
 
-from nas.architecture import digest_of
 from nas.errors import InputError
 
 Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
@@ -41,6 +40,12 @@ class Augmentation:
         """Whether any image is cropped."""
         return self.crop > 0 and self.crop_probability > 0
 
+    def effective(self) -> "Augmentation":
+        """The same augmentation with everything that has no effect at its default."""
+        if self.crops:
+            return self
+        return replace(self, crop=0, crop_probability=0.0, crop_position=Augmentation.crop_position)
+
     def __str__(self) -> str:
         parts = [f"rotation ±{self.rotation:g}°"] * (self.rotation > 0)
         parts += [f"translation ±{self.translation:g}"] * (self.translation > 0)
@@ -66,7 +71,8 @@ class Recipe:
     step_epochs: int = 15  # step: epochs between two reductions
     step_factor: float = 0.1  # step: what the rate is multiplied with
     label_smoothing: float = 0.0
-    ema: float = 0.0  # decay a step of the averaged weights, which are then the ones evaluated and kept; 0: none
+    # Averaged weights (an exponential moving average) are what is evaluated and kept; its window in epochs; 0: none
+    ema: float = 0.0
     dropout_schedule: DropoutSchedule = "constant"  # rates over the training: as they are, from 0 up, or down to 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -79,9 +85,9 @@ class Recipe:
         _check_range(self, "lr", 0, None)
         if self.lr == 0:
             raise InputError("lr must be above 0, but got 0")
-        for name in ("momentum", "label_smoothing", "ema"):
+        for name in ("momentum", "label_smoothing"):
             _check_range(self, name, 0, 0.99999)
-        for name in ("weight_decay", "step_factor"):
+        for name in ("weight_decay", "step_factor", "ema"):
             _check_range(self, name, 0, None)
         _check_range(self, "warmup", 0, 0.99)
         if self.nesterov and self.momentum == 0:
@@ -99,10 +105,22 @@ class Recipe:
         except TypeError as error:
             raise InputError(f"a recipe must be what Recipe.to_dict() gives, but {error}") from error
 
-    @property
-    def digest(self) -> str:
-        """Sixteen hexadecimal digits that are the same for the same recipe, on every machine."""
-        return digest_of(self.to_dict())
+    def effective(self) -> "Recipe":
+        """The same training with everything that has no effect on it at its default: equal if trained equally."""
+        idle: dict[str, Any] = {}
+        if self.optimizer not in ("sgd", "rmsprop"):
+            idle["momentum"] = Recipe.momentum
+        if self.optimizer != "sgd":
+            idle["nesterov"] = Recipe.nesterov
+        if self.weight_decay == 0:
+            idle["decay_all"] = Recipe.decay_all
+        if self.schedule == "step" and self.step_epochs >= self.epochs:
+            idle["schedule"] = "constant"
+        if {**vars(self), **idle}["schedule"] != "step":
+            idle |= {"step_epochs": Recipe.step_epochs, "step_factor": Recipe.step_factor}
+        if self.schedule in ("constant", "step"):
+            idle["warmup"] = Recipe.warmup
+        return replace(self, **idle, augmentation=self.augmentation.effective())
 
     def __str__(self) -> str:
         optimizer = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}[self.optimizer]
@@ -114,7 +132,7 @@ class Recipe:
             f"augmentation: {self.augmentation}",
         ]
         parts += [f"label smoothing {self.label_smoothing:g}"] * (self.label_smoothing > 0)
-        parts += [f"averaged weights (EMA {self.ema:g})"] * (self.ema > 0)
+        parts += [f"weights averaged over {self.ema:g} epochs (EMA)"] * (self.ema > 0)
         parts += [f"dropout {self.dropout_schedule}"] * (self.dropout_schedule != "constant")
         return "; ".join(parts)
 

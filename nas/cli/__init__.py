@@ -1,0 +1,52 @@
+"""The command line: one module a command, each thin: read options, call the library, print."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+import optuna
+
+from nas import __version__
+from nas.cli.data import data
+from nas.cli.export import export
+from nas.cli.search import search
+from nas.errors import NasError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nas")
+def cli() -> None:
+    """Find the best small image classifier under a hard parameter budget.
+
+    \b
+    Example:
+        nas search --budget 20k --target 0.994 --epochs 20
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+cli.add_command(search)
+cli.add_command(export)
+cli.add_command(data)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Runs a command and ends the process; whatever is wrong with the input is one line and exit code 2."""
+    try:
+        code = cli.main(args, prog_name="nas", standalone_mode=False)
+    except click.ClickException as error:
+        _complain(error.format_message())
+    except NasError as error:
+        _complain(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(message: str) -> None:
+    click.echo("nas: " + " ".join(message.split()), err=True)
+    sys.exit(BAD_INPUT)

@@ -1,0 +1,210 @@
+"""What the user sees of a search: live in a terminal, line by line elsewhere."""
+
+import shlex
+import time
+from dataclasses import dataclass, field
+from threading import Lock
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from nas.objective import Ended, EpochDone, Event, Started
+from nas.records import Record, counts, ranked
+from nas.search import Prepared, SearchOptions, SearchResult
+from nas.study import DEFAULT_STORAGE
+
+N_SHOWN = 5
+
+
+@dataclass
+class Running:
+    """A candidate in training, as far as the display knows it."""
+
+    params: int
+    network: str
+    epochs: int
+    epoch: int = 0
+    accuracy: float | None = None
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """An estimate, once an epoch has been measured."""
+        if not self.seconds:
+            return None
+        return sum(self.seconds) / len(self.seconds) * (self.epochs - self.epoch)
+
+    def done(self, event: EpochDone) -> None:
+        self.epoch, self.accuracy = event.result.epoch, event.result.validation_accuracy
+        self.seconds.append(event.result.seconds)
+
+
+class SearchDisplay:
+    """Follows a search's events; events come from several threads."""
+
+    def __init__(self, console: Console, options: SearchOptions) -> None:
+        self._console, self._options = console, options
+        self._lock = Lock()
+        self._running: dict[int, Running] = {}
+        self._counts: dict[str, int] = {}
+        self._best: tuple[float, int, int] | None = None  # accuracy, parameters, trial
+        self._start = time.monotonic()
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> "SearchDisplay":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live.is_started:
+            self._live.stop()
+
+    def ready(self, prepared: Prepared) -> None:
+        """The search is about to begin."""
+        self._counts = dict(counts(prepared.study))
+        for best in ranked(prepared.study)[:1]:
+            self._best = (best.accuracy or 0.0, best.cost.params if best.cost else 0, best.trial)
+        for line in (*_introduction(prepared), *prepared.notes):
+            self._console.print(line)
+        if self._console.is_terminal:
+            self._live.start()
+
+    def event(self, event: Event) -> None:
+        """Something happened to a trial."""
+        with self._lock:
+            line = self._follow(event)
+        if line and not self._console.is_terminal:
+            self._console.print(line, soft_wrap=True)
+
+    def _follow(self, event: Event) -> str:
+        match event:
+            case Started(trial, candidate, cost):
+                self._running[trial] = Running(cost.params, str(candidate.architecture), self._options.epochs)
+                return ""
+            case EpochDone(trial):
+                self._running[trial].done(event)
+                return f"trial {trial:4d}  {_progress(self._running[trial])}"
+            case Ended(trial, outcome):
+                return self._ended(trial, outcome, event)
+
+    def _ended(self, trial: int, outcome: str, event: Ended) -> str:
+        running = self._running.pop(trial, None)
+        self._counts[outcome] = self._counts.get(outcome, 0) + 1
+        if running is None:
+            return ""
+        if outcome == "finished" and (self._best is None or (event.accuracy or 0) > self._best[0]):
+            self._best = (event.accuracy or 0.0, running.params, trial)
+        reason = f": {event.reason}" if event.reason else ""
+        return f"trial {trial:4d}  {outcome}{reason}  |  {self._summary()}"
+
+    def _summary(self) -> str:
+        trained = self._counts.get("finished", 0) + self._counts.get("pruned", 0)
+        tally = f"{trained} trained, {self._counts.get('pruned', 0)} of them pruned, {self._counts.get('rejected', 0)} rejected"
+        if self._best is None:
+            return tally
+        accuracy, params, trial = self._best
+        return f"best {accuracy:.2%} with {params:,} parameters (trial {trial}); {tally}"
+
+    def _render(self) -> Group:
+        table = Table(box=None, padding=(0, 2), header_style="dim")
+        for column in ("trial", "parameters", "epoch", "accuracy", "time left"):
+            table.add_column(column, justify="right")
+        table.add_column("network", no_wrap=True, overflow="ellipsis")
+        with self._lock:
+            for number, running in sorted(self._running.items()):
+                table.add_row(str(number), *_cells(running), running.network)
+            line = f"{_clock(time.monotonic() - self._start)}  {self._summary()}"
+        return Group(table, Text(line))
+
+
+def show_result(console: Console, options: SearchOptions, result: SearchResult) -> None:
+    """The best five, where the model lies, and what to type next."""
+    console.print(_verdict(options, result))
+    if result.best:
+        console.print(best_table(result.best[:N_SHOWN]))
+    for line in _next_steps(options, result):
+        console.print(line, soft_wrap=True)
+
+
+def best_table(best: list[Record]) -> Table:
+    """Finished candidates, one a row."""
+    table = Table(title="Best candidates by validation accuracy of the last epoch", title_justify="left")
+    for column in ("trial", "parameters", "MACs", "accuracy", "epoch"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("network")
+    for record in best:
+        assert record.cost is not None and record.accuracy is not None
+        table.add_row(
+            str(record.trial),
+            f"{record.cost.params:,}",
+            f"{record.cost.macs:,}",
+            f"{record.accuracy:.2%}",
+            str(record.epochs),
+            record.network,
+        )
+    return table
+
+
+def _introduction(prepared: Prepared) -> list[str]:
+    options, split = prepared.options, prepared.split
+    goal = f", until {options.target:.2%}" if options.target is not None else ""
+    lines = [
+        f"Searching space {options.space!r} for networks of at most {options.limits} on {options.dataset}: "
+        f"{options.epochs} epochs{goal}.",
+        f"{len(split.train_images):,} images to train, {len(split.validation_images):,} to validate; the test set is "
+        f"not read. Study {prepared.study.study_name!r}.",
+    ]
+    known = sum(counts(prepared.study).values())
+    if known:
+        lines.append(f"Continuing: {known} trials are there, {prepared.n_continued} go on where they were cut short.")
+    return lines
+
+
+def _verdict(options: SearchOptions, result: SearchResult) -> str:
+    tally = result.counts
+    trained = tally.get("finished", 0) + tally.get("pruned", 0)
+    why = {
+        "target": "Target reached",
+        "trials": f"All {options.trials} trials are trained",
+        "timeout": "Time is up",
+        "interrupted": "Interrupted",
+        "exhausted": "The space holds nothing new under this budget",
+    }[result.why_ended]
+    missed = options.target is not None and not result.target_reached
+    return (
+        f"{why}{f'; the target of {options.target:.2%} was not reached' if missed else ''}: "
+        f"{trained} candidates trained, {tally.get('pruned', 0)} of them pruned; {tally.get('rejected', 0)} rejected."
+    )
+
+
+def _next_steps(options: SearchOptions, result: SearchResult) -> list[str]:
+    lines = []
+    if result.model is not None:
+        folder, stem = result.model.parent, result.model.stem
+        lines += [f"Model: {result.model}", f"Weights: {result.model.with_suffix('.safetensors')}"]
+        lines.append(f"Load it:  cd {shlex.quote(str(folder))} && python -c 'import {stem}; print({stem}.load())'")
+        storage = "" if options.storage == DEFAULT_STORAGE else f" --storage {shlex.quote(options.storage)}"
+        lines.append(f"Export more:  nas export --study {shlex.quote(result.study.study_name)} --top 3{storage}")
+    if result.why_ended != "target":
+        lines.append("Go on:  run the same command again, with more --trials or --timeout if you gave them.")
+    return lines
+
+
+def _progress(running: Running) -> str:
+    params, epoch, accuracy, left = _cells(running)
+    return f"{params:>9} parameters  epoch {epoch:>5}  {accuracy:>8}  {left} left"
+
+
+def _cells(running: Running) -> tuple[str, str, str, str]:
+    accuracy = f"{running.accuracy:.2%}" if running.accuracy is not None else "-"
+    left = running.seconds_left
+    return f"{running.params:,}", f"{running.epoch}/{running.epochs}", accuracy, _clock(left) if left is not None else "-"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

@@ -1,0 +1,64 @@
+"""`nas export`."""
+
+from pathlib import Path
+
+import click
+
+from nas import datasets
+from nas.errors import DataError, StudyError
+from nas.export.trials import export_trial
+from nas.records import Record, ranked, record_of
+from nas.study import DEFAULT_STORAGE, RUNS, checkpoint_folder, find_study, open_storage, terms_of
+
+
+@click.command()
+@click.option("--study", "study_name", help="Name of the study; the last one worked on unless told.")
+@click.option("--trial", type=int, help="Number of the trial; the winner unless told.")
+@click.option("--top", type=click.IntRange(min=1), help="Export so many of the best instead.")
+@click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder for the models.")
+@click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache.")
+@click.option("--name", help="Name of the model; made from the data set, the size and the trial unless told.")
+@click.option("--force", is_flag=True, help="Overwrite files that differ.")
+def export(
+    study_name: str | None,
+    trial: int | None,
+    top: int | None,
+    out: Path,
+    storage: str,
+    data_dir: Path | None,
+    name: str | None,
+    force: bool,
+) -> None:
+    """Write trained candidates as frozen models: NAME.py, which needs torch alone, and NAME.safetensors.
+
+    \b
+    Example:
+        nas export --top 3 --out models
+    """
+    if trial is not None and top is not None:
+        raise click.UsageError("give either --trial or --top, but got both")
+    if name is not None and (top or 1) > 1:
+        raise click.UsageError(f"--name names one model, but got --top {top}: leave one of them out")
+    database = open_storage(storage, must_exist=True)
+    study = find_study(database, study_name)
+    terms = terms_of(study)
+    dataset = datasets.load(terms.dataset, data_dir)
+    if dataset.fingerprint != terms.dataset_fingerprint:
+        raise DataError(
+            f"a model is checked on the data it was found with, but {terms.dataset} has changed since study "
+            f"{study.study_name!r}: give the --data-dir of that time"
+        )
+    split = datasets.split(dataset, terms.n_validation, terms.split_seed)
+    checkpoints = checkpoint_folder(database, study.study_name)
+    winners = [_trial(study.get_trials(deepcopy=False), trial)] if trial is not None else ranked(study)[: top or 1]
+    if not winners:
+        raise StudyError(f"there must be a finished trial to export, but study {study.study_name!r} has none: search on")
+    for record in winners:
+        click.echo(export_trial(study, record, dataset, split, checkpoints, out, name=name, force=force))
+
+
+def _trial(trials: list, number: int) -> Record:  # type: ignore[type-arg]
+    if not 0 <= number < len(trials):
+        raise StudyError(f"a trial must be one of 0 to {len(trials) - 1}, but got {number}")
+    return record_of(trials[number])

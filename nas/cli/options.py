@@ -1,0 +1,58 @@
+"""Types of option values that commands share."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nas.study import nearest
+
+FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+class Count(click.ParamType):
+    """A whole number that may be written 20000, 20_000, 20,000 or 20k."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(-?[\d_,]*\.?\d+)([km]?)", str(value).strip().lower())
+        number = float(re.sub("[_,]", "", match[1])) * FACTORS[match[2]] if match else 0.5
+        if number != int(number):
+            self.fail(f"a count must be a whole number such as 20000 or 20k, but got {value!r}", param, ctx)
+        return int(number)
+
+
+class Duration(click.ParamType):
+    """Seconds, or a number with s, m or h behind it."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = re.fullmatch(r"(-?\d*\.?\d+)([smh]?)", str(value).strip().lower())
+        if match is None:
+            self.fail(f"a time must be seconds or such as 45m or 2h, but got {value!r}", param, ctx)
+        return float(match[1]) * SECONDS[match[2]]
+
+
+def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+    """Makes the values of a study file the command's defaults; options on the command line win."""
+    if path is None:
+        return
+    try:
+        values = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"a study file must be TOML, but {path} is not: {error}") from error
+    known = tuple(p.name for p in ctx.command.params if p.name not in (None, "config", "help"))
+    for key in values:
+        if key.replace("-", "_") not in known:
+            raise click.UsageError(
+                f"a study file may set the options of the command, but {path} sets {key!r}"
+                f"{nearest(key.replace('-', '_'), tuple(map(str, known)))}"
+            )
+    ctx.default_map = {**(ctx.default_map or {}), **{key.replace("-", "_"): value for key, value in values.items()}}

@@ -1,0 +1,184 @@
+"""Worker processes on this machine, each with its own few threads; the data lies in shared memory, once."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
+from threading import Event, Lock, Thread
+
+import torch
+
+from nas.errors import WorkerError
+from nas.execution.job import Cancelled, Job
+from nas.training import EpochResult, TrainingData
+
+# glibc otherwise gives large buffers back to the kernel after every operation, and page faults then cost a tenth to a
+# quarter of each training step. Read when a process starts, so workers get it from their parent's environment.
+ALLOCATOR = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=4294967296"
+POLL_SECONDS = 0.2
+
+
+class ProcessExecutor:
+    """`n_workers` processes that live as long as the executor; a run takes one that is free, or waits for one.
+
+    `data` must have its tensors in CPU memory; they are moved to shared memory. Workers end with the process that made
+    them, however it ends.
+    """
+
+    def __init__(self, data: TrainingData, n_workers: int, n_threads: int | None = None) -> None:
+        self.n_threads = n_threads or max(1, (os.cpu_count() or 1) // n_workers)
+        self._data = data
+        self._cancelled = Event()
+        self._lock = Lock()
+        self._workers: list[_Worker] = []
+        self._free: SimpleQueue[_Worker | None] = SimpleQueue()
+        for _ in range(n_workers):
+            self._free.put(None)  # started when first needed
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """Process numbers of the workers that live."""
+        return [worker.pid for worker in self._workers]
+
+    def run(self, job: Job) -> Iterator[EpochResult]:
+        """The epochs of a job, trained in a worker."""
+        worker = self._free.get() or self._start()
+        keep: _Worker | None = None
+        try:
+            worker.send(job)
+            while (result := self._receive(worker)) is not None:
+                try:
+                    yield result
+                except GeneratorExit:
+                    worker.send("stop")
+                    keep = worker
+                    raise
+                worker.send("go on")
+            keep = worker
+        finally:
+            if keep is None:
+                self._discard(worker)
+            self._free.put(keep)
+
+    def cancel(self) -> None:
+        """Ends all runs and workers at once; at most the epoch that each was in is lost."""
+        self._cancelled.set()
+
+    def close(self) -> None:
+        """Ends the workers."""
+        self._cancelled.set()
+        for worker in list(self._workers):
+            self._discard(worker)
+
+    def _start(self) -> "_Worker":
+        worker = _Worker(self._data, self.n_threads)
+        with self._lock:
+            self._workers.append(worker)
+        return worker
+
+    def _discard(self, worker: "_Worker") -> None:
+        worker.end()
+        with self._lock, suppress(ValueError):
+            self._workers.remove(worker)
+
+    def _receive(self, worker: "_Worker") -> EpochResult | None:
+        while not worker.has_news(POLL_SECONDS):
+            if self._cancelled.is_set():
+                raise Cancelled
+        message = worker.receive()
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+
+class _Worker:
+    """The controlling side of one process."""
+
+    def __init__(self, data: TrainingData, n_threads: int) -> None:
+        context = get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process: BaseProcess = context.Process(target=_work, args=(theirs, data, n_threads), daemon=True)
+        with _allocator_settings():
+            self._process.start()
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def has_news(self, seconds: float) -> bool:
+        return self._connection.poll(seconds)
+
+    def send(self, message: object) -> None:
+        try:
+            self._connection.send(message)
+        except OSError:
+            raise self._died() from None
+
+    def receive(self) -> EpochResult | Exception | None:
+        try:
+            message: EpochResult | Exception | None = self._connection.recv()
+            return message
+        except (EOFError, OSError):
+            raise self._died() from None
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._connection.close()
+
+    def _died(self) -> WorkerError:
+        self._process.join(1)
+        code = self._process.exitcode
+        cause = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        return WorkerError(f"the worker process {self._process.pid} ended in the middle of a training ({cause})")
+
+
+@contextmanager
+def _allocator_settings() -> Iterator[None]:
+    """The allocator's settings in the environment that a new process gets, unless the user has set their own."""
+    if "GLIBC_TUNABLES" in os.environ:
+        yield
+        return
+    os.environ["GLIBC_TUNABLES"] = ALLOCATOR
+    try:
+        yield
+    finally:
+        os.environ.pop("GLIBC_TUNABLES", None)
+
+
+def _work(connection: Connection, data: TrainingData, n_threads: int) -> None:
+    """A worker's life: takes jobs, sends epochs, asks after each whether to go on."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the controller decides
+    Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(n_threads)
+    with suppress(EOFError, OSError):
+        while True:
+            job = connection.recv()
+            _train(connection, job, data)
+
+
+def _train(connection: Connection, job: Job, data: TrainingData) -> None:
+    try:
+        for result in job.epochs(data):
+            connection.send(result)
+            if connection.recv() == "stop":
+                return
+    except (EOFError, OSError):
+        raise
+    except Exception as error:
+        connection.send(WorkerError(f"{type(error).__name__}: {error}"))
+        return
+    connection.send(None)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,84 @@
+"""From a study's trial to its frozen model."""
+
+import re
+from pathlib import Path
+
+import optuna
+import torch
+
+from nas.cost import cost_of
+from nas.datasets import Dataset, Split
+from nas.errors import ExportError
+from nas.export.python import FrozenModel, Provenance, write
+from nas.objective import checkpoint_path
+from nas.records import Record
+from nas.study import terms_of
+
+
+def export_trial(
+    study: optuna.Study,
+    record: Record,
+    dataset: Dataset,
+    split: Split,
+    checkpoints: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    force: bool = False,
+) -> Path:
+    """Writes a finished trial as `NAME.py` and `NAME.safetensors`, checked on the validation part; returns the former.
+
+    `checkpoints` is the folder with the study's weights.
+    """
+    model = frozen_model(study, record, dataset, split, checkpoints)
+    name = name or model_name(dataset.name, record)
+    return write(model, name, out, split.validation_images, split.validation_labels, force=force)[0]
+
+
+def frozen_model(
+    study: optuna.Study, record: Record, dataset: Dataset, split: Split, checkpoints: Path
+) -> FrozenModel:
+    """A finished trial with its weights, and how its figure was made."""
+    if not record.finished or record.candidate is None or record.accuracy is None or record.seed is None:
+        raise ExportError(f"only a finished trial has a model, but trial {record.trial} is {record.outcome}: choose another")
+    terms, made_with = terms_of(study), record.made_with
+    provenance = Provenance(
+        dataset=dataset.name,
+        study=study.study_name,
+        trial=record.trial,
+        seed=record.seed,
+        validation_accuracy=record.accuracy,
+        n_train=terms.n_train,
+        n_validation=terms.n_validation,
+        split_seed=terms.split_seed,
+        epochs=record.epochs,
+        versions=f"nas {made_with['nas']}, torch {made_with['torch']}, Python {made_with['python']}",
+        precision=made_with["precision"],
+        device=made_with["device"],
+        threads=made_with["threads"],
+    )
+    return FrozenModel(
+        architecture=record.candidate.architecture,
+        recipe=record.candidate.recipe,
+        mean=split.mean,
+        std=split.std,
+        classes=dataset.classes,
+        state=_weights(checkpoints, record),
+        provenance=provenance,
+    )
+
+
+def model_name(dataset: str, record: Record) -> str:
+    """A Python identifier that tells the data set, the size and the trial."""
+    assert record.candidate is not None
+    params = cost_of(record.candidate.architecture).params
+    stem = re.sub(r"\W+", "_", Path(dataset.split(":", 1)[-1]).stem, flags=re.ASCII).strip("_").lower()
+    return f"{stem if stem[:1].isalpha() else f'model_{stem}'}_{params}_trial_{record.trial}"
+
+
+def _weights(checkpoints: Path, record: Record) -> dict[str, torch.Tensor]:
+    path = checkpoint_path(checkpoints, record.trial)
+    if not path.exists():
+        raise ExportError(f"the weights of trial {record.trial} must lie in {path}, but there is no such file")
+    state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)["evaluated"]
+    return state

@@ -1,0 +1,238 @@
+"""The Optuna objective: the only place where space, cost, execution and trial meet."""
+
+import math
+import platform
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+import optuna
+import torch
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+import nas
+from nas import datasets
+from nas import space as spaces
+from nas.cost import Budget, Cost, cost_of
+from nas.datasets import Dataset, Split
+from nas.execution import Cancelled, Executor, InlineExecutor, Job
+from nas.space import Candidate, Space, SpaceFunction, Task
+from nas.training import EpochResult, resolve_device, resolve_precision
+
+Outcome = Literal["finished", "pruned", "rejected", "repeated", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A candidate's training begins."""
+
+    trial: int
+    candidate: Candidate
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """One epoch of a candidate is done."""
+
+    trial: int
+    result: EpochResult
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial is over; `reason` says why in words, `accuracy` is the last epoch's where there was one."""
+
+    trial: int
+    outcome: Outcome
+    reason: str = ""
+    accuracy: float | None = None
+
+
+Event = Started | EpochDone | Ended
+
+
+class Objective:
+    """Suggests a candidate, counts it, and trains it an epoch at a time if it meets the budget.
+
+    Returns the validation accuracy of the last epoch, a fraction. Over-budget candidates are pruned before anything is
+    built, with their violations as constraints; candidates that were already trained give the figures they gave then.
+
+        study = optuna.create_study(direction="maximize")
+        study.optimize(nas.Objective("documented", "mnist", 20_000, epochs=5), n_trials=50)
+
+    `space` is a name, a path or a function; `dataset` a name or a loaded one; `budget` a number of parameters or a
+    `Budget`. With a `folder`, checkpoints and the trained weights are kept in it.
+    """
+
+    def __init__(
+        self,
+        space: str | Path | Space | SpaceFunction = "documented",
+        dataset: str | Dataset = "mnist",
+        budget: int | Budget = 20_000,
+        *,
+        epochs: int = 20,
+        seed: int = 0,
+        n_validation: int | None = None,
+        data_dir: str | Path | None = None,
+        executor: Executor | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        folder: Path | None = None,
+        observer: Callable[[Event], None] = lambda event: None,
+        split: Split | None = None,
+    ) -> None:
+        self.space = spaces.load(space)
+        self.budget = budget if isinstance(budget, Budget) else Budget(budget)
+        self.seed, self.folder, self.observer = seed, folder, observer
+        self.device = resolve_device(device)
+        self.precision = resolve_precision(precision, self.device)
+        if split is None:
+            loaded = dataset if isinstance(dataset, Dataset) else datasets.load(dataset, data_dir)
+            split = datasets.split(loaded, n_validation)
+        self.task = Task(split.image_shape, split.n_classes, epochs, self.budget)
+        self.executor = executor or InlineExecutor(split.to(self.device))
+        self._trained: dict[str, int] = {}  # digest of a candidate -> number of the trial that trains or trained it
+        self._known_trials = 0
+        self._lock = Lock()
+
+    def __call__(self, trial: Trial) -> float:
+        """One trial, from its suggestions to its accuracy."""
+        candidate = self.space.suggest(trial, self.task)
+        cost = cost_of(candidate.architecture)
+        self._check_budget(trial, cost)
+        first = self._claim(trial, candidate)
+        if first is not None:
+            return self._repeat(trial, first)
+        return self._train(trial, candidate, cost)
+
+    def checkpoint(self, trial_number: int) -> Path | None:
+        """Where a trial's training state and weights lie."""
+        return None if self.folder is None else checkpoint_path(self.folder, trial_number)
+
+    def _check_budget(self, trial: Trial, cost: Cost) -> None:
+        """Nothing has been built yet: counting is arithmetic."""
+        for name, violation in self.budget.violations(cost).items():
+            trial.set_constraint(name, violation)
+        for name, count in asdict(cost).items():
+            trial.set_user_attr(name, count)
+        if not self.budget.admits(cost):
+            self._end(trial, "rejected", f"over the budget of {self.budget}")
+            raise optuna.TrialPruned("over the budget")
+
+    def _claim(self, trial: Trial, candidate: Candidate) -> int | None:
+        """Notes that this trial trains the candidate; returns the number of the one that did before, if any."""
+        digest = candidate.digest
+        trial.set_user_attr("digest", digest)
+        with self._lock:
+            self._learn_of_trained(trial.study)
+            first = self._trained.setdefault(digest, trial.number)
+        return None if first in (trial.number, trial.user_attrs.get("continues")) else first
+
+    def _learn_of_trained(self, study: optuna.Study) -> None:
+        """What earlier runs of this study trained; what failed may be tried again."""
+        if self._known_trials:
+            return
+        for earlier in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
+            if "digest" in earlier.user_attrs and "repeats" not in earlier.user_attrs:
+                self._trained.setdefault(earlier.user_attrs["digest"], earlier.number)
+        self._known_trials = 1
+
+    def _repeat(self, trial: Trial, first: int) -> float:
+        """The outcome of the trial that trained the same candidate."""
+        trial.set_user_attr("repeats", first)
+        original: FrozenTrial = trial.study.get_trials(deepcopy=False)[first]
+        for epoch, accuracy in sorted(original.intermediate_values.items()):
+            trial.report(accuracy, epoch)
+        self._end(trial, "repeated", f"the same candidate as trial {first}", original.value)
+        if original.state != TrialState.COMPLETE or original.value is None:
+            raise optuna.TrialPruned(f"the same candidate as trial {first}")
+        return original.value
+
+    def _train(self, trial: Trial, candidate: Candidate, cost: Cost) -> float:
+        job = self._job(trial, candidate)
+        self._record(trial, candidate, job)
+        self.observer(Started(trial.number, candidate, cost))
+        try:
+            with closing(self.executor.run(job)) as results:  # type: ignore[type-var]
+                accuracy = self._follow(trial, results)
+        except optuna.TrialPruned:
+            if job.checkpoint is not None:
+                job.checkpoint.unlink(missing_ok=True)
+            raise
+        except (Cancelled, KeyboardInterrupt):
+            self._end(trial, "interrupted", "the search was stopped")
+            raise
+        except Exception as error:
+            self._forget(candidate)
+            self._end(trial, "failed", str(error))
+            raise
+        self._end(trial, "finished", accuracy=accuracy)
+        return accuracy
+
+    def _follow(self, trial: Trial, results: Any) -> float:
+        """Reports each epoch; ends the trial where the pruner, or a number that is none, says so."""
+        accuracy = 0.0
+        for result in results:
+            accuracy = result.validation_accuracy
+            if not math.isfinite(result.train_loss + result.validation_loss + accuracy):
+                self._end(trial, "pruned", f"loss was not finite in epoch {result.epoch}", accuracy)
+                raise optuna.TrialPruned("loss was not finite")
+            trial.report(accuracy, result.epoch)
+            self.observer(EpochDone(trial.number, result))
+            if result.epoch < self.task.epochs and trial.should_prune():
+                self._end(trial, "pruned", f"stopped by the pruner after epoch {result.epoch}", accuracy)
+                raise optuna.TrialPruned
+        return accuracy
+
+    def _job(self, trial: Trial, candidate: Candidate) -> Job:
+        """Seeds derive from the study's seed and the trial's number; a continued trial keeps those it began with."""
+        origin = trial.user_attrs.get("continues")
+        checkpoint = self.checkpoint(trial.number)
+        if checkpoint is not None:
+            checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            if origin is not None and checkpoint_path(checkpoint.parent, origin).exists():
+                checkpoint_path(checkpoint.parent, origin).replace(checkpoint)
+        seed = trial.user_attrs.get("seed", self.seed * 1_000_003 + trial.number)
+        return Job(candidate, seed, self.device, self.precision, checkpoint)
+
+    def _record(self, trial: Trial, candidate: Candidate, job: Job) -> None:
+        """Everything that is needed to train this candidate again, exactly."""
+        trial.set_user_attr("architecture", candidate.architecture.to_dict())
+        trial.set_user_attr("recipe", candidate.recipe.to_dict())
+        trial.set_user_attr("network", str(candidate.architecture))
+        trial.set_user_attr("training", str(candidate.recipe))
+        trial.set_user_attr("seed", job.seed)
+        trial.set_user_attr("made_with", environment(job, self.executor.n_threads))
+
+    def _forget(self, candidate: Candidate) -> None:
+        with self._lock:
+            self._trained.pop(candidate.digest, None)
+
+    def _end(self, trial: Trial, outcome: Outcome, reason: str = "", accuracy: float | None = None) -> None:
+        trial.set_user_attr("outcome", outcome)
+        if reason:
+            trial.set_user_attr("reason", reason)
+        self.observer(Ended(trial.number, outcome, reason, accuracy))
+
+
+def checkpoint_path(folder: Path, trial_number: int) -> Path:
+    """The file of one trial's training state and weights."""
+    return folder / f"trial-{trial_number:05d}.pt"
+
+
+def environment(job: Job, n_threads: int) -> dict[str, Any]:
+    """How a figure is made: versions, device, threads, precision."""
+    return {
+        "nas": nas.__version__,
+        "torch": torch.__version__,
+        "optuna": optuna.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "device": torch.cuda.get_device_name(job.device) if job.device.startswith("cuda") else "cpu",
+        "threads": n_threads,
+        "precision": job.precision,
+    }

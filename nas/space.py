@@ -1,0 +1,138 @@
+"""What a search space is, and how one is found.
+
+A search space is a Python file with a function `suggest(trial, task)` that returns a `Candidate`:
+
+    def suggest(trial: BaseTrial, task: Task) -> Candidate: ...
+
+It suggests everything first and decides afterwards, so that every trial has all parameters and the sampler can model
+them together. `search_spaces/` holds the ones that come with nas; a copy of one is a good start for one's own.
+"""
+
+import hashlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from optuna.exceptions import TrialPruned
+from optuna.trial import BaseTrial
+
+from nas import shipped
+from nas.architecture import Architecture, Shape, digest_of
+from nas.cost import Budget
+from nas.errors import SpaceError
+from nas.recipe import Recipe
+
+__all__ = ["BaseTrial", "Candidate", "Space", "SpaceFunction", "Task", "load", "names"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a search is for: all of it is fixed for the whole study, so ranges may depend on it."""
+
+    image_shape: Shape  # (channels, height, width)
+    n_classes: int
+    epochs: int
+    budget: Budget
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An architecture with the recipe to train it."""
+
+    architecture: Architecture
+    recipe: Recipe
+
+    @property
+    def digest(self) -> str:
+        """The same for two candidates exactly if the same network would be trained in the same way."""
+        return digest_of({"architecture": self.architecture.to_dict(), "recipe": self.recipe.effective().to_dict()})
+
+
+SpaceFunction = Callable[[BaseTrial, Task], Candidate]
+
+
+@dataclass(frozen=True)
+class Space:
+    """A search space with the name it goes by and a digest of its source, which a study remembers."""
+
+    name: str
+    function: SpaceFunction
+    digest: str
+    path: Path | None = None
+
+    def suggest(self, trial: BaseTrial, task: Task) -> Candidate:
+        """The candidate that a trial's parameters stand for; an error in the space is a `SpaceError` with its line."""
+        try:
+            candidate = self.function(trial, task)
+        except TrialPruned:
+            raise
+        except Exception as error:
+            raise SpaceError(f"the search space {self._where(error)} raised {type(error).__name__}: {error}") from error
+        if not isinstance(candidate, Candidate):
+            raise SpaceError(
+                f"suggest() of a search space must return a nas.space.Candidate, but {self.path or self.name} "
+                f"returned {type(candidate).__name__}"
+            )
+        return candidate
+
+    def _where(self, error: Exception) -> str:
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.path)]
+        return f"{self.path}, line {lines[-1]}," if lines else self.name
+
+
+def names() -> tuple[str, ...]:
+    """The spaces that come with nas."""
+    return tuple(sorted(path.stem for path in shipped.search_spaces().glob("*.py")))
+
+
+def load(space: "str | Path | Space | SpaceFunction") -> Space:
+    """A space by name, by path, or a function as it is."""
+    if isinstance(space, Space):
+        return space
+    if isinstance(space, str | Path):
+        return _load_file(_find(str(space)))
+    name = f"{space.__module__}.{space.__qualname__}"
+    return Space(name, space, digest=digest_of({"function": name}))
+
+
+def _find(name_or_path: str) -> Path:
+    if name_or_path.endswith(".py") or "/" in name_or_path:
+        path = Path(name_or_path).expanduser()
+        if not path.is_file():
+            raise SpaceError(f"a search space must be a name or a .py file, but there is no file {name_or_path!r}")
+        return path.resolve()
+    if name_or_path not in names():
+        close = get_close_matches(name_or_path, names(), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names())}, or give the path of a .py file"
+        raise SpaceError(f"a search space must be one that exists, but got {name_or_path!r}: {hint}")
+    return shipped.search_spaces() / f"{name_or_path}.py"
+
+
+def _load_file(path: Path) -> Space:
+    # A module of its own under a name that nothing else has: two files of the same name must not be mixed up.
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    name = f"nas_space_{path.stem}_{digest}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise SpaceError(f"a search space must be a Python file, but got {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise SpaceError(_reading_failed(path, error)) from error
+    function = getattr(module, "suggest", None)
+    if not callable(function):
+        raise SpaceError(f"a search space must define suggest(trial, task), but {path} does not")
+    return Space(path.stem, function, digest, path)
+
+
+def _reading_failed(path: Path, error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"the search space {error.filename}, line {error.lineno}, cannot be read: {error.msg}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f"the search space {path}, line {lines[-1] if lines else '?'}, raised {type(error).__name__}: {error}"
