@@ -41,7 +41,7 @@ def random_matrices(
 
 
 def affine_matrices(angle: Tensor, shift_x: Tensor, shift_y: Tensor, scale: Tensor) -> Tensor:
-    """Matrices that rotate about the centre, enlarge by `scale` and then shift by pixels: inverse, as resampling wants."""
+    """Matrices that rotate about the centre, enlarge, then shift by pixels; inverted, as resampling wants them."""
     radians = angle * (math.pi / 180)
     cos, sin = radians.cos() / scale, radians.sin() / scale
     return torch.stack(
@@ -63,9 +63,7 @@ def resample(images: Tensor, matrices: Tensor) -> Tensor:
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def _after_crop(
-    matrices: Tensor, height: int, width: int, augmentation: Augmentation, generator: Generator
-) -> Tensor:
+def _after_crop(matrices: Tensor, height: int, width: int, augmentation: Augmentation, generator: Generator) -> Tensor:
     """As if a square had been cropped and resized to the whole image before the affine change, with a probability."""
     n, device = len(matrices), matrices.device
     crop_height, crop_width = min(augmentation.crop, height), min(augmentation.crop, width)

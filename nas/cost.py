@@ -29,8 +29,8 @@ class Cost:
 
     `params`: trainable parameters. `macs`: multiply-accumulates of convolutions and fully connected layers for one
     image (biases, pooling and element-wise work are left out, as torch's `FlopCounterMode` does). `memory`: bytes of
-    float32 activations that must be there at once, the largest sum of a layer's input and output for one image. `bytes`:
-    size of the stored float32 weights, batch norm's running statistics included.
+    float32 activations that must be there at once: the largest sum of a layer's input and output for one image.
+    `bytes`: size of the stored float32 weights, batch norm's running statistics included.
     """
 
     params: int

@@ -50,8 +50,10 @@ class Network(nn.Sequential):
     def forward(self, images: Tensor) -> Tensor:
         if images.dtype == torch.uint8:
             images = images / 255
-        scores: Tensor = super().forward((images - self.mean) / self.std)
-        return scores
+        values = (images - self.mean) / self.std
+        for layer in self:
+            values = layer(values)
+        return values
 
 
 def layer_module(layer: Layer) -> nn.Module:

@@ -81,7 +81,9 @@ class Recipe:
         for name in ("epochs", "batch_size", "step_epochs"):
             _check_range(self, name, 1, None)
         if self.batch_size < 2:
-            raise InputError(f"batch_size must be at least 2, since batch norm needs two images, but got {self.batch_size}")
+            raise InputError(
+                f"batch_size must be at least 2, since batch norm needs two images, but got {self.batch_size}"
+            )
         _check_range(self, "lr", 0, None)
         if self.lr == 0:
             raise InputError("lr must be above 0, but got 0")
@@ -128,7 +130,8 @@ class Recipe:
         decay = f", weight decay {self.weight_decay:g}{' on all' * self.decay_all}" if self.weight_decay else ""
         parts = [
             f"{self.epochs} epoch{'s' * (self.epochs > 1)} of batches of {self.batch_size}",
-            f"{optimizer}{' Nesterov' * self.nesterov}{momentum}, learning rate {self.lr:g} ({self._schedule_text()}){decay}",
+            f"{optimizer}{' Nesterov' * self.nesterov}{momentum}",
+            f"learning rate {self.lr:g} ({self._schedule_text()}){decay}",
             f"augmentation: {self.augmentation}",
         ]
         parts += [f"label smoothing {self.label_smoothing:g}"] * (self.label_smoothing > 0)

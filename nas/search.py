@@ -91,7 +91,9 @@ class SearchOptions:
         _check_target(self.target)
         for name, value, choices in (("sampler", self.sampler, SAMPLERS), ("pruner", self.pruner, PRUNERS)):
             if value not in choices:
-                raise InputError(f"{name} must be one of {', '.join(choices)}, but got {value!r}{nearest(value, choices)}")
+                raise InputError(
+                    f"{name} must be one of {', '.join(choices)}, but got {value!r}{nearest(value, choices)}"
+                )
 
     @property
     def limits(self) -> Budget:
@@ -331,8 +333,8 @@ def _check_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"the output folder must be writable, but {folder} is not ({error.strerror}): give another --out") from error
+        raise InputError(
+            f"the output folder must be writable, but {folder} is not ({error.strerror}): give another --out"
+        ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"the output folder must be writable, but {folder} is not: give another --out")
-
-

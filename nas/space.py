@@ -107,7 +107,11 @@ def _find(name_or_path: str) -> Path:
         return path.resolve()
     if name_or_path not in names():
         close = get_close_matches(name_or_path, names(), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names())}, or give the path of a .py file"
+        hint = (
+            f"did you mean {close[0]!r}?"
+            if close
+            else f"there are {', '.join(names())}, or give the path of a .py file"
+        )
         raise SpaceError(f"a search space must be one that exists, but got {name_or_path!r}: {hint}")
     return shipped.search_spaces() / f"{name_or_path}.py"
 

@@ -13,13 +13,14 @@ from typing import Any, Literal
 import filelock
 import optuna
 import sqlalchemy
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.cost import Budget
 from nas.errors import InputError, StudyError
+from nas.pruner import HalvingPruner
 
 Sampler = Literal["tpe", "random", "nsga2", "gp"]
 Pruner = Literal["halving", "hyperband", "median", "none"]
@@ -96,7 +97,9 @@ def open_study(
     stored = study.user_attrs.get(TERMS)
     if stored is None:
         if study.get_trials(deepcopy=False):
-            raise StudyError(f"a study to continue must be one of nas, but {name!r} was made otherwise: choose another --study")
+            raise StudyError(
+                f"a study to continue must be one of nas, but {name!r} was made otherwise: choose another --study"
+            )
         study.set_user_attr(TERMS, asdict(terms))
     elif differences := terms.differences(stored):
         raise StudyError(
@@ -113,7 +116,9 @@ def find_study(storage: RDBStorage, name: str | None = None) -> optuna.Study:
     summaries = optuna.get_all_study_summaries(storage, include_best_trial=False)
     names = [summary.study_name for summary in summaries]
     if not names:
-        raise StudyError("there must be a study, but the database has none: run nas search first, or name its --storage")
+        raise StudyError(
+            "there must be a study, but the database has none: run nas search first, or name its --storage"
+        )
     if name is None:
         begun = [s for s in summaries if s.datetime_start is not None] or summaries
         name = max(begun, key=lambda summary: (str(summary.datetime_start), summary._study_id)).study_name
@@ -210,12 +215,12 @@ def make_sampler(name: Sampler, seed: int) -> BaseSampler:
 def make_pruner(name: Pruner, epochs: int) -> BasePruner:
     """The pruner of a name, for trainings of so many epochs.
 
-    `halving` is asynchronous successive halving (Li et al. 2020, ASHA) with rungs at epochs 1, 3, 9, ...: the best third
-    goes on. `hyperband` runs several of these beside each other, each with a later first rung.
+    `halving` is nas's own `HalvingPruner`: at epochs 1, 3, 9, ... the best third goes on. `hyperband` runs several such
+    races beside each other, each with a later first rung.
     """
     match name:
         case "halving":
-            return SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
+            return HalvingPruner()
         case "hyperband":
             return HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3)
         case "median":
@@ -234,7 +239,9 @@ def nearest(name: str, choices: tuple[str, ...]) -> str:
 def _check_file(file: Path, must_exist: bool) -> None:
     if not file.exists():
         if must_exist:
-            raise StudyError(f"the database must exist, but there is no {file}: run nas search first, or name its --storage")
+            raise StudyError(
+                f"the database must exist, but there is no {file}: run nas search first, or name its --storage"
+            )
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with sqlite3.connect(file) as connection:

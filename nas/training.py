@@ -74,7 +74,7 @@ class TrainingRun:
         self.history: list[EpochResult] = []
         with seeded(seed, self.device):
             network = Network(architecture, data.mean, data.std)
-        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = self._averaged_network()
         self.optimizer = make_optimizer(self.network, recipe)
         self.schedule = make_schedule(self.optimizer, recipe, self.n_batches)
@@ -144,7 +144,7 @@ class TrainingRun:
         if not self.recipe.ema:
             return None
         average = moving_average(self.recipe.ema * self.n_batches)
-        return AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)  # type: ignore[no-untyped-call]
+        return AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
 
     def _train_epoch(self, epoch: int) -> tuple[float, float]:
         """One pass over the training part; returns its mean loss and accuracy."""
@@ -171,7 +171,7 @@ class TrainingRun:
             scores = self.network(inputs.contiguous(memory_format=torch.channels_last))
         loss = F.cross_entropy(scores.float(), labels, label_smoothing=self.recipe.label_smoothing)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimizer.step()
         self.schedule.step()
         if self.averaged is not None:
@@ -206,7 +206,7 @@ def moving_average(window: float) -> Callable[[Any, Any, Any], None]:
     def update(averaged: Any, current: Any, n_averaged: Tensor) -> None:
         n = int(n_averaged)
         decay = min(1 - 1 / max(1.0, window), (1 + n) / (10 + n))
-        get_ema_multi_avg_fn(decay)(averaged, current, n_averaged)  # type: ignore[no-untyped-call]
+        get_ema_multi_avg_fn(decay)(averaged, current, n_averaged)
 
     return update
 

@@ -53,14 +53,14 @@ def suggest_network(trial: BaseTrial, task: Task) -> dict:
     for stage, size in enumerate(STAGE_SIZES, start=1):
         for conv in range(1, size + 1):
             name = f"channels{stage}_{conv}"
-            axes[name] = trial.suggest_int(name, 4, most, log=True)
+            axes[name] = trial.suggest_int(name, max(2, most // 8), most, log=True)
     return axes
 
 
 def suggest_training(trial: BaseTrial) -> dict:
     return {
         "optimizer": trial.suggest_categorical("optimizer", ["sgd", "sgd_nesterov", "adam"]),
-        "lr_sgd": trial.suggest_float("lr_sgd", 0.001, 0.3, log=True),
+        "lr_sgd": trial.suggest_float("lr_sgd", 0.001, 0.2, log=True),
         "lr_adam": trial.suggest_float("lr_adam", 0.001, 0.03, log=True),
         "schedule": trial.suggest_categorical("schedule", ["constant", "step", "onecycle", "linear"]),
         "batch_size": trial.suggest_categorical("batch_size", [16, 32, 64, 128, 256, 512]),
@@ -71,7 +71,7 @@ def suggest_training(trial: BaseTrial) -> dict:
 
 
 def widest(task: Task) -> int:
-    """The most channels worth trying: where a 3×3 convolution between two such layers alone exceeds the budget."""
+    """The most channels worth trying: a 3×3 convolution between two such layers alone would exceed the budget."""
     if task.budget.params is None:
         return 256
     return min(256, max(16, round(0.4 * sqrt(task.budget.params))))

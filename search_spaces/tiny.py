@@ -1,4 +1,4 @@
-"""A space small enough for tests and a first try: networks of one to three thousand parameters that train in seconds."""
+"""A space small enough for tests and a first try: networks of a few thousand parameters that train in seconds."""
 
 from nas.architecture import Activation, Architecture, BatchNorm, Conv, MaxPool, gap_head
 from nas.recipe import Augmentation, Recipe

@@ -103,7 +103,8 @@ class SearchDisplay:
 
     def _summary(self) -> str:
         trained = self._counts.get("finished", 0) + self._counts.get("pruned", 0)
-        tally = f"{trained} trained, {self._counts.get('pruned', 0)} of them pruned, {self._counts.get('rejected', 0)} rejected"
+        pruned, rejected = self._counts.get("pruned", 0), self._counts.get("rejected", 0)
+        tally = f"{trained} trained, {pruned} of them pruned, {rejected} rejected"
         if self._best is None:
             return tally
         accuracy, params, trial = self._best
@@ -137,7 +138,8 @@ def best_table(best: list[Record]) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("network")
     for record in best:
-        assert record.cost is not None and record.accuracy is not None
+        assert record.cost is not None
+        assert record.accuracy is not None
         table.add_row(
             str(record.trial),
             f"{record.cost.params:,}",
@@ -202,7 +204,12 @@ def _progress(running: Running) -> str:
 def _cells(running: Running) -> tuple[str, str, str, str]:
     accuracy = f"{running.accuracy:.2%}" if running.accuracy is not None else "-"
     left = running.seconds_left
-    return f"{running.params:,}", f"{running.epoch}/{running.epochs}", accuracy, _clock(left) if left is not None else "-"
+    return (
+        f"{running.params:,}",
+        f"{running.epoch}/{running.epochs}",
+        accuracy,
+        _clock(left) if left is not None else "-",
+    )
 
 
 def _clock(seconds: float) -> str:

@@ -17,7 +17,9 @@ from nas.study import DEFAULT_STORAGE, RUNS, checkpoint_folder, find_study, open
 @click.option("--top", type=click.IntRange(min=1), help="Export so many of the best instead.")
 @click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder for the models.")
 @click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache.")
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache."
+)
 @click.option("--name", help="Name of the model; made from the data set, the size and the trial unless told.")
 @click.option("--force", is_flag=True, help="Overwrite files that differ.")
 def export(
@@ -53,7 +55,9 @@ def export(
     checkpoints = checkpoint_folder(database, study.study_name)
     winners = [_trial(study.get_trials(deepcopy=False), trial)] if trial is not None else ranked(study)[: top or 1]
     if not winners:
-        raise StudyError(f"there must be a finished trial to export, but study {study.study_name!r} has none: search on")
+        raise StudyError(
+            f"there must be a finished trial to export, but study {study.study_name!r} has none: search on"
+        )
     for record in winners:
         click.echo(export_trial(study, record, dataset, split, checkpoints, out, name=name, force=force))
 

@@ -13,7 +13,7 @@ FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
-class Count(click.ParamType):
+class Count(click.ParamType[int]):
     """A whole number that may be written 20000, 20_000, 20,000 or 20k."""
 
     name = "count"
@@ -28,7 +28,7 @@ class Count(click.ParamType):
         return int(number)
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """Seconds, or a number with s, m or h behind it."""
 
     name = "duration"

@@ -20,34 +20,78 @@ TARGET_MISSED = 3
 
 
 @click.command()
-@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), is_eager=True, expose_value=False,
-              callback=read_config, help="A study file (TOML) with values for these options.")
-@click.option("--budget", type=Count(), default=SearchOptions.budget, show_default=True,
-              help="Most parameters a network may have; 20k means 20000.")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=read_config,
+    help="A study file (TOML) with values for these options.",
+)
+@click.option(
+    "--budget",
+    type=Count(),
+    default=SearchOptions.budget,
+    show_default=True,
+    help="Most parameters a network may have; 20k means 20000.",
+)
 @click.option("--target", type=float, help="Stop at this validation accuracy, a fraction such as 0.994.")
-@click.option("--epochs", type=Count(), default=SearchOptions.epochs, show_default=True,
-              help="Epochs a candidate is trained.")
+@click.option(
+    "--epochs", type=Count(), default=SearchOptions.epochs, show_default=True, help="Epochs a candidate is trained."
+)
 @click.option("--trials", type=Count(), help="Stop after so many trained candidates, of the whole study.")
 @click.option("--timeout", type=Duration(), help="Stop after this time, such as 45m or 2h.")
-@click.option("--space", default=SearchOptions.space, show_default=True, metavar="NAME|FILE.py",
-              help="Search space: " + ", ".join(spaces.names()) + ", or a file of your own.")
-@click.option("--dataset", default=SearchOptions.dataset, show_default=True, metavar="NAME",
-              help="Data set: " + ", ".join(datasets.names()) + ", folder:PATH or npz:PATH.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache.")
+@click.option(
+    "--space",
+    default=SearchOptions.space,
+    show_default=True,
+    metavar="NAME|FILE.py",
+    help="Search space: " + ", ".join(spaces.names()) + ", or a file of your own.",
+)
+@click.option(
+    "--dataset",
+    default=SearchOptions.dataset,
+    show_default=True,
+    metavar="NAME",
+    help="Data set: " + ", ".join(datasets.names()) + ", folder:PATH or npz:PATH.",
+)
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache."
+)
 @click.option("--validation", type=Count(), help="Images to hold out of the training set; a sixth unless told.")
-@click.option("--sampler", default=SearchOptions.sampler, show_default=True, metavar="|".join(SAMPLERS),
-              help="Who suggests candidates.")
-@click.option("--pruner", default=SearchOptions.pruner, show_default=True, metavar="|".join(PRUNERS),
-              help="Who stops hopeless ones early.")
+@click.option(
+    "--sampler",
+    default=SearchOptions.sampler,
+    show_default=True,
+    metavar="|".join(SAMPLERS),
+    help="Who suggests candidates.",
+)
+@click.option(
+    "--pruner",
+    default=SearchOptions.pruner,
+    show_default=True,
+    metavar="|".join(PRUNERS),
+    help="Who stops hopeless ones early.",
+)
 @click.option("--seed", type=Count(), default=SearchOptions.seed, show_default=True, help="Seed of the whole study.")
 @click.option("--workers", type=Count(), help="Worker processes; as many as cores unless told.")
 @click.option("--device", default=SearchOptions.device, show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", default=SearchOptions.precision, show_default=True, help="auto, float32 or bfloat16.")
-@click.option("--storage", default=SearchOptions.storage, show_default=True, metavar="URL",
-              help="Database: an SQLAlchemy URL or the path of an SQLite file.")
+@click.option(
+    "--storage",
+    default=SearchOptions.storage,
+    show_default=True,
+    metavar="URL",
+    help="Database: an SQLAlchemy URL or the path of an SQLite file.",
+)
 @click.option("--study", help="Name of the study; made from the other options unless told.")
-@click.option("--out", type=click.Path(path_type=Path), default=SearchOptions.out, show_default=True,
-              help="Folder for the winner's frozen model.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=SearchOptions.out,
+    show_default=True,
+    help="Folder for the winner's frozen model.",
+)
 @click.option("--max-macs", type=Count(), help="Most multiply-accumulates for one image.")
 @click.option("--max-memory", type=Count(), help="Most bytes of float32 activations at once for one image.")
 @click.option("--max-bytes", type=Count(), help="Most bytes of float32 weights.")
@@ -82,5 +126,3 @@ def as_plain_data(result: SearchResult) -> dict[str, Any]:
         "best": [record.to_dict() for record in result.best[:5]],
         "model": str(result.model) if result.model is not None else None,
     }
-
-

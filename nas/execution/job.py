@@ -12,7 +12,7 @@ from nas.space import Candidate
 from nas.training import EpochResult, Precision, TrainingData, TrainingRun
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818 - not an error, as in asyncio and concurrent.futures
     """The executor was told to stop all runs; what they had reached is in their checkpoints."""
 
 

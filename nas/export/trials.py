@@ -35,12 +35,12 @@ def export_trial(
     return write(model, name, out, split.validation_images, split.validation_labels, force=force)[0]
 
 
-def frozen_model(
-    study: optuna.Study, record: Record, dataset: Dataset, split: Split, checkpoints: Path
-) -> FrozenModel:
+def frozen_model(study: optuna.Study, record: Record, dataset: Dataset, split: Split, checkpoints: Path) -> FrozenModel:
     """A finished trial with its weights, and how its figure was made."""
     if not record.finished or record.candidate is None or record.accuracy is None or record.seed is None:
-        raise ExportError(f"only a finished trial has a model, but trial {record.trial} is {record.outcome}: choose another")
+        raise ExportError(
+            f"only a finished trial has a model, but trial {record.trial} is {record.outcome}: choose another"
+        )
     terms, made_with = terms_of(study), record.made_with
     provenance = Provenance(
         dataset=dataset.name,
