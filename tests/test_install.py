@@ -104,6 +104,11 @@ def test_wheel_carries(installed: Environment, folder: str, pattern: str) -> Non
     assert names(shipped, pattern) == names(CHECKOUT / folder, pattern) != []
 
 
+def test_wheel_loads_a_shipped_space_by_name(installed: Environment) -> None:
+    path = Path(installed.python("from nas import space; print(space.load('tiny').path)")).resolve()
+    assert path.is_relative_to(installed.home.resolve())
+
+
 def test_editable_install_reads_the_checkout(tmp_path: Path) -> None:
     environment = fresh_environment(tmp_path)
     environment.pip_install("--editable", CHECKOUT)
