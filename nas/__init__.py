@@ -1,3 +1,33 @@
-"""Finds the best small image classifier under a hard parameter budget."""
+"""Finds the best small image classifier under a hard parameter budget.
 
-__version__ = "0.1.0"
+result = nas.search(budget=20_000, target=0.994, epochs=20)
+study.optimize(nas.Objective("documented", "mnist", 20_000, epochs=5), n_trials=50)
+"""
+
+__version__ = "0.1.0"  # first, since modules below read it
+
+from nas.architecture import Architecture
+from nas.cost import Budget, Cost, cost_of
+from nas.errors import NasError
+from nas.module import Network
+from nas.objective import Objective
+from nas.recipe import Augmentation, Recipe
+from nas.search import SearchOptions, SearchResult, search
+from nas.space import Candidate, Task
+
+__all__ = [
+    "Architecture",
+    "Augmentation",
+    "Budget",
+    "Candidate",
+    "Cost",
+    "NasError",
+    "Network",
+    "Objective",
+    "Recipe",
+    "SearchOptions",
+    "SearchResult",
+    "Task",
+    "cost_of",
+    "search",
+]

@@ -1,10 +1,11 @@
 """The design axes of the documented experiments: two weeks of hand-tuning, as one search space.
 
-Three stages of convolutions with a max pool behind the first and, if asked, behind the second; then a head. Every
-documented iteration, A1 to A10 and B1 to B5, is a point of it.
+Three stages of convolutions, with a max pool behind the first and, if asked, behind the second; then a head. Every
+documented iteration, A1 to A10 and B1 to B5, has its structure here.
 """
 
 from math import sqrt
+from typing import Any
 
 from nas.architecture import (
     Activation,
@@ -22,115 +23,112 @@ from nas.architecture import (
 from nas.recipe import Augmentation, Recipe
 from nas.space import BaseTrial, Candidate, Task
 
+Axes = dict[str, Any]
 STAGE_SIZES = (3, 4, 3)  # the most convolutions in each stage
 
 
 def suggest(trial: BaseTrial, task: Task) -> Candidate:
-    axes = {**suggest_network(trial, task), **suggest_training(trial)}
-    return Candidate(build_network(axes, task), build_recipe(axes, task))
+    axes = {**suggest_structure(trial), **suggest_channels(trial, task), **suggest_training(trial)}
+    return Candidate(build_architecture(axes, task), build_recipe(axes, task))
 
 
-def suggest_network(trial: BaseTrial, task: Task) -> dict:
-    most = widest(task)
-    axes = {
+def suggest_structure(trial: BaseTrial) -> Axes:
+    return {
         "stage1_convs": trial.suggest_int("stage1_convs", 1, STAGE_SIZES[0]),
         "stage2_convs": trial.suggest_int("stage2_convs", 0, STAGE_SIZES[1]),
         "stage3_convs": trial.suggest_int("stage3_convs", 0, STAGE_SIZES[2]),
         "second_pool": trial.suggest_categorical("second_pool", [True, False]),
         "first_kernel": trial.suggest_categorical("first_kernel", [3, 5]),
         "padding": trial.suggest_categorical("padding", ["none", "first", "stages", "all"]),
+        # The stage that begins with a 1×1 convolution.
         "transition": trial.suggest_categorical("transition", ["none", "stage2", "stage3"]),
-        "norm": trial.suggest_categorical("norm", ["none", "before_pool", "after_pool"]),
-        "norm_affine": trial.suggest_categorical("norm_affine", [True, False]),
-        "dropout": trial.suggest_categorical("dropout", ["none", "constant", "progressive"]),
-        "dropout_rate": trial.suggest_float("dropout_rate", 0.05, 0.3, step=0.05),
-        "dropout_channels": trial.suggest_categorical("dropout_channels", [True, False]),
+        # Where batch norm stands relative to a pool, and whether it has a learned scale and shift.
+        "norm": trial.suggest_categorical(
+            "norm", ["before_pool", "before_pool_plain", "after_pool", "after_pool_plain", "none"]
+        ),
+        # Behind each pool and before the last layer; `progressive` rises to the rate in equal steps.
+        "dropout": trial.suggest_categorical("dropout", ["none", "constant", "progressive", "channels"]),
+        "dropout_rate": trial.suggest_float("dropout_rate", 0.02, 0.3, log=True),
         "dropout_last": trial.suggest_categorical("dropout_last", ["before_pool", "after_pool"]),
         "head": trial.suggest_categorical("head", ["gap", "fc", "adaptive"]),
         "adaptive_size": trial.suggest_int("adaptive_size", 2, 7),
         "hidden": trial.suggest_categorical("hidden", [0, 16, 32, 50]),
     }
-    for stage, size in enumerate(STAGE_SIZES, start=1):
-        for conv in range(1, size + 1):
-            name = f"channels{stage}_{conv}"
-            axes[name] = trial.suggest_int(name, max(2, most // 8), most, log=True)
-    return axes
 
 
-def suggest_training(trial: BaseTrial) -> dict:
+def suggest_channels(trial: BaseTrial, task: Task) -> Axes:
+    most = most_channels(task)
+    names = [f"channels{stage}_{i}" for stage, size in enumerate(STAGE_SIZES, start=1) for i in range(1, size + 1)]
+    return {name: trial.suggest_int(name, max(2, most // 8), most, log=True) for name in names}
+
+
+def suggest_training(trial: BaseTrial) -> Axes:
     return {
-        "optimizer": trial.suggest_categorical("optimizer", ["sgd", "sgd_nesterov", "adam"]),
+        "optimizer": trial.suggest_categorical("optimizer", ["sgd", "adam"]),
         "lr_sgd": trial.suggest_float("lr_sgd", 0.001, 0.2, log=True),
-        "lr_adam": trial.suggest_float("lr_adam", 0.001, 0.03, log=True),
+        "lr_adam": trial.suggest_float("lr_adam", 0.001, 0.01, log=True),
         "schedule": trial.suggest_categorical("schedule", ["constant", "step", "onecycle", "linear"]),
-        "batch_size": trial.suggest_categorical("batch_size", [16, 32, 64, 128, 256, 512]),
+        "batch_size": trial.suggest_int("batch_size", 16, 512, log=True),
         "rotation": trial.suggest_int("rotation", 0, 15),
         "translation": trial.suggest_float("translation", 0.0, 0.1, step=0.01),
         "crop": trial.suggest_categorical("crop", ["none", "centre", "random"]),
     }
 
 
-def widest(task: Task) -> int:
+def most_channels(task: Task) -> int:
     """The most channels worth trying: a 3×3 convolution between two such layers alone would exceed the budget."""
     if task.budget.params is None:
         return 256
     return min(256, max(16, round(0.4 * sqrt(task.budget.params))))
 
 
-def build_network(axes: dict, task: Task) -> Architecture:
+def build_architecture(axes: Axes, task: Task) -> Architecture:
     layers: list[LayerSpec] = []
     shape: Shape = task.image_shape
-    n_convs = [axes["stage1_convs"], axes["stage2_convs"], axes["stage3_convs"]]
-    for stage in (1, 2, 3):
-        for conv in range(1, n_convs[stage - 1] + 1):
-            pools = 0
-            if conv == n_convs[stage - 1]:
-                pools = pools_behind(stage, axes)
-            block = conv_block(axes, stage, conv, shape, pools)
+    for stage in stages(axes):
+        n_convs = axes[f"stage{stage}_convs"]
+        for i in range(1, n_convs + 1):
+            block = conv_block(axes, stage, i, shape, n_pools=pools_behind(stage, axes) if i == n_convs else 0)
             layers += block
             shape = shape_after(shape, block)
-        if stage < 3 and pools_behind(stage, axes) and drops_behind(stage, axes):
+        if stage != stages(axes)[-1]:
             layers += dropout(axes, stage)
-    return Architecture(task.image_shape, task.n_classes, (*layers, *head(axes, task, shape)))
+    return Architecture(task.image_shape, task.n_classes, (*layers, *head(axes, task)))
 
 
-def pools_behind(stage: int, axes: dict) -> int:
+def stages(axes: Axes) -> list[int]:
+    """The stages that have a convolution."""
+    return [stage for stage in (1, 2, 3) if axes[f"stage{stage}_convs"] > 0]
+
+
+def pools_behind(stage: int, axes: Axes) -> int:
     """Max pools at the end of a stage; an empty second stage leaves its pool to the first."""
-    empty_second = axes["stage2_convs"] == 0
-    if stage == 1:
-        return 1 + (axes["second_pool"] and empty_second)
-    return int(stage == 2 and axes["second_pool"] and not empty_second)
+    second_stage = 2 if axes["stage2_convs"] > 0 else 1
+    return int(stage == 1) + int(axes["second_pool"] and stage == second_stage)
 
 
-def drops_behind(stage: int, axes: dict) -> bool:
-    """Whether convolutions follow; otherwise the dropout of the head stands there."""
-    return any(axes[f"stage{later}_convs"] for later in range(stage + 1, 4))
+def conv_block(axes: Axes, stage: int, i: int, shape: Shape, n_pools: int) -> list[LayerSpec]:
+    """Convolution, batch norm and ReLU, with the pools behind them, or between convolution and batch norm."""
+    kernel = axes["first_kernel"] if stage == i == 1 else 1 if i == 1 and axes["transition"] == f"stage{stage}" else 3
+    padding = kernel // 2 if is_padded(axes, stage, i, shape, kernel) else 0
+    conv = Conv(axes[f"channels{stage}_{i}"], kernel, padding=padding)
+    pools: list[LayerSpec] = [MaxPool()] * min(n_pools, max_pools(conv.output_shape(shape)))
+    where, _, plain = axes["norm"].partition("_pool")
+    norm: list[LayerSpec] = [BatchNorm(affine=not plain)] if where != "none" else []
+    if where == "after":
+        return [conv, *pools, *norm, Activation()]
+    return [conv, *norm, Activation(), *pools]
 
 
-def conv_block(axes: dict, stage: int, conv: int, shape: Shape, n_pools: int) -> list[LayerSpec]:
-    """Convolution, batch norm and ReLU, with the pools before or behind the batch norm."""
-    kernel = 1 if conv == 1 and axes["transition"] == f"stage{stage}" else 3
-    if stage == conv == 1:
-        kernel = axes["first_kernel"]
-    padded = {
-        "none": False,
-        "first": stage == conv == 1,
-        "stages": conv == 1,
-        "all": True,
-    }[axes["padding"]]
-    # A convolution that would not fit, or would leave nothing to pool, is padded whatever was asked.
-    padded = padded or min(shape[1:]) - kernel < 4
-    block: list[LayerSpec] = [Conv(axes[f"channels{stage}_{conv}"], kernel, padding=kernel // 2 if padded else 0)]
-    size = min(shape[1:]) - (0 if padded else kernel - 1)
-    pools: list[LayerSpec] = []
-    for _ in range(n_pools):
-        if size >= 2:
-            pools.append(MaxPool())
-            size //= 2
-    norm: list[LayerSpec] = [] if axes["norm"] == "none" else [BatchNorm(axes["norm_affine"])]
-    if axes["norm"] == "after_pool":
-        return [*block, *pools, *norm, Activation()]
-    return [*block, *norm, Activation(), *pools]
+def is_padded(axes: Axes, stage: int, i: int, shape: Shape, kernel: int) -> bool:
+    asked = {"none": False, "first": stage == i == 1, "stages": i == 1, "all": True}[axes["padding"]]
+    # Small maps are padded whatever was asked: the convolution would not fit, or leave nothing to pool.
+    return asked or min(shape[1:]) < kernel + 2
+
+
+def max_pools(shape: Shape) -> int:
+    """How often a map can be halved."""
+    return min(shape[1:]).bit_length() - 1
 
 
 def shape_after(shape: Shape, layers: list[LayerSpec]) -> Shape:
@@ -139,45 +137,48 @@ def shape_after(shape: Shape, layers: list[LayerSpec]) -> Shape:
     return shape
 
 
-def dropout(axes: dict, place: int) -> list[LayerSpec]:
-    """The dropout of a place, counted from 1; progressive rates are once, twice and three times the given one."""
+def dropout(axes: Axes, stage: int) -> list[LayerSpec]:
+    """The dropout behind a stage."""
     if axes["dropout"] == "none":
         return []
-    rate = axes["dropout_rate"] * (place if axes["dropout"] == "progressive" else 1)
-    return [Dropout2d(round(rate, 2)) if axes["dropout_channels"] else Dropout(round(rate, 2))]
+    place, n_places = stages(axes).index(stage) + 1, len(stages(axes))
+    share = place / n_places if axes["dropout"] == "progressive" else 1.0
+    kind = Dropout2d if axes["dropout"] == "channels" else Dropout
+    return [kind(round(axes["dropout_rate"] * share, 3))]
 
 
-def head(axes: dict, task: Task, shape: Shape) -> list[LayerSpec]:
+def head(axes: Axes, task: Task) -> list[LayerSpec]:
+    drop = dropout(axes, stages(axes)[-1])
     hidden = (axes["hidden"],) if axes["hidden"] else ()
-    last = 1 + axes["second_pool"] + bool(axes["stage3_convs"] and axes["second_pool"])
-    drop = dropout(axes, last)
     if axes["head"] == "fc":
         return [*drop, *flatten_head(task.n_classes, hidden)]
-    size = 1 if axes["head"] == "gap" else axes["adaptive_size"]
-    pool, *rest = gap_head(task.n_classes, hidden, size)
+    pool, *rest = gap_head(task.n_classes, hidden, 1 if axes["head"] == "gap" else axes["adaptive_size"])
     return [*drop, pool, *rest] if axes["dropout_last"] == "before_pool" else [pool, *drop, *rest]
 
 
-def build_recipe(axes: dict, task: Task) -> Recipe:
-    sgd = axes["optimizer"] != "adam"
+def build_recipe(axes: Axes, task: Task) -> Recipe:
+    optimizer = axes["optimizer"]
+    return Recipe(
+        epochs=task.epochs,
+        batch_size=axes["batch_size"],
+        optimizer=optimizer,
+        nesterov=optimizer == "sgd",
+        lr=axes[f"lr_{optimizer}"],
+        weight_decay=1e-4 if optimizer == "sgd" else 0.0,
+        schedule=axes["schedule"],
+        # Averaged weights show after each epoch what the network would be worth if the rate were lowered now; without
+        # them a high rate hides it until the end, and the pruner stops the wrong candidates.
+        ema=min(1.0, task.epochs / 10),
+        augmentation=build_augmentation(axes, task),
+    )
+
+
+def build_augmentation(axes: Axes, task: Task) -> Augmentation:
     crops = axes["crop"] != "none"
-    augmentation = Augmentation(
+    return Augmentation(
         rotation=axes["rotation"],
         translation=round(axes["translation"], 2),
         crop=round(min(task.image_shape[1:]) * 22 / 28) if crops else 0,
         crop_probability=0.1 if crops else 0.0,
         crop_position=axes["crop"] if crops else "random",
-    )
-    return Recipe(
-        epochs=task.epochs,
-        batch_size=axes["batch_size"],
-        optimizer="sgd" if sgd else "adam",
-        nesterov=axes["optimizer"] == "sgd_nesterov",
-        lr=axes["lr_sgd"] if sgd else axes["lr_adam"],
-        weight_decay=1e-4 if sgd else 0.0,
-        schedule=axes["schedule"],
-        # Averaged weights show after each epoch what the network would be worth if the rate were lowered now; without
-        # them a high rate hides it until the end, and the pruner stops the wrong candidates.
-        ema=min(1.0, task.epochs / 10),
-        augmentation=augmentation,
     )
