@@ -35,7 +35,7 @@ def _forget_torchvision() -> None:
 
 
 def _declare_operators() -> None:
-    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    library = torch.library.Library("torchvision", "FRAGMENT")
     for operator in ("nms", "qnms"):
-        library.define(operator + SCHEMA)  # type: ignore[no-untyped-call]
+        library.define(operator + SCHEMA)
     _declared.append(library)

@@ -30,7 +30,8 @@ def read(name: str, path: str) -> Dataset:
     root = Path(path).expanduser().absolute()
     if not (root / "train").is_dir():
         raise DataError(
-            f"a folder data set has its images in PATH/train/CLASS/, but there is no folder {root / 'train'}"
+            f"a folder data set has its images in PATH/train/CLASS/, but there is no folder {root / 'train'}: "
+            "check the path, or make that folder"
         )
     classes = _classes(root / "train")
     files = _files(root / "train", classes)

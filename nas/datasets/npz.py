@@ -95,11 +95,12 @@ def _declared_shape(file: Path, key: str) -> tuple[int, ...]:
 def _archive(file: Path) -> Iterator[Any]:
     """The open archive; numpy raises nearly anything on damaged files, and refuses arrays of Python objects."""
     try:
-        archive = np.load(file, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("it is a single array, not an archive of several")
-        with archive:
-            yield archive
+        with file.open("rb") as opened:
+            archive = np.load(opened, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("it is a single array, not an archive of several")
+            with archive:
+                yield archive
     except Exception as error:
         raise DataError(
             f"{file} cannot be read as an npz file ({error}): write it by numpy.savez, without Python objects"
