@@ -265,7 +265,9 @@ class Linear(LayerSpec):
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 1:
-            raise ArchitectureError(f"{self.describe()} needs a flattened input, but got {shape}: put Flatten() before it")
+            raise ArchitectureError(
+                f"{self.describe()} needs a flattened input, but got {shape}: put Flatten() before it"
+            )
         return (self.features,)
 
     def describe(self) -> str:
@@ -339,7 +341,9 @@ class Architecture:
             layers = tuple(_spec_from_dict(spec) for spec in data["layers"])
             return cls(tuple(data["input_shape"]), data["n_classes"], layers)
         except (KeyError, TypeError) as error:
-            raise ArchitectureError(f"an architecture must be what Architecture.to_dict() gives, but {error}") from error
+            raise ArchitectureError(
+                f"an architecture must be what Architecture.to_dict() gives, but {error}"
+            ) from error
 
     @property
     def digest(self) -> str:
@@ -369,9 +373,7 @@ def flatten_head(n_classes: int, hidden: Sequence[int] = ()) -> tuple[LayerSpec,
     return Flatten(), *_fc_stack(n_classes, hidden)
 
 
-def gap_head(
-    n_classes: int, hidden: Sequence[int] = (), size: int = 1, dropout: float = 0.0
-) -> tuple[LayerSpec, ...]:
+def gap_head(n_classes: int, hidden: Sequence[int] = (), size: int = 1, dropout: float = 0.0) -> tuple[LayerSpec, ...]:
     """Average pooling to `size` by `size` (1: global), dropout, and a stack of fully connected layers."""
     drop = (Dropout(dropout),) if dropout else ()
     return AdaptiveAvgPool(size), *drop, Flatten(), *_fc_stack(n_classes, hidden)
