@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -74,7 +74,8 @@ class TrainingRun:
         self.history: list[EpochResult] = []
         with seeded(seed, self.device):
             network = Network(architecture, data.mean, data.std)
-        self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: Network = network.to(self.device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = self._averaged_network()
         self.optimizer = make_optimizer(self.network, recipe)
         self.schedule = make_schedule(self.optimizer, recipe, self.n_batches)
@@ -95,9 +96,7 @@ class TrainingRun:
         """The network that figures are about: the averaged one, if the recipe averages."""
         if self.averaged is None:
             return self.network
-        module = self.averaged.module
-        assert isinstance(module, Network)
-        return module
+        return cast(Network, self.averaged.module)
 
     def __iter__(self) -> Iterator[EpochResult]:
         return self
