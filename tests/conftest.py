@@ -1,11 +1,16 @@
-"""What all tests share: MNIST, read once."""
+"""What all tests share: MNIST, read once, a small part of it, and the command line."""
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
+import numpy as np
 import pytest
 
 from nas import datasets
+from nas.cli import main
 from nas.datasets import Dataset
 
 BESIDE = Path(__file__).parent.parent.parent / "shared" / "data"
@@ -22,3 +27,30 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def mnist(data_dir: Path) -> Dataset:
     return datasets.load("mnist", data_dir)
+
+
+@pytest.fixture(scope="session")
+def few_images(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a data set of 3,000 real images, so that an epoch takes a fraction of a second."""
+    path = tmp_path_factory.mktemp("few") / "few.npz"
+    images, labels = mnist.images[:3600, 0].numpy(), mnist.labels[:3600].numpy()
+    np.savez(path, x_train=images[:3000], y_train=labels[:3000], x_test=images[3000:], y_test=labels[3000:])
+    return f"npz:{path}"
+
+
+@pytest.fixture
+def nas(
+    few_images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., CompletedProcess[str]]:
+    """Runs a command as the entry point does, in a folder of its own; a search is on `few_images` unless told."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: str) -> CompletedProcess[str]:
+        extra = ["--dataset", few_images] if args[0] == "search" and "--dataset" not in args else []
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([*args, *extra])
+        code = ended.value.code
+        return CompletedProcess([sys.argv[0], *args], code if isinstance(code, int) else 0, *capfd.readouterr())
+
+    return run

