@@ -144,7 +144,7 @@ class Activation(LayerSpec):
 class _Pool(_Window):
     label = "pool"
     kernel: int = 2
-    stride: int = 0  # 0: as the kernel
+    stride: int = 0  # 0: as the kernel; a stride that is the kernel becomes 0, so that equal pools are equal
     padding: int = 0
 
     def __post_init__(self) -> None:
@@ -155,6 +155,8 @@ class _Pool(_Window):
             raise ArchitectureError(
                 f"padding of a pool must be at most half its kernel, but got {self.padding=} and {self.kernel=}"
             )
+        if self.stride == self.kernel:
+            object.__setattr__(self, "stride", 0)
 
     @property
     def step(self) -> int:
@@ -340,10 +342,11 @@ class Architecture:
         try:
             layers = tuple(_spec_from_dict(spec) for spec in data["layers"])
             return cls(tuple(data["input_shape"]), data["n_classes"], layers)
-        except (KeyError, TypeError) as error:
-            raise ArchitectureError(
-                f"an architecture must be what Architecture.to_dict() gives, but {error}"
-            ) from error
+        except ArchitectureError:
+            raise
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            what = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise ArchitectureError(f"an architecture must be what Architecture.to_dict() gives, but {what}") from error
 
     @property
     def digest(self) -> str:
