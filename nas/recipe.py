@@ -110,27 +110,32 @@ class Recipe:
     def effective(self) -> "Recipe":
         """The same training with everything that has no effect on it at its default: equal if trained equally."""
         idle: dict[str, Any] = {}
-        if self.optimizer not in ("sgd", "rmsprop"):
+        if self.optimizer not in ("sgd", "rmsprop") or self.schedule == "onecycle":  # which moves it as well
             idle["momentum"] = Recipe.momentum
         if self.optimizer != "sgd":
             idle["nesterov"] = Recipe.nesterov
         if self.weight_decay == 0:
             idle["decay_all"] = Recipe.decay_all
-        if self.schedule == "step" and self.step_epochs >= self.epochs:
+            if self.optimizer == "adamw":  # differs from Adam in its weight decay only
+                idle["optimizer"] = "adam"
+        if self.schedule == "step" and (self.step_epochs >= self.epochs or self.step_factor == 1):
             idle["schedule"] = "constant"
         if {**vars(self), **idle}["schedule"] != "step":
             idle |= {"step_epochs": Recipe.step_epochs, "step_factor": Recipe.step_factor}
         if self.schedule in ("constant", "step"):
             idle["warmup"] = Recipe.warmup
+        if self.epochs == 1 and self.dropout_schedule == "falling":  # from the whole rate, and no further
+            idle["dropout_schedule"] = "constant"
         return replace(self, **idle, augmentation=self.augmentation.effective())
 
     def __str__(self) -> str:
         optimizer = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}[self.optimizer]
+        optimizer += " Nesterov" * (self.nesterov and self.optimizer == "sgd")
         momentum = f" momentum {self.momentum:g}" if self.optimizer in ("sgd", "rmsprop") else ""
         decay = f", weight decay {self.weight_decay:g}{' on all' * self.decay_all}" if self.weight_decay else ""
         parts = [
             f"{self.epochs} epoch{'s' * (self.epochs > 1)} of batches of {self.batch_size}",
-            f"{optimizer}{' Nesterov' * self.nesterov}{momentum}",
+            f"{optimizer}{momentum}",
             f"learning rate {self.lr:g} ({self._schedule_text()}){decay}",
             f"augmentation: {self.augmentation}",
         ]
