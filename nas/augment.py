@@ -15,7 +15,7 @@ from nas.recipe import Augmentation
 
 def augment(images: Tensor, augmentation: Augmentation, generator: Generator) -> Tensor:
     """Randomly changed copies of float images `(n, channels, height, width)`; pixels from outside are 0."""
-    if augmentation == Augmentation():
+    if augmentation.effective() == Augmentation():
         return images
     n, _, height, width = images.shape
     matrices = random_matrices(n, height, width, augmentation, generator, images.device)
