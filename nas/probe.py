@@ -98,10 +98,10 @@ def _draw(distribution: BaseDistribution, random: Random) -> Any:
             return random.randrange(low, high + 1, step)
         case FloatDistribution(low=low, high=high, step=step, log=log):
             if log:
-                return float(low * (high / low) ** random.random())
+                return min(high, float(low * (high / low) ** random.random()))  # rounding may go over
             if step is not None:
                 return min(high, low + step * random.randrange(round((high - low) / step) + 1))
-            return random.uniform(low, high)
+            return min(high, random.uniform(low, high))
     raise TypeError(f"unknown distribution {distribution!r}")
 
 
