@@ -9,19 +9,20 @@ them together. `search_spaces/` holds the ones that come with nas; a copy of one
 """
 
 import hashlib
-import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+from types import ModuleType
 
 from optuna.exceptions import TrialPruned
 from optuna.trial import BaseTrial
 
 from nas import shipped
-from nas.architecture import Architecture, Shape, digest_of
+from nas.architecture import Architecture, Dropout, Dropout2d, Shape, digest_of
 from nas.cost import Budget
 from nas.errors import SpaceError
 from nas.recipe import Recipe
@@ -49,7 +50,10 @@ class Candidate:
     @property
     def digest(self) -> str:
         """The same for two candidates exactly if the same network would be trained in the same way."""
-        return digest_of({"architecture": self.architecture.to_dict(), "recipe": self.recipe.effective().to_dict()})
+        recipe = self.recipe.effective()
+        if not any(isinstance(spec, Dropout | Dropout2d) and spec.rate > 0 for spec in self.architecture.layers):
+            recipe = replace(recipe, dropout_schedule="constant")
+        return digest_of({"architecture": self.architecture.to_dict(), "recipe": recipe.to_dict()})
 
 
 SpaceFunction = Callable[[BaseTrial, Task], Candidate]
@@ -70,18 +74,24 @@ class Space:
             candidate = self.function(trial, task)
         except TrialPruned:
             raise
-        except Exception as error:
-            raise SpaceError(f"the search space {self._where(error)} raised {type(error).__name__}: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise SpaceError(f"the search space {self._where(error)} raised {_one_line(error)}") from error
         if not isinstance(candidate, Candidate):
             raise SpaceError(
-                f"suggest() of a search space must return a nas.space.Candidate, but {self.path or self.name} "
+                f"suggest() of a search space must return a nas.space.Candidate, but {self._where()} "
                 f"returned {type(candidate).__name__}"
             )
         return candidate
 
-    def _where(self, error: Exception) -> str:
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.path)]
-        return f"{self.path}, line {lines[-1]}," if lines else self.name
+    def _where(self, error: BaseException | None = None) -> str:
+        """File and line: the last line of the space's own that led to the error, else where its function begins."""
+        code = getattr(inspect.unwrap(self.function), "__code__", None)
+        own = str(self.path) if self.path or code is None else code.co_filename
+        frames = traceback.extract_tb(error.__traceback__) if error else []
+        places = [(frame.filename, frame.lineno) for frame in frames if frame.filename == own]
+        if not places and code is not None:
+            places = [(code.co_filename, code.co_firstlineno)]
+        return "{}, line {},".format(*places[-1]) if places else f"{self.path or self.name}"
 
 
 def names() -> tuple[str, ...]:
@@ -118,16 +128,15 @@ def _find(name_or_path: str) -> Path:
 
 def _load_file(path: Path) -> Space:
     # A module of its own under a name that nothing else has: two files of the same name must not be mixed up.
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    name = f"nas_space_{path.stem}_{digest}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise SpaceError(f"a search space must be a Python file, but got {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    source = path.read_bytes()
+    digest = hashlib.sha256(source).hexdigest()[:16]
+    module = ModuleType(f"nas_space_{path.stem}_{digest}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+        # Not through Python's importer: its cache takes a file that was changed within the second for unchanged.
+        exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
+    except (Exception, SystemExit) as error:
         raise SpaceError(_reading_failed(path, error)) from error
     function = getattr(module, "suggest", None)
     if not callable(function):
@@ -135,8 +144,14 @@ def _load_file(path: Path) -> Space:
     return Space(path.stem, function, digest, path)
 
 
-def _reading_failed(path: Path, error: Exception) -> str:
+def _reading_failed(path: Path, error: BaseException) -> str:
     if isinstance(error, SyntaxError):
-        return f"the search space {error.filename}, line {error.lineno}, cannot be read: {error.msg}"
+        return f"the search space {error.filename or path}, line {error.lineno or 1}, cannot be read: {error.msg}"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return f"the search space {path}, line {lines[-1] if lines else '?'}, raised {type(error).__name__}: {error}"
+    if not lines:  # nothing of it ran
+        return f"the search space {path} cannot be read: {error}"
+    return f"the search space {path}, line {lines[-1]}, raised {_one_line(error)}"
+
+
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
