@@ -1,0 +1,229 @@
+"""What bad input gets: one clear line, exit code 2, nothing half written. And: help that helps."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+
+from nas.cli import cli
+from nas.datasets import Dataset
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+QUICK = ("search", "--space", "tiny", "--epochs", "1", "--trials", "1", "--workers", "1")
+
+
+def check_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    for word in words:
+        assert word in lines[0], f"{word!r} is missing in: {lines[0]}"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--budget", "5"], ["smallest", "params", "raise the budget"]),
+        (["--budget", "0"], ["budget", "above 0", "0"]),
+        (["--budget", "-3"], ["budget", "above 0", "-3"]),
+        (["--budget", "many"], ["whole number", "'many'"]),
+        (["--budget", "1.5"], ["whole number", "'1.5'"]),
+        (["--epochs", "0"], ["epochs", "above 0"]),
+        (["--trials", "-1"], ["trials", "above 0", "-1"]),
+        (["--workers", "0"], ["workers", "above 0"]),
+        (["--validation", "0"], ["validation", "above 0"]),
+        (["--validation", "3000"], ["3000"]),
+        (["--timeout", "0"], ["timeout", "above 0"]),
+        (["--timeout", "soon"], ["seconds", "'soon'"]),
+        (["--seed", "-1"], ["seed", "-1"]),
+        (["--max-macs", "0"], ["max-macs", "above 0"]),
+        (["--max-memory", "10"], ["smallest", "memory"]),
+        (["--target", "99.4"], ["target", "99.4", "did you mean 0.994?"]),
+        (["--target", "0"], ["target", "above 0"]),
+        (["--target", "nan"], ["target"]),
+        (["--dataset", "mnits"], ["mnits", "did you mean", "mnist"]),
+        (["--dataset", "npz:nowhere.npz"], ["nowhere.npz"]),
+        (["--dataset", "folder:nowhere"], ["nowhere"]),
+        (["--space", "documentd"], ["documentd", "did you mean 'documented'?"]),
+        (["--space", "nowhere.py"], ["nowhere.py"]),
+        (["--sampler", "tpee"], ["sampler", "tpee", "did you mean 'tpe'?"]),
+        (["--pruner", "hyperbnd"], ["pruner", "did you mean 'hyperband'?"]),
+        (["--device", "tpu"], ["device", "tpu"]),
+        (["--precision", "int4"], ["precision", "int4"]),
+        (["--storage", "nonsense://x"], ["storage", "nonsense"]),
+        (["--config", "nowhere.toml"], ["nowhere.toml"]),
+        (["--no-such-option"], ["--no-such-option"]),
+    ],
+)
+def test_bad_options_get_one_line(nas: Run, tmp_path: Path, options: list[str], words: list[str]) -> None:
+    check_refused(nas(*QUICK, *options), *words)
+    left = [path.name for path in tmp_path.rglob("*") if path.is_file() and path.name not in ("nas.db", "lock")]
+    assert left == []
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("def suggest(trial, task):\n    return 1 / 0\n", ["line 2", "ZeroDivisionError"]),
+        ("import nowhere\n", ["line 1", "nowhere"]),
+        ("def suggest(trial, task)\n    pass\n", ["line 1"]),
+        ("def suggest(trial, task):\n    return 3\n", ["Candidate", "int"]),
+        ("answer = 42\n", ["suggest(trial, task)"]),
+        (
+            "from nas.architecture import *\nfrom nas.space import *\nfrom nas.recipe import *\n"
+            "def suggest(trial, task):\n"
+            "    return Candidate(Architecture(task.image_shape, 10, (Conv(4, 99),)), Recipe())\n",
+            ["line 5", "layer 1", "99"],
+        ),
+    ],
+)
+def test_a_space_file_with_a_mistake_is_named_with_its_line(
+    nas: Run, tmp_path: Path, source: str, words: list[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(source)
+    check_refused(nas(*QUICK, "--space", "mine.py"), "mine.py", *words)
+
+
+def test_a_space_that_raises_only_later_ends_the_search_with_one_line(nas: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import random\n"
+        "from nas.architecture import *\nfrom nas.space import *\nfrom nas.recipe import *\n"
+        "def suggest(trial, task):\n"
+        "    if trial.number > 1:\n"
+        "        raise ValueError('too late')\n"
+        "    layers = (Conv(4), *gap_head(task.n_classes))\n"
+        "    return Candidate(Architecture(task.image_shape, task.n_classes, layers), Recipe(epochs=task.epochs))\n"
+    )
+    done = nas("search", "--space", "mine.py", "--epochs", "1", "--trials", "9", "--workers", "2")
+    check_refused(done, "mine.py, line 7", "too late")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (["--budget", "2k"], ["budget", "2000", "20000"]),
+        (["--epochs", "2"], ["epochs 2"]),
+        (["--validation", "60"], ["validation 60"]),
+        (["--space", "documented"], ["space 'documented'", "'tiny'"]),
+        (["--max-macs", "900k"], ["budget"]),
+    ],
+)
+def test_a_study_made_on_other_terms_is_refused(nas: Run, changed: list[str], words: list[str]) -> None:
+    assert nas(*QUICK, "--study", "mine").returncode == 0
+    check_refused(nas(*QUICK, "--study", "mine", *changed), "'mine'", *words)
+
+
+def test_a_study_of_other_data_is_refused(nas: Run, tmp_path: Path, mnist: Dataset) -> None:
+    assert nas(*QUICK, "--study", "mine").returncode == 0
+    np.savez(tmp_path / "other.npz", x_train=mnist.images[500:1000, 0].numpy(), y_train=mnist.labels[500:1000].numpy())
+    check_refused(nas(*QUICK, "--study", "mine", "--dataset", f"npz:{tmp_path / 'other.npz'}"), "dataset", "other.npz")
+
+
+def test_an_unknown_study_is_answered_with_the_nearest_name(nas: Run) -> None:
+    assert nas(*QUICK, "--study", "first try").returncode == 0
+    check_refused(nas("export", "--study", "frist try"), "frist try", "did you mean 'first try'?")
+    check_refused(nas("export", "--study", "first try", "--trial", "99"), "99")
+    check_refused(nas("export", "--storage", "elsewhere.db"), "elsewhere.db", "nas search")
+
+
+def test_a_corrupt_database_is_refused_and_kept(nas: Run, tmp_path: Path) -> None:
+    assert nas(*QUICK).returncode == 0
+    database = tmp_path / "runs" / "nas.db"
+    broken = database.read_bytes()[:5000] + os.urandom(20_000)
+    database.write_bytes(broken)
+    check_refused(nas(*QUICK), "nas.db", "damaged")
+    assert database.read_bytes() == broken
+    database.write_bytes(b"not a database at all, but long enough to look like one" * 50)
+    check_refused(nas("export"), "nas.db", "damaged")
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Path:
+    """A folder in which nothing can be made, for the superuser neither: a file stands in its place."""
+    place = tmp_path / "occupied"
+    place.write_text("")
+    return place / "inside"
+
+
+def test_an_unwritable_place_is_refused_before_anything_is_trained(nas: Run, read_only: Path) -> None:
+    check_refused(nas(*QUICK, "--out", str(read_only)), "writable", "--out")
+    check_refused(nas(*QUICK, "--storage", str(read_only / "nas.db")), "writable", "--storage")
+
+
+def test_a_folder_with_one_class_or_an_unreadable_image_is_refused(nas: Run, tmp_path: Path) -> None:
+    (tmp_path / "pictures" / "train" / "cat").mkdir(parents=True)
+    (tmp_path / "pictures" / "train" / "cat" / "1.png").write_bytes(b"this is no image")
+    check_refused(nas(*QUICK, "--dataset", "folder:pictures"), "class")
+    (tmp_path / "pictures" / "train" / "dog").mkdir()
+    (tmp_path / "pictures" / "train" / "dog" / "2.png").write_bytes(b"nor is this")
+    check_refused(nas(*QUICK, "--dataset", "folder:pictures"), ".png")
+
+
+@pytest.mark.parametrize("name", ["x'; import os #", '"""\nraise SystemExit', "{braces}", "../../up", "ü \\ %s"])
+def test_a_study_of_any_name_is_harmless(nas: Run, tmp_path: Path, name: str) -> None:
+    done = nas(*QUICK, "--study", name, "--storage", "in {braces}.db")
+    assert done.returncode == 0, done.stderr
+    (model,) = (tmp_path / "runs").glob("*.py")
+    printed = subprocess.run(
+        [sys.executable, "-c", f"import {model.stem} as m; print(m.load().training)"],
+        cwd=model.parent,
+        text=True,
+        capture_output=True,
+    )
+    assert (printed.returncode, printed.stdout.strip()) == (0, "False"), printed.stderr
+    assert {path.name for path in tmp_path.parent.glob("*.py")} == set()
+
+
+def test_an_exported_model_is_not_overwritten_without_force(nas: Run, tmp_path: Path) -> None:
+    assert nas(*QUICK).returncode == 0
+    (model,) = (tmp_path / "runs").glob("*.py")
+    assert nas("export").returncode == 0  # the same again: nothing changes
+    model.write_text("# mine now\n")
+    check_refused(nas("export"), model.name, "--force")
+    assert model.read_text() == "# mine now\n"
+    assert nas("export", "--force").returncode == 0
+    assert "NUM_PARAMS" in model.read_text()
+
+
+def test_a_study_file_sets_the_defaults_and_the_command_line_wins(nas: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'budget = "3k"\nspace = "tiny"\nepochs = 1\ntrials = 1\nworkers = 1\nstudy = "from file"\n'
+    )
+    done = nas("search", "--config", "mine.toml", "--study", "from the command line")
+    assert done.returncode == 0, done.stderr
+    assert "at most 3,000 parameters" in done.stdout
+    assert "'from the command line'" in " ".join(done.stdout.split())
+    (tmp_path / "mine.toml").write_text("bugdet = 3000\n")
+    check_refused(nas("search", "--config", "mine.toml"), "mine.toml", "bugdet", "did you mean 'budget'?")
+    (tmp_path / "mine.toml").write_text("budget = \n")
+    check_refused(nas("search", "--config", "mine.toml"), "mine.toml", "TOML")
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    list(commands(cli)),
+    ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_help_begins_with_what_the_command_does_and_ends_with_an_example(
+    path: tuple[str, ...], command: click.Command
+) -> None:
+    help_text = command.help or ""
+    assert help_text[0].isupper()
+    assert help_text.rstrip().splitlines()[-1].strip().startswith(f"nas {' '.join(path)}")
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{parameter.name} of {' '.join(path)} has no help"

@@ -1,0 +1,259 @@
+"""Searches as a user runs them: real processes, a real database, real images."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+
+from nas.records import Record, records
+
+TINY = ("--space", "tiny", "--epochs", "2", "--budget", "3k")
+SLOW_TO_TRAIN = ("--space", "tiny", "--epochs", "40", "--budget", "3k", "--pruner", "none")
+
+
+@pytest.fixture
+def start(few_images: str, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a command that goes on in the background, with its output as one stream of lines."""
+    started = []
+
+    def run(*args: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "nas", *args, "--dataset", few_images],
+            cwd=tmp_path,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def table(folder: Path, database: str = "runs/nas.db") -> list[Record]:
+    """All trials of the only study of a database."""
+    storage = f"sqlite:///{folder / database}"
+    (name,) = optuna.get_all_study_names(storage)
+    return records(optuna.load_study(study_name=name, storage=storage))
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """The first line with `text`; fails if the process ends without it."""
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if text in line:
+            return line
+    raise AssertionError(f"{text!r} never appeared in:\n{''.join(seen)}")
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """Process numbers of the worker processes of a search."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    threads = Path(f"/proc/{process.pid}/task").glob("*/children") if children.exists() else []
+    pids = [int(pid) for path in threads for pid in path.read_text().split()]
+    return [pid for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers through /proc")
+
+
+def test_one_worker_and_the_same_seed_give_the_same_table_to_the_last_digit(nas, tmp_path: Path) -> None:
+    for database, seed in (("a.db", "0"), ("b.db", "0"), ("c.db", "1")):
+        done = nas(
+            "search", *TINY, "--trials", "12", "--workers", "1", "--seed", seed, "--storage", database,
+            "--study", "same", "--out", database + ".out",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    first, second, other = ([record.to_dict() for record in table(tmp_path, f"{name}.db")] for name in "abc")
+    assert first == second
+    assert len(first) >= 12
+    assert [row["validation_accuracy"] for row in first] != [row["validation_accuracy"] for row in other]
+
+
+def test_a_search_hands_over_a_model_that_loads_without_nas(nas, tmp_path: Path) -> None:
+    done = nas("search", *TINY, "--trials", "4", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    best = result["best"][0]
+    assert best["params"] <= 3000
+    assert best["validation_accuracy"] == max(row["validation_accuracy"] for row in result["best"])
+    model = tmp_path / result["model"]
+    code = f"import {model.stem} as m; print(sum(p.numel() for p in m.load().parameters()), m.NUM_PARAMS)"
+    printed = subprocess.run([sys.executable, "-c", code], cwd=model.parent, text=True, capture_output=True, check=True)
+    assert printed.stdout.split() == [str(best["params"])] * 2
+
+
+def test_exit_code_tells_whether_the_target_was_reached(nas) -> None:
+    reached = nas("search", *TINY, "--trials", "6", "--target", "0.2")
+    assert (reached.returncode, "Target reached" in reached.stdout) == (0, True), reached.stdout + reached.stderr
+    missed = nas("search", *TINY, "--trials", "2", "--target", "1.0", "--seed", "1")
+    assert (missed.returncode, "was not reached" in missed.stdout) == (3, True), missed.stdout + missed.stderr
+
+
+def test_running_the_same_command_again_continues_the_study(nas, tmp_path: Path) -> None:
+    assert nas("search", *TINY, "--trials", "3").returncode == 0
+    before = table(tmp_path)
+    again = nas("search", *TINY, "--trials", "3")
+    assert again.returncode == 0
+    assert table(tmp_path) == before
+    more = nas("search", *TINY, "--trials", "5")
+    assert "Continuing" in more.stdout
+    after = table(tmp_path)
+    assert after[: len(before)] == before
+    trained = [record for record in after if record.outcome in ("finished", "pruned")]
+    assert len(trained) == 5
+    assert len({record.candidate for record in trained}) == 5
+
+
+@pytest.mark.parametrize("workers", ["1", "2", "3"])
+def test_exactly_as_many_candidates_are_trained_as_asked(nas, tmp_path: Path, workers: str) -> None:
+    done = nas("search", *TINY, "--trials", "5", "--workers", workers)
+    assert done.returncode == 0, done.stderr
+    outcomes = [record.outcome for record in table(tmp_path)]
+    assert sum(outcome in ("finished", "pruned") for outcome in outcomes) == 5
+    assert set(outcomes) <= {"finished", "pruned", "rejected", "repeated"}
+
+
+def test_rejected_candidates_are_never_trained(nas, tmp_path: Path) -> None:
+    done = nas("search", *TINY, "--trials", "4", "--budget", "700", "--sampler", "random")
+    assert done.returncode == 0, done.stderr
+    rejected = [record for record in table(tmp_path) if record.outcome == "rejected"]
+    assert rejected
+    for record in rejected:
+        assert record.cost is not None
+        assert record.cost.params > 700
+        assert (record.epochs, record.seed, record.accuracy) == (0, None, None)
+    storage = f"sqlite:///{tmp_path / 'runs/nas.db'}"
+    study = optuna.load_study(study_name=optuna.get_all_study_names(storage)[0], storage=storage)
+    for record in rejected:
+        trial = study.trials[record.trial]
+        assert trial.state == optuna.trial.TrialState.PRUNED
+        assert trial.constraints == {"params": pytest.approx(record.cost.params / 700 - 1)}
+
+
+@needs_proc
+def test_interrupting_stops_cleanly_and_the_next_run_goes_on_with_the_same_digits(start, nas, tmp_path: Path) -> None:
+    options = ("search", *SLOW_TO_TRAIN, "--trials", "1", "--workers", "1")
+    process = start(*options)
+    read_until(process, "epoch  3/40")
+    workers = workers_of(process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output  # no target was given, so none was missed
+    assert "Interrupted" in output
+    assert "run the same command again" in output
+    assert "Traceback" not in output
+    assert not any(map(is_alive, workers))
+    (cut_short,) = (record for record in table(tmp_path) if record.epochs)
+    assert (cut_short.outcome, cut_short.epochs < 40) == ("interrupted", True)
+
+    assert nas(*options).returncode == 0
+    continued = table(tmp_path)[-1]
+    assert nas(*options, "--storage", "whole.db").returncode == 0
+    whole = table(tmp_path, "whole.db")[-1]
+    assert continued.outcome == whole.outcome == "finished"
+    assert (continued.accuracy, continued.epochs, continued.seed) == (whole.accuracy, 40, whole.seed)
+
+
+@needs_proc
+def test_killing_a_worker_fails_only_its_own_trial(start, tmp_path: Path) -> None:
+    process = start("search", *SLOW_TO_TRAIN, "--trials", "3", "--workers", "2", "--epochs", "12")
+    read_until(process, "epoch  2/12")
+    victim = workers_of(process)[0]
+    os.kill(victim, signal.SIGKILL)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    outcomes = [record.outcome for record in table(tmp_path) if record.candidate is not None]
+    assert sorted(outcomes) == ["failed", "finished", "finished", "finished"]
+    (failed,) = (record for record in table(tmp_path) if record.outcome == "failed")
+    assert "signal 9" in failed.reason
+
+
+@needs_proc
+def test_killing_the_search_itself_leaves_no_workers_and_loses_no_finished_epoch(start, nas, tmp_path: Path) -> None:
+    options = ("search", *SLOW_TO_TRAIN, "--trials", "2", "--workers", "2")
+    process = start(*options)
+    read_until(process, "epoch  3/40")
+    workers = workers_of(process)
+    assert len(workers) == 2
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    deadline = time.monotonic() + 30
+    while any(map(is_alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(is_alive, workers))
+    done = nas(*options)
+    assert done.returncode == 0, done.stderr
+    assert "2 go on where they were cut short" in done.stdout
+    finished = [record for record in table(tmp_path) if record.outcome == "finished"]
+    assert [record.epochs for record in finished] == [40, 40]
+
+
+def test_a_second_search_on_the_same_study_is_refused(start, nas) -> None:
+    process = start("search", *SLOW_TO_TRAIN, "--trials", "1")
+    read_until(process, "epoch  1/40")
+    refused = nas("search", *SLOW_TO_TRAIN, "--trials", "1")
+    assert refused.returncode == 2
+    assert "another works on" in refused.stderr
+
+
+def test_time_limit_is_kept_in_the_middle_of_a_training(nas, tmp_path: Path) -> None:
+    done = nas("search", *SLOW_TO_TRAIN, "--epochs", "2000", "--timeout", "6s", "--workers", "1")
+    assert "Time is up" in done.stdout, done.stderr
+    assert table(tmp_path)[-1].outcome == "interrupted"
+
+
+def test_the_same_candidate_is_trained_once(nas, tmp_path: Path) -> None:
+    space = tmp_path / "two.py"
+    space.write_text(
+        "from dataclasses import replace\n"
+        "from nas.architecture import *\n"
+        "from nas.recipe import Recipe\n"
+        "from nas.space import Candidate\n"
+        "def suggest(trial, task):\n"
+        "    padding = trial.suggest_categorical('padding', [0, 1])\n"
+        "    trial.suggest_int('without_effect', 0, 100)\n"
+        "    layers = (Conv(4, 3, padding=padding), Activation(), *gap_head(task.n_classes))\n"
+        "    return Candidate(Architecture(task.image_shape, task.n_classes, layers), Recipe(epochs=task.epochs))\n"
+    )
+    done = nas(
+        "search", "--space", str(space), "--epochs", "1", "--trials", "3", "--timeout", "15s", "--pruner", "none"
+    )
+    assert done.returncode == 0, done.stderr
+    found = table(tmp_path)
+    trained = [record for record in found if record.outcome == "finished"]
+    repeated = [record for record in found if record.outcome == "repeated"]
+    assert len(trained) == 2
+    assert repeated
+    figures = {record.candidate.digest: record.accuracy for record in trained if record.candidate}
+    assert {record.accuracy for record in repeated} <= set(figures.values())
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "nsga2", "gp"])
+@pytest.mark.parametrize("pruner", ["halving", "hyperband", "median", "none"])
+def test_every_sampler_goes_with_every_pruner(nas, sampler: str, pruner: str) -> None:
+    done = nas(
+        "search", *TINY, "--trials", "3", "--epochs", "1", "--sampler", sampler, "--pruner", pruner, "--workers", "1"
+    )
+    assert done.returncode == 0, done.stderr
