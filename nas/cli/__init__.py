@@ -37,6 +37,9 @@ def main(args: Sequence[str] | None = None) -> None:
     """Runs a command and ends the process; whatever is wrong with the input is one line and exit code 2."""
     try:
         code = cli.main(args, prog_name="nas", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as help_text:
+        click.echo(help_text.format_message())
+        sys.exit(BAD_INPUT)
     except click.ClickException as error:
         _complain(error.format_message())
     except NasError as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from nas import shipped
 from nas.study import nearest
 
 FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
@@ -40,10 +41,11 @@ class Duration(click.ParamType[float]):
         return float(match[1]) * SECONDS[match[2]]
 
 
-def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+def read_config(ctx: click.Context, param: click.Parameter, name: str | None) -> None:
     """Makes the values of a study file the command's defaults; options on the command line win."""
-    if path is None:
+    if name is None:
         return
+    path = _study_file(name)
     try:
         values = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -56,3 +58,15 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
                 f"{nearest(key.replace('-', '_'), tuple(map(str, known)))}"
             )
     ctx.default_map = {**(ctx.default_map or {}), **{key.replace("-", "_"): value for key, value in values.items()}}
+
+
+def _study_file(name: str) -> Path:
+    """A study file by its path, or one that comes with nas: `studies/mnist-20k.toml` is found from any folder."""
+    if Path(name).is_file():
+        return Path(name)
+    comes_with_nas = {path.name: path for path in shipped.studies().glob("*.toml")}
+    file = f"{Path(name).stem}.toml"
+    if file not in comes_with_nas:
+        hint = nearest(file, tuple(comes_with_nas)) or f": there are {', '.join(sorted(comes_with_nas))}"
+        raise click.UsageError(f"a study file must exist, but there is no {name!r}{hint}")
+    return comes_with_nas[file]

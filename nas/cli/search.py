@@ -22,10 +22,10 @@ TARGET_MISSED = 3
 @click.command()
 @click.option(
     "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     is_eager=True,
     expose_value=False,
     callback=read_config,
+    metavar="FILE",
     help="A study file (TOML) with values for these options.",
 )
 @click.option(
