@@ -2,9 +2,11 @@
 
 import math
 import platform
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
@@ -228,6 +230,7 @@ def environment(job: Job, n_threads: int) -> dict[str, Any]:
     """How a figure is made: versions, device, threads, precision."""
     return {
         "nas": nas.__version__,
+        "revision": revision(),
         "torch": torch.__version__,
         "optuna": optuna.__version__,
         "python": platform.python_version(),
@@ -236,3 +239,16 @@ def environment(job: Job, n_threads: int) -> dict[str, Any]:
         "threads": n_threads,
         "precision": job.precision,
     }
+
+
+@cache
+def revision() -> str | None:
+    """The git revision of the checkout that nas runs from; None where it is installed otherwise."""
+    package = Path(nas.__file__).parent
+    if not (package.parent / ".git").exists():
+        return None
+    command = ["git", "-C", str(package), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

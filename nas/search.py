@@ -18,7 +18,7 @@ from nas import space as spaces
 from nas.cost import Budget
 from nas.datasets import Dataset, Split
 from nas.errors import InputError, WorkerError
-from nas.execution import Cancelled, Executor, ProcessExecutor
+from nas.execution import Cancelled, Executor, ProcessExecutor, n_cores
 from nas.export.trials import export_trial
 from nas.objective import Event, Objective
 from nas.probe import check_budget
@@ -69,7 +69,7 @@ class SearchOptions:
     sampler: Sampler = "tpe"
     pruner: Pruner = "halving"
     seed: int = 0
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    workers: int = field(default_factory=n_cores)
     device: str = "auto"
     precision: str = "auto"
     storage: str = DEFAULT_STORAGE
@@ -155,6 +155,7 @@ def search(
     terms = _terms(options, space, dataset, split)
     with sole_controller(folder, name):
         study = open_study(storage, name, terms, options.sampler, options.pruner, options.seed)
+        study.set_user_attr("notes", list(dataset.notes))
         n_continued = continue_interrupted(study)
         on_ready(Prepared(options, study, split, dataset.notes, n_continued))
         why_ended = _run(options, study, space, dataset, split, folder, on_event)
@@ -176,7 +177,7 @@ def _run(
     n_jobs = options.workers
     if options.trials is not None:
         n_jobs = max(1, min(n_jobs, options.trials - n_trained(study)))
-    executor = ProcessExecutor(split, n_jobs, max(1, (os.cpu_count() or 1) // options.workers))
+    executor = ProcessExecutor(split, n_jobs, max(1, n_cores() // options.workers))
     objective = Objective(
         space,
         dataset,

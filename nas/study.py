@@ -47,12 +47,21 @@ class Terms:
     budget: dict[str, int]
 
     def differences(self, stored: dict[str, Any]) -> list[str]:
-        """In words, what is not as it was when the study was made."""
-        return [
-            f"{name.replace('_', ' ')} {value!r} (the study has {stored.get(name)!r})"
-            for name, value in asdict(self).items()
-            if stored.get(name) != value
+        """In words, what is not as it was when the study was made; contents decide, not names or paths."""
+        differing = [name for name, value in asdict(self).items() if stored.get(name) != value]
+        found = []
+        for what, content in (("space", "space_digest"), ("dataset", "dataset_fingerprint")):
+            if content in differing and what in differing:
+                found.append(f"{what} {getattr(self, what)!r} (the study has {stored.get(what)!r})")
+            elif content in differing:
+                found.append(f"{what} {getattr(self, what)!r}, whose content has changed")
+        numbers = ("n_train", "n_validation", "split_seed", "epochs", "budget")
+        found += [
+            f"{name.replace('n_', '')} {getattr(self, name)!r} (the study has {stored.get(name)!r})"
+            for name in numbers
+            if name in differing
         ]
+        return found
 
 
 def open_storage(url: str, *, must_exist: bool = False) -> RDBStorage:

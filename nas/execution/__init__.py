@@ -2,6 +2,6 @@
 
 from nas.execution.inline import InlineExecutor
 from nas.execution.job import Cancelled, Executor, Job
-from nas.execution.processes import ProcessExecutor
+from nas.execution.processes import ProcessExecutor, n_cores
 
-__all__ = ["Cancelled", "Executor", "InlineExecutor", "Job", "ProcessExecutor"]
+__all__ = ["Cancelled", "Executor", "InlineExecutor", "Job", "ProcessExecutor", "n_cores"]

@@ -22,6 +22,13 @@ ALLOCATOR = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=4294967296"
 POLL_SECONDS = 0.2
 
 
+def n_cores() -> int:
+    """Cores that this process may use, which can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class ProcessExecutor:
     """`n_workers` processes that live as long as the executor; a run takes one that is free, or waits for one.
 
@@ -30,7 +37,7 @@ class ProcessExecutor:
     """
 
     def __init__(self, data: TrainingData, n_workers: int, n_threads: int | None = None) -> None:
-        self.n_threads = n_threads or max(1, (os.cpu_count() or 1) // n_workers)
+        self.n_threads = n_threads or max(1, n_cores() // n_workers)
         self._data = data
         self._cancelled = Event()
         self._lock = Lock()
@@ -157,10 +164,13 @@ def _work(connection: Connection, data: TrainingData, n_threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the controller decides
     Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(n_threads)
+    placed: dict[str, TrainingData] = {}  # the data on each device that a job has asked for
     with suppress(EOFError, OSError):
         while True:
             job = connection.recv()
-            _train(connection, job, data)
+            if job.device not in placed:
+                placed[job.device] = data.to(job.device)
+            _train(connection, job, placed[job.device])
 
 
 def _train(connection: Connection, job: Job, data: TrainingData) -> None:
