@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import optuna
 from optuna.pruners import BasePruner
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 
 class HalvingPruner(BasePruner):
@@ -49,5 +49,5 @@ class HalvingPruner(BasePruner):
 
 
 def _is_copy(trial: FrozenTrial) -> bool:
-    """Whether its figures stand in another trial too: a repeated candidate, or one that went on in a new trial."""
-    return "repeats" in trial.user_attrs or trial.user_attrs.get("outcome") == "interrupted"
+    """Whether its figures stand in another trial too: a repeated candidate, or or one that went on in a new trial."""
+    return "repeats" in trial.user_attrs or trial.state == TrialState.FAIL

@@ -121,7 +121,7 @@ def open_study(
 
 
 def find_study(storage: RDBStorage, name: str | None = None) -> optuna.Study:
-    """A study by name, or the one that was last worked on; `StudyError` with the nearest name if there is none."""
+    """A study by name, or the one that was begun last; `StudyError` with the nearest name if there is none."""
     summaries = optuna.get_all_study_summaries(storage, include_best_trial=False)
     names = [summary.study_name for summary in summaries]
     if not names:
@@ -130,7 +130,7 @@ def find_study(storage: RDBStorage, name: str | None = None) -> optuna.Study:
         )
     if name is None:
         begun = [s for s in summaries if s.datetime_start is not None] or summaries
-        name = max(begun, key=lambda summary: (str(summary.datetime_start), summary._study_id)).study_name
+        name = max(begun, key=lambda summary: str(summary.datetime_start)).study_name
     if name not in names:
         close = get_close_matches(name, names, n=1, cutoff=0.4)
         hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, names))}"

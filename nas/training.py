@@ -20,7 +20,7 @@ from nas.module import Network
 from nas.recipe import Recipe
 
 Precision = Literal["float32", "bfloat16"]
-EVALUATION_BATCH = 1000
+EVALUATION_BATCH = 250
 
 
 class TrainingData(Protocol):

@@ -12,7 +12,7 @@ from nas.study import DEFAULT_STORAGE, RUNS, checkpoint_folder, find_study, open
 
 
 @click.command()
-@click.option("--study", "study_name", help="Name of the study; the last one worked on unless told.")
+@click.option("--study", "study_name", help="Name of the study; the one begun last unless told.")
 @click.option("--trial", type=int, help="Number of the trial; the winner unless told.")
 @click.option("--top", type=click.IntRange(min=1), help="Export so many of the best instead.")
 @click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder for the models.")
