@@ -1,0 +1,6 @@
+"""Handing a trained network over as files that do not need nas."""
+
+from nas.export.frozen import FrozenModel, Provenance
+from nas.export.python import source, write
+
+__all__ = ["FrozenModel", "Provenance", "source", "write"]

@@ -1,0 +1,109 @@
+"""Checking exported files before they are handed over: they are used once, in a process of their own, without nas."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.cost import cost_of
+from nas.errors import ExportError, InputError
+from nas.export import fresh
+from nas.export.frozen import FrozenModel
+
+BATCH = 1000
+TOLERANCE = 1e-6  # of a score; on one machine they are equal bit for bit
+
+
+def check_images(model: FrozenModel, images: Tensor, labels: Tensor) -> None:
+    """Raises `InputError` unless these can be the images that the model's accuracy was measured on."""
+    wanted = (model.provenance.n_validation, *model.architecture.input_shape)
+    if tuple(images.shape) != wanted or images.dtype != torch.uint8 or len(labels) != len(images):
+        raise InputError(
+            f"an export is checked on all validation images, uint8 {wanted}, and a label for each, "
+            f"but got {images.dtype} {tuple(images.shape)} and {len(labels)} labels"
+        )
+
+
+def check(model: FrozenModel, name: str, folder: Path, images: Tensor, labels: Tensor) -> None:
+    """Raises `ExportError` unless NAME.py and NAME.safetensors in `folder` are the model that was trained.
+
+    They must parse, need torch alone, and in a fresh process have the counted parameters, give the scores that the
+    trained network gives here, and the accuracy that was measured after the training.
+    """
+    _check_imports(name, folder)
+    given = _use_in_fresh_process(name, folder, images)
+    _check_params(model, name, given)
+    _check_scores(model, name, given["scores"], images)
+    _check_accuracy(model, name, given["scores"], labels)
+
+
+def _check_imports(name: str, folder: Path) -> None:
+    try:
+        tree = ast.parse((folder / f"{name}.py").read_bytes())
+    except (SyntaxError, ValueError) as error:
+        raise _failure(name, f"it is not Python: {error}") from error
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    for statement in imports:
+        names = [statement.module or ""] if isinstance(statement, ast.ImportFrom) else [n.name for n in statement.names]
+        if any(module.split(".")[0] != "torch" for module in names):
+            raise _failure(name, f"it imports more than torch: {ast.unparse(statement)}")
+
+
+def _use_in_fresh_process(name: str, folder: Path, images: Tensor) -> dict[str, Any]:
+    """What `nas.export.fresh` finds out about the files.
+
+    Its process ignores the environment and the user's own packages, so it is told where torch is.
+    """
+    batches = list(images.cpu().split(BATCH))
+    torch.save({"batches": batches, "threads": torch.get_num_threads()}, folder / fresh.QUESTION)
+    command = [
+        sys.executable,
+        "-I",
+        "-B",
+        str(Path(fresh.__file__).resolve()),
+        name,
+        str(Path(torch.__file__).parents[1]),
+    ]
+    process = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if process.returncode:
+        last_line = (process.stderr.strip() or f"exit code {process.returncode}").splitlines()[-1]
+        raise _failure(name, f"it cannot be used in a fresh process: {last_line}")
+    answer: dict[str, Any] = torch.load(folder / fresh.ANSWER, weights_only=True)
+    return answer
+
+
+def _check_params(model: FrozenModel, name: str, given: dict[str, Any]) -> None:
+    counts = {cost_of(model.architecture).params, given["params"], given["num_params"]}
+    if len(counts) > 1:
+        raise _failure(
+            name,
+            f"its parameters were counted as {cost_of(model.architecture).params:,}, but the file says "
+            f"{given['num_params']:,} and has {given['params']:,}",
+        )
+
+
+@torch.no_grad()
+def _check_scores(model: FrozenModel, name: str, scores: Tensor, images: Tensor) -> None:
+    network = model.network()
+    wanted = torch.cat([network(batch) for batch in images.cpu().split(BATCH)])
+    difference = (scores - wanted).abs().max().item()
+    if not difference <= TOLERANCE:  # NaN is not
+        raise _failure(name, f"its scores differ by up to {difference:g} from those of the trained network")
+
+
+def _check_accuracy(model: FrozenModel, name: str, scores: Tensor, labels: Tensor) -> None:
+    n_correct = int((scores.argmax(1) == labels.cpu()).sum())
+    if n_correct != model.provenance.n_correct:
+        raise _failure(
+            name,
+            f"it gets {n_correct:,} of {len(labels):,} validation images right, but after its training "
+            f"{model.provenance.n_correct:,} were: these are not the weights or not the images of that figure",
+        )
+
+
+def _failure(name: str, reason: str) -> ExportError:
+    return ExportError(f"{name} was not exported, since {reason}")

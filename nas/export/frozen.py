@@ -1,0 +1,122 @@
+"""What is handed over: a trained network with everything that is said about it, checked value by value."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from math import isfinite
+
+import torch
+from torch import Tensor
+
+from nas.architecture import Architecture
+from nas.errors import ExportError, InputError
+from nas.module import Network
+from nas.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a network and its accuracy came about. Strings may hold any text. Raises `InputError`."""
+
+    dataset: str
+    study: str
+    trial: int
+    seed: int  # of the training
+    validation_accuracy: float  # fraction, after the last epoch trained, in float32
+    n_train: int
+    n_validation: int
+    split_seed: int
+    epochs: int  # trained
+    versions: str  # such as "nas 0.1.0, torch 2.13.0, Python 3.11.7"
+    precision: str  # of the training
+    device: str  # of the training
+    threads: int
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check_type(field.name, getattr(self, field.name), field.type)
+        for name in ("n_train", "n_validation", "epochs", "threads"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} of a provenance must be at least 1, but got {getattr(self, name)}")
+        if not 0 <= self.validation_accuracy <= 1:
+            raise InputError(
+                f"validation_accuracy must be a fraction between 0 and 1, but got {self.validation_accuracy}"
+            )
+
+    @property
+    def n_correct(self) -> int:
+        """How many validation images the accuracy stands for."""
+        return round(self.validation_accuracy * self.n_validation)
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenModel:
+    """A trained network to hand over. Raises `InputError` where its parts do not fit together.
+
+    `mean` and `std`: one number a channel, of images between 0 and 1. `state`: the `state_dict` of its `Network`.
+    """
+
+    architecture: Architecture
+    recipe: Recipe
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    classes: tuple[str, ...]
+    state: Mapping[str, Tensor]
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            object.__setattr__(self, name, _numbers(name, getattr(self, name), self.architecture.input_shape[0]))
+        if min(self.std) <= 0:
+            raise InputError(f"std must be above 0 for each channel, but got {self.std}")
+        object.__setattr__(self, "classes", tuple(self.classes))
+        for label in self.classes:
+            _check_type("a class name", label, str)
+        if len(self.classes) != self.architecture.n_classes:
+            raise InputError(f"a network for {self.architecture.n_classes} classes got {len(self.classes)} class names")
+        if self.provenance.epochs > self.recipe.epochs:
+            raise InputError(
+                f"a network cannot be trained for more epochs than its recipe has, {self.recipe.epochs}, "
+                f"but got {self.provenance.epochs}"
+            )
+
+    def weights(self) -> dict[str, Tensor]:
+        """The floating-point entries of `state` as float32 on the CPU: what is stored.
+
+        Batch norm's count of batches is left out, since it changes nothing in use. Raises `ExportError` if `state` is
+        not that of this architecture.
+        """
+        given, wanted = _floats(self.state), _floats(self._network().state_dict())
+        for name in sorted(given.keys() | wanted.keys()):
+            if name not in given or name not in wanted or given[name].shape != wanted[name].shape:
+                raise ExportError(
+                    f"the weights must be those of this network, but {name} is missing or of another shape"
+                )
+        return {name: values.detach().to("cpu", torch.float32).contiguous() for name, values in given.items()}
+
+    def network(self) -> Network:
+        """The trained network itself, on the CPU in float32, in eval mode."""
+        network = self._network()
+        network.load_state_dict(self.weights(), strict=False)  # without batch norm's counts
+        return network.eval()
+
+    def _network(self) -> Network:
+        with torch.random.fork_rng(devices=[]):  # building draws random weights, which is nobody else's business
+            return Network(self.architecture, self.mean, self.std)
+
+
+def _floats(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: values for name, values in state.items() if values.is_floating_point()}
+
+
+def _numbers(name: str, values: Iterable[float], n: int) -> tuple[float, ...]:
+    """Plain floats: numpy's are floats too, but are written differently."""
+    numbers = tuple(float(value) for value in values)
+    if len(numbers) != n or not all(map(isfinite, numbers)):
+        raise InputError(f"{name} must be {n} finite number{'s' * (n > 1)}, one a channel, but got {numbers}")
+    return numbers
+
+
+def _check_type(name: str, value: object, wanted: object) -> None:
+    """Exact types only: a subclass could write itself into the source in its own way."""
+    if type(value) is not wanted:
+        raise InputError(f"{name} must be {getattr(wanted, '__name__', wanted)}, but got {value!r}")

@@ -1,0 +1,278 @@
+"""A trained network as Python source that needs torch alone, with its weights in a file beside it."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from inspect import signature
+from itertools import chain
+from keyword import iskeyword
+from pathlib import Path
+from string import Template
+from tempfile import TemporaryDirectory
+from textwrap import indent
+
+import safetensors.torch
+from torch import Tensor, nn
+
+from nas.architecture import (
+    Activation,
+    AdaptiveAvgPool,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    DepthwiseConv,
+    Dropout,
+    Dropout2d,
+    Flatten,
+    Layer,
+    Linear,
+    MaxPool,
+)
+from nas.cost import cost_of
+from nas.errors import ExportError, InputError
+from nas.export.check import check, check_images
+from nas.export.frozen import FrozenModel, Provenance
+from nas.export.words import docstring, image_shape, quoted
+
+__all__ = ["FrozenModel", "Provenance", "check_name", "source", "write"]
+
+LINE_LENGTH = 120
+CHECKSUM_MODULUS = 10**18 + 9  # a prime
+# In a folder with a file of such a name, `import torch` or torch itself would import that file.
+SHADOWING = sys.stdlib_module_names | {"torch", "numpy", "nas", "__init__", "__main__"}
+# A line of forward() begins with one of these, and takes in at most so many layers.
+BEGIN_A_LINE = (Conv, DepthwiseConv, Linear, Flatten, MaxPool, AvgPool, AdaptiveAvgPool)
+LAYERS_A_LINE = 4
+
+# Whatever is filled in has been made by this file from numbers, or was escaped; it is not searched for `$` again.
+FILE = Template(r'''"""$docstring
+"""
+
+$imports
+
+NUM_PARAMS = $num_params
+$classes
+$mean
+$std
+WEIGHTS = "$name.safetensors"
+WEIGHTS_CHECKSUM = $checksum
+
+
+class Net(nn.Module):
+    """Images $images to scores $scores; it normalises the images itself."""
+
+    def __init__(self):
+        super().__init__()
+$layers
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, images):
+        x = images / 255 if images.dtype == torch.uint8 else images
+        x = (x - self.mean) / self.std
+$forward
+
+
+def load(path=None):
+    """Return the trained network, in eval mode.
+
+    The weights are read from `path`, else from WEIGHTS beside this file, or in the working directory where there is no
+    file (in a notebook). Raises ValueError if they are not the weights that belong to this network.
+    """
+    if path is None:
+        here = globals().get("__file__", "")
+        path = here[: max(here.rfind("/"), here.rfind("\\")) + 1] + WEIGHTS
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    if int.from_bytes(data, "big") % (10**18 + 9) != WEIGHTS_CHECKSUM:
+        raise ValueError(f"{path} does not hold the weights of this network: it is damaged or belongs to another one")
+
+    # A safetensors file: the length of its header in 8 bytes, the header (JSON), then the numbers in order of name.
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = data[8:start].decode()
+    model = Net()
+    state = model.state_dict()
+    begin = 0
+    for name in sorted(name for name in state if state[name].is_floating_point()):
+        shape, count = state[name].shape, state[name].numel()
+        entry = f'"{name}":{{"dtype":"F32","shape":{list(shape)},"data_offsets":[{begin},{begin + 4 * count}]}}'
+        if entry.replace(" ", "") not in header:
+            raise ValueError(f"{path} does not hold the weights of this network: {name} is not where it should be")
+        state[name] = torch.frombuffer(data, dtype=torch.float32, count=count, offset=start + begin).view(shape)
+        begin += 4 * count
+    model.load_state_dict(state)
+    return model.eval()
+''')
+
+
+def source(model: FrozenModel, name: str) -> str:
+    """The text of NAME.py; its `load()` reads NAME.safetensors, as `write` stores it.
+
+    Raises `InputError` if a Python file should not have that name.
+    """
+    check_name(name)
+    layers = model.architecture.walk
+    return FILE.substitute(
+        docstring=docstring(model, name),
+        imports="\n".join(_imports(layers)),
+        num_params=f"{cost_of(model.architecture).params:_}",
+        classes=_constant("CLASSES", map(quoted, model.classes)),
+        mean=_constant("MEAN", map(repr, model.mean)),
+        std=_constant("STD", map(repr, model.std)),
+        name=name,
+        checksum=f"{checksum(_weights_file(model)):_}",
+        images=image_shape(model),
+        scores=f"(n, {model.architecture.n_classes})",
+        layers=indent("\n".join(_definitions(layers)), " " * 8),
+        forward=indent("\n".join(_statements(layers)), " " * 8),
+    )
+
+
+def write(
+    model: FrozenModel, name: str, folder: Path, images: Tensor, labels: Tensor, *, force: bool = False
+) -> tuple[Path, Path]:
+    """Write NAME.py and NAME.safetensors into `folder`, once they have been checked in a process without nas.
+
+    `images` (uint8, `(n, channels, height, width)`) and `labels` (`(n,)`) are the validation part that the accuracy was
+    measured on. Files that are there already with the same content are left as they are.
+
+    Raises `InputError` for a name that a Python file should not have, for images that are not the validation part, and
+    for a folder that cannot be written to; `ExportError` if the files fail the check, or others of that name are there
+    and `force` is not given. Nothing has been written then.
+    """
+    check_images(model, images, labels)
+    contents = {
+        folder / f"{name}.safetensors": _weights_file(model),
+        folder / f"{name}.py": source(model, name).encode(),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _refuse_to_overwrite(contents, force)
+        with TemporaryDirectory(dir=folder, prefix=f".{name}-", ignore_cleanup_errors=True) as staging:
+            for path, content in contents.items():
+                (Path(staging) / path.name).write_bytes(content)
+            check(model, name, Path(staging), images, labels)
+            _refuse_to_overwrite(contents, force)  # another process may have been faster
+            for path, content in contents.items():
+                if not _holds(path, content):
+                    os.replace(Path(staging) / path.name, path)
+    except OSError as error:
+        raise InputError(f"{name} cannot be written to {folder} ({error.strerror}): name another folder") from error
+    weights, text = contents
+    return text, weights
+
+
+def check_name(name: str) -> None:
+    """Raises `InputError` unless NAME.py can be imported, and takes nothing else's place."""
+    if not name.isascii() or not name.isidentifier() or iskeyword(name):
+        raise InputError(
+            f"a model is named as a Python module, with letters, digits and underscores, but got {name!r}: "
+            "name it like my_model"
+        )
+    if name in SHADOWING:
+        raise InputError(f"a file {name}.py would be imported in place of the real {name}: name it like {name}_model")
+
+
+def checksum(data: bytes) -> int:
+    """What the exported `load()` recognises its weights by, with built-in functions alone."""
+    return int.from_bytes(data, "big") % CHECKSUM_MODULUS
+
+
+def _weights_file(model: FrozenModel) -> bytes:
+    return safetensors.torch.save(model.weights())
+
+
+def _refuse_to_overwrite(contents: dict[Path, bytes], force: bool) -> None:
+    for path, content in contents.items():
+        if not force and path.exists() and not _holds(path, content):
+            raise ExportError(f"{path} is there already, with another content: use --force, or another name")
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.exists() and path.read_bytes() == content
+
+
+def _imports(layers: Sequence[Layer]) -> Iterator[str]:
+    yield "import torch"
+    if any(isinstance(layer.spec, Activation) for layer in layers):
+        yield "import torch.nn.functional as F"
+    yield "from torch import nn"
+
+
+def _constant(name: str, values: Iterable[str]) -> str:
+    """An assignment of a tuple; one value a line where a single line would be too long, as ruff and black do."""
+    parts = list(values)
+    line = f"{name} = ({', '.join(parts)}{',' * (len(parts) == 1)})"
+    if len(line) <= LINE_LENGTH:
+        return line
+    return "\n".join([f"{name} = (", *(f"    {part}," for part in parts), ")"])
+
+
+def _definitions(layers: Sequence[Layer]) -> Iterator[str]:
+    """What __init__ makes: one line a layer, with its output shape where that is another than its input shape."""
+    for layer in layers:
+        if not isinstance(layer.spec, Activation | Flatten):  # functions, in forward()
+            shape = f"  # {'×'.join(map(str, layer.output_shape))}" * (layer.output_shape != layer.input_shape)
+            yield f"self.{layer.name} = {_constructor(layer)}{shape}"
+
+
+def _constructor(layer: Layer) -> str:
+    """The call that makes the same module as `nas.module.layer_module`."""
+    channels = layer.input_shape[0]
+    match layer.spec:
+        case Conv(out, kernel, stride, padding, groups, bias):
+            return _call(nn.Conv2d, channels, out, kernel, stride=stride, padding=padding, groups=groups, bias=bias)
+        case DepthwiseConv(kernel, stride, padding, bias):
+            options = {"stride": stride, "padding": padding, "groups": channels, "bias": bias}
+            return _call(nn.Conv2d, channels, channels, kernel, **options)
+        case BatchNorm(affine):
+            return _call(nn.BatchNorm2d if len(layer.input_shape) == 3 else nn.BatchNorm1d, channels, affine=affine)
+        case MaxPool(kernel, _, padding) | AvgPool(kernel, _, padding) as pool:
+            stride_if_other = pool.step if pool.step != kernel else None
+            module = nn.MaxPool2d if isinstance(pool, MaxPool) else nn.AvgPool2d
+            return _call(module, kernel, stride=stride_if_other, padding=padding)
+        case AdaptiveAvgPool(size):
+            return _call(nn.AdaptiveAvgPool2d, size)
+        case Dropout(rate):
+            return _call(nn.Dropout, rate)
+        case Dropout2d(rate):
+            return _call(nn.Dropout2d, rate)
+        case Linear(features, bias):
+            return _call(nn.Linear, channels, features, bias=bias)
+    raise TypeError(f"no source for {layer.spec!r}")
+
+
+def _call(module: type[nn.Module], *values: int | float, **options: int | float | None) -> str:
+    """A call as one writes it: options at torch's default are left out."""
+    defaults = signature(module).parameters
+    named = (f"{name}={value!r}" for name, value in options.items() if value != defaults[name].default)
+    return f"nn.{module.__name__}({', '.join(chain(map(repr, values), named))})"
+
+
+def _statements(layers: Sequence[Layer]) -> Iterator[str]:
+    """The lines of forward() after the normalisation, each a few layers applied to each other."""
+    *lines, last = [_applied(group) for group in _groups(layers)]
+    yield from (f"x = {line}" for line in lines)
+    yield f"return {last}"
+
+
+def _groups(layers: Sequence[Layer]) -> list[list[Layer]]:
+    groups: list[list[Layer]] = []
+    for layer in layers:
+        if not groups or isinstance(layer.spec, BEGIN_A_LINE) or len(groups[-1]) == LAYERS_A_LINE:
+            groups.append([])
+        groups[-1].append(layer)
+    return groups
+
+
+def _applied(layers: Sequence[Layer]) -> str:
+    expression = "x"
+    for layer in layers:
+        match layer.spec:
+            case Activation(function):
+                expression = f"F.{function}({expression})"
+            case Flatten():
+                expression = f"{expression}.flatten(1)"
+            case _:
+                expression = f"self.{layer.name}({expression})"
+    return expression

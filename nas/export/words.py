@@ -1,0 +1,79 @@
+"""What an exported file says about itself, and how any text of a user is made harmless in Python source."""
+
+from collections.abc import Iterator
+from textwrap import indent, wrap
+
+from nas.cost import cost_of
+from nas.export.frozen import FrozenModel
+
+WIDTH = 100
+SHOWN_TEXT = 200  # characters of a user's text that a docstring shows
+
+
+def quoted(text: str) -> str:
+    """A string constant of this text, printable and in one line, in the quotes that need fewer escapes."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    return quote + "".join("\\" + c if c in ("\\", quote) else _printable(c) for c in text) + quote
+
+
+def visible(text: str) -> str:
+    """The text as it is shown in a docstring: in one line, printable, not too long."""
+    shown = "".join(map(_printable, text)).replace(">>", "> >")  # what follows a doctest prompt could be run
+    return shown if len(shown) <= SHOWN_TEXT else shown[: SHOWN_TEXT - 1] + "…"
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def docstring(model: FrozenModel, name: str) -> str:
+    """The text between the quotes: whatever the paragraphs hold, it cannot end the string."""
+    wrapped = (part if part.startswith("    ") else _wrapped(part) for part in _paragraphs(model, name))
+    return "\n\n".join(wrapped).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _wrapped(paragraph: str) -> str:
+    return "\n".join(wrap(paragraph, WIDTH, break_on_hyphens=False))
+
+
+def _paragraphs(model: FrozenModel, name: str) -> Iterator[str]:
+    cost, made = cost_of(model.architecture), model.provenance
+    yield f"{name}: a trained image classifier with {cost.params:,} parameters."
+    yield (
+        f"It needs {cost.macs:,} multiply-accumulates an image, and no package but torch. Its weights are in "
+        f"{name}.safetensors, which belongs beside this file. To use it:"
+    )
+    yield indent(
+        f"import torch\nimport {name}\n\n"
+        f"model = {name}.load()  # in a notebook that this was pasted into: load()\n"
+        f"with torch.no_grad():\n    scores = model(images)\n"
+        f"names = [{name}.CLASSES[i] for i in scores.argmax(1)]",
+        " " * 4,
+    )
+    yield (
+        f"Images have the shape {image_shape(model)} and are uint8 from 0 to 255 or floats from 0 to 1; the model "
+        "itself normalises them with MEAN and STD, one number a channel, which come from the images it was trained on. "
+        f"Scores have the shape (n, {model.architecture.n_classes}): one a class, in the order of CLASSES."
+    )
+    yield _how_measured(model)
+    yield f"Recipe: {model.recipe}."
+    yield (
+        f"Made by trial {made.trial} of the study '{visible(made.study)}', with seed {made.seed} and "
+        f"{visible(made.versions)}; trained in {visible(made.precision)} on {visible(made.device)} with {made.threads} "
+        f"thread{'s' * (made.threads > 1)}."
+    )
+
+
+def _how_measured(model: FrozenModel) -> str:
+    made, planned = model.provenance, model.recipe.epochs
+    last = f"epoch {made.epochs}, the last" if made.epochs == planned else f"epoch {made.epochs} of {planned} planned"
+    return (
+        f"Accuracy: {100 * made.validation_accuracy:.2f} % ({made.n_correct:,} of {made.n_validation:,} images), "
+        f"measured after {last}, in float32: one run with one seed. These images were held out of the training images "
+        f"of '{visible(made.dataset)}' (split seed {made.split_seed}); the network was trained on {made.n_train:,} "
+        "others. It was chosen by this very figure, which is therefore optimistic. The test set was not read."
+    )
+
+
+def image_shape(model: FrozenModel) -> str:
+    return f"(n, {', '.join(map(str, model.architecture.input_shape))})"
