@@ -140,7 +140,7 @@ class Recipe:
             f"augmentation: {self.augmentation}",
         ]
         parts += [f"label smoothing {self.label_smoothing:g}"] * (self.label_smoothing > 0)
-        parts += [f"weights averaged over {self.ema:g} epochs (EMA)"] * (self.ema > 0)
+        parts += [f"weights averaged over {self.ema:g} epoch{'s' * (self.ema != 1)} (EMA)"] * (self.ema > 0)
         parts += [f"dropout {self.dropout_schedule}"] * (self.dropout_schedule != "constant")
         return "; ".join(parts)
 
