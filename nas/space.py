@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from math import sqrt
 from pathlib import Path
 from types import ModuleType
 
@@ -23,11 +24,11 @@ from optuna.trial import BaseTrial
 
 from nas import shipped
 from nas.architecture import Architecture, Dropout, Dropout2d, Shape, digest_of
-from nas.cost import Budget
+from nas.cost import Budget, cost_of
 from nas.errors import SpaceError
 from nas.recipe import Recipe
 
-__all__ = ["BaseTrial", "Candidate", "Space", "SpaceFunction", "Task", "load", "names"]
+__all__ = ["BaseTrial", "Candidate", "Space", "SpaceFunction", "Task", "load", "names", "widest"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,25 @@ class Candidate:
         if not any(isinstance(spec, Dropout | Dropout2d) and spec.rate > 0 for spec in self.architecture.layers):
             recipe = replace(recipe, dropout_schedule="constant")
         return digest_of({"architecture": self.architecture.to_dict(), "recipe": recipe.to_dict()})
+
+
+def widest(build: Callable[[float], Architecture], budget: Budget) -> Architecture:
+    """The architecture with the largest factor that meets the budget, for a `build` that gets dearer with its factor.
+
+    `build(1.0)` where the budget has no limit; one that is over the budget, to be rejected, where nothing meets it.
+    """
+    if not budget.limits:
+        return build(1.0)
+    low, high = 1 / 64, 64.0
+    best = build(low)
+    for _ in range(16):  # halves the factor's range, in its logarithm, each time
+        middle = sqrt(low * high)
+        architecture = build(middle)
+        if budget.admits(cost_of(architecture)):
+            best, low = architecture, middle
+        else:
+            high = middle
+    return best
 
 
 SpaceFunction = Callable[[BaseTrial, Task], Candidate]

@@ -211,7 +211,7 @@ def make_sampler(name: Sampler, seed: int) -> BaseSampler:
     match name:
         case "tpe":
             # Rejected trials count as startup trials too, hence more than Optuna's ten.
-            return TPESampler(seed=seed, n_startup_trials=20)
+            return TPESampler(seed=seed, n_startup_trials=15)
         case "random":
             return RandomSampler(seed=seed)
         case "nsga2":

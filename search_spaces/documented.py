@@ -21,15 +21,16 @@ from nas.architecture import (
     gap_head,
 )
 from nas.recipe import Augmentation, Recipe
-from nas.space import BaseTrial, Candidate, Task
+from nas.space import BaseTrial, Candidate, Task, widest
 
 Axes = dict[str, Any]
 STAGE_SIZES = (3, 4, 3)  # the most convolutions in each stage
+CHANNELS = [f"channels{stage}_{i}" for stage, size in enumerate(STAGE_SIZES, start=1) for i in range(1, size + 1)]
 
 
 def suggest(trial: BaseTrial, task: Task) -> Candidate:
     axes = {**suggest_structure(trial), **suggest_channels(trial, task), **suggest_training(trial)}
-    return Candidate(build_architecture(axes, task), build_recipe(axes, task))
+    return Candidate(fitted_architecture(axes, task), build_recipe(axes, task))
 
 
 def suggest_structure(trial: BaseTrial) -> Axes:
@@ -57,9 +58,12 @@ def suggest_structure(trial: BaseTrial) -> Axes:
 
 
 def suggest_channels(trial: BaseTrial, task: Task) -> Axes:
-    most = most_channels(task)
-    names = [f"channels{stage}_{i}" for stage, size in enumerate(STAGE_SIZES, start=1) for i in range(1, size + 1)]
-    return {name: trial.suggest_int(name, max(2, most // 8), most, log=True) for name in names}
+    fewest, most = fewest_channels(task), most_channels(task)
+    return {
+        # Whether channels are taken as they are, or as proportions: then all are scaled so that the budget is used up.
+        "channels_fitted": trial.suggest_categorical("channels_fitted", [True, False]),
+        **{name: trial.suggest_int(name, fewest, most, log=True) for name in CHANNELS},
+    }
 
 
 def suggest_training(trial: BaseTrial) -> Axes:
@@ -80,6 +84,21 @@ def most_channels(task: Task) -> int:
     if task.budget.params is None:
         return 256
     return min(256, max(16, round(0.4 * sqrt(task.budget.params))))
+
+
+def fewest_channels(task: Task) -> int:
+    return max(2, most_channels(task) // 8)
+
+
+def fitted_architecture(axes: Axes, task: Task) -> Architecture:
+    if not axes["channels_fitted"]:
+        return build_architecture(axes, task)
+
+    def scaled(factor: float) -> Architecture:
+        channels = {name: max(fewest_channels(task), round(axes[name] * factor)) for name in CHANNELS}
+        return build_architecture({**axes, **channels}, task)
+
+    return widest(scaled, task.budget)
 
 
 def build_architecture(axes: Axes, task: Task) -> Architecture:
