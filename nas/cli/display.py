@@ -104,7 +104,7 @@ class SearchDisplay:
     def _summary(self) -> str:
         trained = self._counts.get("finished", 0) + self._counts.get("pruned", 0)
         pruned, rejected = self._counts.get("pruned", 0), self._counts.get("rejected", 0)
-        tally = f"{trained} trained, {pruned} of them pruned, {rejected} rejected"
+        tally = f"{trained} trained ({pruned} pruned), {rejected} rejected"
         if self._best is None:
             return tally
         accuracy, params, trial = self._best
@@ -119,7 +119,8 @@ class SearchDisplay:
             for number, running in sorted(self._running.items()):
                 table.add_row(str(number), *_cells(running), running.network)
             line = f"{_clock(time.monotonic() - self._start)}  {self._summary()}"
-        return Group(table, Text(line))
+            waiting = [] if self._running else [Text("  the workers are starting", style="dim")]
+        return Group(table, *waiting, Text(line))
 
 
 def show_result(console: Console, options: SearchOptions, result: SearchResult) -> None:
@@ -179,7 +180,7 @@ def _verdict(options: SearchOptions, result: SearchResult) -> str:
     missed = options.target is not None and not result.target_reached
     return (
         f"{why}{f'; the target of {options.target:.2%} was not reached' if missed else ''}: "
-        f"{trained} candidates trained, {tally.get('pruned', 0)} of them pruned; {tally.get('rejected', 0)} rejected."
+        f"{trained} candidates trained ({tally.get('pruned', 0)} pruned), {tally.get('rejected', 0)} rejected."
     )
 
 
