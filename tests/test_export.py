@@ -229,7 +229,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
     return Architecture(shape, n_classes, (*layers, Flatten(), *flat, Linear(n_classes, draw(st.booleans()))))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(architecture=architectures(), seed=st.integers(0, 1000))
 @example(architecture=EVERYTHING, seed=0)
 @example(architecture=B5, seed=0)
@@ -569,9 +569,7 @@ def test_works_where_only_torch_is_installed(written: Path, tiny: FrozenModel, i
         "torch.set_num_threads(1)\n"
         "torch.save(model(torch.load('images.pt')), 'scores.pt')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", program], cwd=written.parent, capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([sys.executable, "-I", "-c", program], cwd=written.parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     with torch.no_grad():
         wanted = network_of(tiny)(images[:10])
@@ -706,6 +704,7 @@ def put(model: FrozenModel, folder: Path, text: str) -> None:
         ("\nimport torch\n", "\nimport torch\nfrom . import torch\n", "it imports more than torch"),
         ("return self.fc1(x)", "return self.fc1(x", "it is not Python"),
         ("self.pool1(x)", "self.pool(x)", "it cannot be used in a fresh process: AttributeError: 'Net' object"),
+        ("return model.eval()", "return model", "RuntimeError: load() did not return the network in eval mode"),
         ("x = x.flatten(1)", "x = x.flatten(1) * 1.0001", "its scores differ by up to"),
         ("x = x.flatten(1)", "x = x.flatten(1) * float('nan')", "its scores differ by up to nan"),
         ("NUM_PARAMS = ", "NUM_PARAMS = 1 + ", "counted as 762, but the file says 763 and has 762"),
@@ -737,7 +736,7 @@ def test_an_accuracy_that_is_not_reached_again_is_refused(
 def test_nas_is_out_of_reach_in_the_fresh_process(tmp_path: Path) -> None:
     (tmp_path / "sneaky.py").write_text("import nas.module\n")
     done = subprocess.run(
-        [sys.executable, "-I", fresh.__file__, "sneaky", str(Path(torch.__file__).parents[1])],
+        [sys.executable, "-I", fresh.__file__, "sneaky", str(ROOT)],  # where nas is
         cwd=tmp_path,
         capture_output=True,
         text=True,
