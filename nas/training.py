@@ -249,8 +249,10 @@ def make_schedule(optimizer: Optimizer, recipe: Recipe, n_batches: int) -> LRSch
         case "step":
             return StepLR(optimizer, recipe.step_epochs * n_batches, recipe.step_factor)
         case "onecycle":
-            # One step more than there are: the scheduler is also stepped after the last batch.
-            return OneCycleLR(optimizer, recipe.lr, total_steps=n_steps + 1, pct_start=max(recipe.warmup, 1e-6))
+            # One step more than there are, since the scheduler is also stepped after the last batch; and a rise of at
+            # least one step, since it would divide by its length otherwise.
+            n_steps += 1
+            return OneCycleLR(optimizer, recipe.lr, total_steps=n_steps, pct_start=max(recipe.warmup, 2 / n_steps))
         case "linear":
             return LambdaLR(optimizer, linear)
         case "cosine":

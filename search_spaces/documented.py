@@ -141,8 +141,8 @@ def conv_block(axes: Axes, stage: int, i: int, shape: Shape, n_pools: int) -> li
 
 def is_padded(axes: Axes, stage: int, i: int, shape: Shape, kernel: int) -> bool:
     asked = {"none": False, "first": stage == i == 1, "stages": i == 1, "all": True}[axes["padding"]]
-    # Small maps are padded whatever was asked: the convolution would not fit, or leave nothing to pool.
-    return asked or min(shape[1:]) < kernel + 2
+    # A convolution that would not fit is padded whatever was asked.
+    return asked or min(shape[1:]) < kernel
 
 
 def max_pools(shape: Shape) -> int:
