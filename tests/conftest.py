@@ -8,10 +8,14 @@ from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
+import torch
 
 from nas import datasets
 from nas.cli import main
 from nas.datasets import Dataset
+
+# As a worker has: networks this small lose more by waiting for threads than they gain, above all on a busy machine.
+torch.set_num_threads(1)
 
 BESIDE = Path(__file__).parent.parent.parent / "shared" / "data"
 

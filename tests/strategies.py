@@ -1,0 +1,157 @@
+"""Hypothesis strategies: any architecture, augmentation and recipe that can be written down."""
+
+from hypothesis import strategies as st
+
+from nas.architecture import (
+    Activation,
+    AdaptiveAvgPool,
+    Architecture,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    DepthwiseConv,
+    Dropout,
+    Dropout2d,
+    Flatten,
+    LayerSpec,
+    Linear,
+    MaxPool,
+    Shape,
+    conv_head,
+    depthwise_separable,
+    flatten_head,
+    gap_head,
+)
+from nas.recipe import Augmentation, Recipe
+
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "hardswish")
+
+Layers = tuple[LayerSpec, ...]
+rates = st.floats(0, 0.9)
+small = st.integers(1, 4)
+activations = st.builds(Activation, st.sampled_from(ACTIVATIONS))
+
+
+@st.composite
+def windows(draw: st.DrawFn, shape: Shape, most_padding: int = 2) -> tuple[int, int]:
+    """A kernel that fits into the image, and its padding."""
+    padding = draw(st.integers(0, most_padding))
+    return draw(st.integers(1, min(5, min(shape[1:]) + 2 * padding))), padding
+
+
+@st.composite
+def convolutions(draw: st.DrawFn, shape: Shape) -> Layers:
+    kernel, padding = draw(windows(shape))
+    groups = draw(st.sampled_from([n for n in range(1, shape[0] + 1) if shape[0] % n == 0]))
+    return (Conv(groups * draw(small), kernel, draw(st.integers(1, 3)), padding, groups, draw(st.booleans())),)
+
+
+@st.composite
+def depthwise_convolutions(draw: st.DrawFn, shape: Shape) -> Layers:
+    kernel, padding = draw(windows(shape))
+    stride, bias = draw(st.integers(1, 3)), draw(st.booleans())
+    if draw(st.booleans()):
+        return depthwise_separable(draw(small), kernel, stride, padding, bias=bias)
+    return (DepthwiseConv(kernel, stride, padding, bias),)
+
+
+@st.composite
+def pools(draw: st.DrawFn, shape: Shape) -> Layers:
+    kernel = draw(st.integers(1, min(4, min(shape[1:]))))
+    padding = draw(st.integers(0, kernel // 2))
+    return (draw(st.sampled_from([MaxPool, AvgPool]))(kernel, draw(st.integers(0, 3)), padding),)
+
+
+def single(*strategies: st.SearchStrategy[LayerSpec]) -> st.SearchStrategy[Layers]:
+    return st.one_of(strategies).map(lambda spec: (spec,))
+
+
+def image_layers(shape: Shape) -> st.SearchStrategy[Layers]:
+    """One layer, or a depthwise-separable pair, that can stand behind an image of this shape."""
+    return st.one_of(
+        convolutions(shape),
+        depthwise_convolutions(shape),
+        pools(shape),
+        single(
+            st.builds(BatchNorm, st.booleans()),
+            activations,
+            st.builds(AdaptiveAvgPool, st.integers(1, 6)),
+            st.builds(Dropout, rates),
+            st.builds(Dropout2d, rates),
+        ),
+    )
+
+
+@st.composite
+def own_heads(draw: st.DrawFn, n_classes: int) -> Layers:
+    """A head with anything that can stand behind a flattening, batch norm too."""
+    flat = st.one_of(
+        st.builds(Linear, st.integers(1, 8), st.booleans()),
+        st.builds(BatchNorm, st.booleans()),
+        activations,
+        st.builds(Dropout, rates),
+    )
+    return Flatten(), *draw(st.lists(flat, max_size=4)), Linear(n_classes, draw(st.booleans()))
+
+
+@st.composite
+def heads(draw: st.DrawFn, n_classes: int) -> Layers:
+    hidden = draw(st.lists(st.integers(1, 8), max_size=2))
+    return draw(
+        st.sampled_from(
+            [
+                flatten_head(n_classes, hidden),
+                gap_head(n_classes, hidden, draw(st.integers(1, 6)), draw(rates)),
+                conv_head(n_classes),
+                draw(own_heads(n_classes)),
+            ]
+        )
+    )
+
+
+@st.composite
+def architectures(draw: st.DrawFn) -> Architecture:
+    """Any chain of up to eight layers or pairs of them, with any head."""
+    shape: Shape = (draw(small), draw(st.integers(3, 16)), draw(st.integers(3, 16)))
+    n_classes = draw(st.integers(2, 7))
+    layers: list[LayerSpec] = []
+    current = shape
+    for _ in range(draw(st.integers(0, 8))):
+        for spec in draw(image_layers(current)):
+            layers.append(spec)
+            current = spec.output_shape(current)
+    return Architecture(shape, n_classes, (*layers, *draw(heads(n_classes))))
+
+
+augmentations = st.builds(
+    Augmentation,
+    rotation=st.floats(0, 180),
+    translation=st.floats(0, 1),
+    scale=st.floats(0, 0.99),
+    crop=st.integers(0, 40),
+    crop_probability=st.floats(0, 1),
+    crop_position=st.sampled_from(["centre", "random"]),
+)
+
+
+@st.composite
+def recipes(draw: st.DrawFn) -> Recipe:
+    momentum = draw(st.floats(0, 0.999))
+    return Recipe(
+        epochs=draw(st.integers(1, 40)),
+        batch_size=draw(st.integers(2, 1024)),
+        optimizer=draw(st.sampled_from(["sgd", "adam", "adamw", "rmsprop"])),
+        lr=draw(st.floats(1e-6, 10)),
+        momentum=momentum,
+        nesterov=draw(st.booleans()) if momentum > 0 else False,
+        weight_decay=draw(st.sampled_from([0.0, 1e-4, 0.1])),
+        decay_all=draw(st.booleans()),
+        schedule=draw(st.sampled_from(["constant", "step", "onecycle", "cosine", "linear"])),
+        warmup=draw(st.floats(0, 0.99)),
+        step_epochs=draw(st.integers(1, 40)),
+        step_factor=draw(st.sampled_from([0.0, 0.1, 1.0, 2.0])),
+        label_smoothing=draw(st.floats(0, 0.5)),
+        ema=draw(st.sampled_from([0.0, 0.5, 3.0])),
+        dropout_schedule=draw(st.sampled_from(["constant", "rising", "falling"])),
+        augmentation=draw(augmentations),
+    )
