@@ -84,6 +84,8 @@ DIFFERENT: dict[str, tuple[Recipe, Recipe]] = {
     },
     "step_epochs": (STEPS, replace(STEPS, step_epochs=2)),
     "step_factor": (STEPS, replace(STEPS, step_factor=0.5)),
+    "warm-up of a cosine": (short(schedule="cosine"), short(schedule="cosine", warmup=0.5)),
+    "warm-up of one cycle": (short(schedule="onecycle"), short(schedule="onecycle", warmup=0.5)),
     "Adam and AdamW": (
         short(optimizer="adam", weight_decay=0.1),
         short(optimizer="adamw", weight_decay=0.1),

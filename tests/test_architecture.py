@@ -276,8 +276,8 @@ def test_a_whole_number_is_a_rate() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"layers": [{"kind": "lstm"}]}, "lstm"),
-        ({"layers": [{"kind": "Conv", "channels": 4}]}, "Conv"),
+        ({"layers": [{"kind": "lstm"}]}, "conv, depthwise_conv"),
+        ({"layers": [{"kind": "Conv", "channels": 4}]}, "'Conv'"),
         ({"layers": [{"channels": 4}]}, "kind"),
         ({"layers": [{"kind": "conv"}]}, "channels"),
         ({"layers": [{"kind": "conv", "channels": 4, "dilation": 2}]}, "dilation"),

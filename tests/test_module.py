@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import architectures
 from torch import Tensor, nn
@@ -62,12 +62,12 @@ def reference(layer: Layer, weights: dict[str, Tensor], x: Tensor) -> Tensor:
             return x if weight is None or bias is None else x * weight.view(per_channel) + bias.view(per_channel)
         case Activation(function):
             return FUNCTIONS[function](x)
-        case MaxPool(kernel, _, padding) as pool:
+        case MaxPool(kernel, stride, padding):
             padded = F.pad(x, [padding] * 4, value=-torch.inf)
-            return padded.unfold(2, kernel, pool.step).unfold(3, kernel, pool.step).amax((-1, -2))
-        case AvgPool(kernel, _, padding) as pool:
+            return padded.unfold(2, kernel, stride or kernel).unfold(3, kernel, stride or kernel).amax((-1, -2))
+        case AvgPool(kernel, stride, padding):
             padded = F.pad(x, [padding] * 4)
-            return padded.unfold(2, kernel, pool.step).unfold(3, kernel, pool.step).mean((-1, -2))
+            return padded.unfold(2, kernel, stride or kernel).unfold(3, kernel, stride or kernel).mean((-1, -2))
         case AdaptiveAvgPool(size):
             return F.adaptive_avg_pool2d(x, size)
         case Dropout() | Dropout2d():
@@ -81,17 +81,30 @@ def reference(layer: Layer, weights: dict[str, Tensor], x: Tensor) -> Tensor:
     raise AssertionError(layer)
 
 
+EVERY_FUNCTION = Architecture(
+    (3, 9, 8),
+    6,
+    (
+        *(Conv(4), Activation("relu"), AvgPool(3, 1, 1), Activation("leaky_relu"), MaxPool(3, 1, 1), Activation("elu")),
+        *(DepthwiseConv(), Activation("gelu"), BatchNorm(), Activation("silu"), Activation("hardswish")),
+        *flatten_head(6),
+    ),
+)
+
+
 @settings(deadline=None, max_examples=200)
 @given(architectures(), st.integers(0, 2**31))
+@example(EVERY_FUNCTION, 0)
 @torch.no_grad()
 def test_a_network_computes_what_its_architecture_says(architecture: Architecture, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     channels = architecture.input_shape[0]
     network = Network(architecture, [0.5] * channels, [0.25] * channels).double().eval()
     weights = network.state_dict()
-    for value in weights.values():
+    for name, value in weights.items():
         if value.is_floating_point():
-            value.copy_(0.5 + 0.5 * torch.rand(value.shape, generator=generator))  # variances are above 0
+            low = 0.5 if name.endswith("running_var") else -1.0
+            value.copy_(low + (1 - low) * torch.rand(value.shape, generator=generator))
     images = torch.rand(3, *architecture.input_shape, generator=generator, dtype=torch.float64)
     expected = (images - 0.5) / 0.25
     for layer in architecture.walk:
