@@ -81,13 +81,13 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="fi
 def test_one_worker_and_the_same_seed_give_the_same_table_to_the_last_digit(nas, tmp_path: Path) -> None:
     for database, seed in (("a.db", "0"), ("b.db", "0"), ("c.db", "1")):
         done = nas(
-            "search", *TINY, "--trials", "12", "--workers", "1", "--seed", seed, "--storage", database,
+            "search", *TINY, "--trials", "8", "--workers", "1", "--seed", seed, "--storage", database,
             "--study", "same", "--out", database + ".out",
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
     first, second, other = ([record.to_dict() for record in table(tmp_path, f"{name}.db")] for name in "abc")
     assert first == second
-    assert len(first) >= 12
+    assert len(first) >= 8
     assert [row["validation_accuracy"] for row in first] != [row["validation_accuracy"] for row in other]
 
 
@@ -126,7 +126,7 @@ def test_running_the_same_command_again_continues_the_study(nas, tmp_path: Path)
     assert len({record.candidate for record in trained}) == 5
 
 
-@pytest.mark.parametrize("workers", ["1", "2", "3"])
+@pytest.mark.parametrize("workers", ["2", "3"])
 def test_exactly_as_many_candidates_are_trained_as_asked(nas, tmp_path: Path, workers: str) -> None:
     done = nas("search", *TINY, "--trials", "5", "--workers", workers)
     assert done.returncode == 0, done.stderr
@@ -250,9 +250,11 @@ def test_the_same_candidate_is_trained_once(nas, tmp_path: Path) -> None:
     assert {record.accuracy for record in repeated} <= set(figures.values())
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "nsga2", "gp"])
-@pytest.mark.parametrize("pruner", ["halving", "hyperband", "median", "none"])
-def test_every_sampler_goes_with_every_pruner(nas, sampler: str, pruner: str) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sampler", "pruner"), [("tpe", "hyperband"), ("random", "halving"), ("nsga2", "median"), ("gp", "none")]
+)
+def test_every_sampler_and_every_pruner_can_be_used(nas, sampler: str, pruner: str) -> None:
     done = nas(
         "search", *TINY, "--trials", "3", "--epochs", "1", "--sampler", sampler, "--pruner", pruner, "--workers", "1"
     )
