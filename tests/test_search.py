@@ -238,8 +238,9 @@ def test_the_same_candidate_is_trained_once(nas, tmp_path: Path) -> None:
         "    return Candidate(Architecture(task.image_shape, task.n_classes, layers), Recipe(epochs=task.epochs))\n"
     )
     done = nas(
-        "search", "--space", str(space), "--epochs", "1", "--trials", "3", "--timeout", "15s", "--pruner", "none"
-    )
+        "search", "--space", str(space), "--epochs", "1", "--trials", "3", "--timeout", "15s", "--pruner", "none",
+        "--workers", "1",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = table(tmp_path)
     trained = [record for record in found if record.outcome == "finished"]
