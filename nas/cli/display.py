@@ -1,8 +1,12 @@
 """What the user sees of a search: live in a terminal, line by line elsewhere."""
 
+import os
 import shlex
+import shutil
+import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Lock
 from types import TracebackType
 
@@ -189,12 +193,21 @@ def _next_steps(options: SearchOptions, result: SearchResult) -> list[str]:
     if result.model is not None:
         folder, stem = result.model.parent, result.model.stem
         lines += [f"Model: {result.model}", f"Weights: {result.model.with_suffix('.safetensors')}"]
-        lines.append(f"Load it:  cd {shlex.quote(str(folder))} && python -c 'import {stem}; print({stem}.load())'")
+        load = f"cd {shlex.quote(str(folder))} && python -c 'import {stem}; print({stem}.load())'"
+        lines += _activation()
         storage = "" if options.storage == DEFAULT_STORAGE else f" --storage {shlex.quote(options.storage)}"
+        lines.append(f"Load it:  {load}")
         lines.append(f"Export more:  nas export --study {shlex.quote(result.study.study_name)} --top 3{storage}")
     if result.why_ended != "target":
         lines.append("Go on:  run the same command again, with more --trials or --timeout if you gave them.")
     return lines
+
+
+def _activation() -> list[str]:
+    """How the commands below are found, if nas runs in a virtual environment that is not activated."""
+    if sys.prefix == sys.base_prefix or shutil.which("nas") == str(Path(sys.prefix) / "bin" / "nas"):
+        return []
+    return [f"First:  . {shlex.quote(os.path.relpath(Path(sys.prefix) / 'bin' / 'activate'))}"]
 
 
 def _progress(running: Running) -> str:
