@@ -73,7 +73,7 @@ class SearchDisplay:
         for best in ranked(prepared.study)[:1]:
             self._best = (best.accuracy or 0.0, best.cost.params if best.cost else 0, best.trial)
         for line in (*_introduction(prepared), *prepared.notes):
-            self._console.print(line)
+            self._console.print(line, soft_wrap=True)
         if self._console.is_terminal:
             self._live.start()
 
@@ -191,13 +191,15 @@ def _verdict(options: SearchOptions, result: SearchResult) -> str:
 def _next_steps(options: SearchOptions, result: SearchResult) -> list[str]:
     lines = []
     if result.model is not None:
-        folder, stem = result.model.parent, result.model.stem
-        lines += [f"Model: {result.model}", f"Weights: {result.model.with_suffix('.safetensors')}"]
-        load = f"cd {shlex.quote(str(folder))} && python -c 'import {stem}; print({stem}.load())'"
-        lines += _activation()
+        folder, stem = shlex.quote(str(result.model.parent)), result.model.stem
         storage = "" if options.storage == DEFAULT_STORAGE else f" --storage {shlex.quote(options.storage)}"
-        lines.append(f"Load it:  {load}")
-        lines.append(f"Export more:  nas export --study {shlex.quote(result.study.study_name)} --top 3{storage}")
+        lines = [
+            f"Model: {result.model}",
+            f"Weights: {result.model.with_suffix('.safetensors')}",
+            *_activation(),
+            f"Load it:  (cd {folder} && python -c 'import {stem}; print({stem}.load())')",
+            f"Export more:  nas export --study {shlex.quote(result.study.study_name)} --top 3{storage}",
+        ]
     if result.why_ended != "target":
         lines.append("Go on:  run the same command again, with more --trials or --timeout if you gave them.")
     return lines
