@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import optuna
 import torch
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 import nas
@@ -20,6 +21,7 @@ from nas import datasets
 from nas import space as spaces
 from nas.cost import Budget, Cost, cost_of
 from nas.datasets import Dataset, Split
+from nas.errors import InputError
 from nas.execution import Cancelled, Executor, InlineExecutor, Job
 from nas.space import Candidate, Space, SpaceFunction, Task
 from nas.training import EpochResult, resolve_device, resolve_precision
@@ -103,6 +105,10 @@ class Objective:
 
     def __call__(self, trial: Trial) -> float:
         """One trial, from its suggestions to its accuracy."""
+        if trial.study.direction != StudyDirection.MAXIMIZE:
+            raise InputError(
+                "a study must maximize accuracy, but this one does not: create_study(direction='maximize')"
+            )
         candidate = self.space.suggest(trial, self.task)
         cost = cost_of(candidate.architecture)
         self._check_budget(trial, cost)
