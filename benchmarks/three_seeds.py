@@ -1,6 +1,6 @@
-"""How long the headline search takes from scratch, for the seeds 0, 1 and 2, one after the other.
+"""How long a search takes from scratch, for the seeds 0, 1 and 2, one after the other.
 
-    python benchmarks/three_seeds.py [--out DIR] [SEARCH OPTION ...]
+    python benchmarks/three_seeds.py [--config STUDY.toml] [--out DIR] [SEARCH OPTION ...]
 
 Prints a row a seed: minutes until the search ended, candidates, epochs trained by all of them together, and the winner.
 """
@@ -18,19 +18,19 @@ import optuna
 from nas.execution import n_cores
 from nas.records import records
 
-HEADLINE = ["--budget", "20000", "--target", "0.994", "--epochs", "20"]
 COLUMNS = ("seed", "minutes", "trained", "pruned", "rejected", "epochs", "accuracy", "parameters", "target reached")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default="studies/mnist-20k.toml", help="the study file of the search")
     parser.add_argument("--out", type=Path, default=Path("runs/three-seeds"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     arguments, options = parser.parse_known_args()
     print(f"{n_cores()} cores, {platform.machine()}, Python {platform.python_version()}", flush=True)
     print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * len(COLUMNS), flush=True)
     for seed in arguments.seeds:
-        print("| " + " | ".join(map(str, run(seed, arguments.out, options))) + " |", flush=True)
+        print("| " + " | ".join(map(str, run(seed, arguments.out, ["--config", arguments.config, *options]))) + " |", flush=True)
 
 
 def run(seed: int, folder: Path, options: list[str]) -> list[object]:
@@ -38,7 +38,7 @@ def run(seed: int, folder: Path, options: list[str]) -> list[object]:
     folder = folder / f"seed-{seed}"
     folder.mkdir(parents=True)
     storage = f"sqlite:///{folder / 'nas.db'}"
-    command = [sys.executable, "-m", "nas", "search", *HEADLINE, "--seed", str(seed), "--storage", storage]
+    command = [sys.executable, "-m", "nas", "search", "--seed", str(seed), "--storage", storage]
     start = time.monotonic()
     with (folder / "log.txt").open("w") as log:
         done = subprocess.run(
