@@ -30,7 +30,10 @@ def main() -> None:
     print(f"{n_cores()} cores, {platform.machine()}, Python {platform.python_version()}", flush=True)
     print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * len(COLUMNS), flush=True)
     for seed in arguments.seeds:
-        print("| " + " | ".join(map(str, run(seed, arguments.out, ["--config", arguments.config, *options]))) + " |", flush=True)
+        print(
+            "| " + " | ".join(map(str, run(seed, arguments.out, ["--config", arguments.config, *options]))) + " |",
+            flush=True,
+        )
 
 
 def run(seed: int, folder: Path, options: list[str]) -> list[object]:

@@ -7,8 +7,10 @@ import click
 import optuna
 
 from nas import __version__
+from nas.cli.ablate import ablate
 from nas.cli.data import data
 from nas.cli.export import export
+from nas.cli.reproduce import reproduce
 from nas.cli.search import search
 from nas.errors import NasError
 
@@ -31,6 +33,8 @@ def cli() -> None:
 cli.add_command(search)
 cli.add_command(export)
 cli.add_command(data)
+cli.add_command(reproduce)
+cli.add_command(ablate)
 
 
 def main(args: Sequence[str] | None = None) -> None:

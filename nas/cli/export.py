@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from nas import datasets
+from nas import datasets, documented
 from nas.errors import DataError, StudyError
+from nas.export.documented import export_iteration
 from nas.export.trials import export_trial
 from nas.records import Record, ranked, record_of
 from nas.study import DEFAULT_STORAGE, RUNS, checkpoint_folder, find_study, open_storage, terms_of
@@ -15,6 +16,7 @@ from nas.study import DEFAULT_STORAGE, RUNS, checkpoint_folder, find_study, open
 @click.option("--study", "study_name", help="Name of the study; the one begun last unless told.")
 @click.option("--trial", type=int, help="Number of the trial; the winner unless told.")
 @click.option("--top", type=click.IntRange(min=1), help="Export so many of the best instead.")
+@click.option("--documented", "iteration", metavar="ID", help="Export a documented iteration, which has no weights.")
 @click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder for the models.")
 @click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study.")
 @click.option(
@@ -26,6 +28,7 @@ def export(
     study_name: str | None,
     trial: int | None,
     top: int | None,
+    iteration: str | None,
     out: Path,
     storage: str,
     data_dir: Path | None,
@@ -37,7 +40,13 @@ def export(
     \b
     Example:
         nas export --top 3 --out models
+        nas export --documented B5
     """
+    if iteration is not None:
+        if (study_name, trial, top) != (None, None, None):
+            raise click.UsageError("--documented names a network by itself: leave out --study, --trial and --top")
+        click.echo(export_iteration(documented.load(iteration), out, name=name, force=force))
+        return
     if trial is not None and top is not None:
         raise click.UsageError("give either --trial or --top, but got both")
     if name is not None and (top or 1) > 1:

@@ -12,7 +12,8 @@ from torch import Tensor
 from nas.cost import cost_of
 from nas.errors import ExportError, InputError
 from nas.export import fresh
-from nas.export.frozen import FrozenModel
+from nas.export.frozen import Definition, FrozenModel
+from nas.module import Network
 
 BATCH = 1000
 TOLERANCE = 1e-6  # of a score; on one machine they are equal bit for bit
@@ -35,10 +36,25 @@ def check(model: FrozenModel, name: str, folder: Path, images: Tensor, labels: T
     trained network gives here, and the accuracy that was measured after the training.
     """
     _check_imports(name, folder)
-    given = _use_in_fresh_process(name, folder, images)
+    given = _use_in_fresh_process(name, folder, images, trained=True)
     _check_params(model, name, given)
-    _check_scores(model, name, given["scores"], images)
+    _check_scores(model.network(), name, given["scores"], images)
     _check_accuracy(model, name, given["scores"], labels)
+
+
+def check_definition(definition: Definition, name: str, folder: Path) -> None:
+    """Raises `ExportError` unless NAME.py in `folder` is this network, without weights.
+
+    With the same random weights it must give the scores that the network gives here.
+    """
+    _check_imports(name, folder)
+    images = torch.randint(
+        0, 256, (32, *definition.architecture.input_shape), generator=torch.Generator().manual_seed(0)
+    )
+    images = images.to(torch.uint8)
+    given = _use_in_fresh_process(name, folder, images, trained=False)
+    _check_params(definition, name, given)
+    _check_scores(definition.new_network(fresh.SEED).eval(), name, given["scores"], images)
 
 
 def _check_imports(name: str, folder: Path) -> None:
@@ -53,13 +69,13 @@ def _check_imports(name: str, folder: Path) -> None:
             raise _failure(name, f"it imports more than torch: {ast.unparse(statement)}")
 
 
-def _use_in_fresh_process(name: str, folder: Path, images: Tensor) -> dict[str, Any]:
+def _use_in_fresh_process(name: str, folder: Path, images: Tensor, *, trained: bool) -> dict[str, Any]:
     """What `nas.export.fresh` finds out about the files.
 
     Its process ignores the environment and the user's own packages, so it is told where torch is.
     """
     batches = list(images.cpu().split(BATCH))
-    torch.save({"batches": batches, "threads": torch.get_num_threads()}, folder / fresh.QUESTION)
+    torch.save({"batches": batches, "threads": torch.get_num_threads(), "trained": trained}, folder / fresh.QUESTION)
     command = [
         sys.executable,
         "-I",
@@ -76,7 +92,7 @@ def _use_in_fresh_process(name: str, folder: Path, images: Tensor) -> dict[str, 
     return answer
 
 
-def _check_params(model: FrozenModel, name: str, given: dict[str, Any]) -> None:
+def _check_params(model: Definition, name: str, given: dict[str, Any]) -> None:
     counts = {cost_of(model.architecture).params, given["params"], given["num_params"]}
     if len(counts) > 1:
         raise _failure(
@@ -87,12 +103,11 @@ def _check_params(model: FrozenModel, name: str, given: dict[str, Any]) -> None:
 
 
 @torch.no_grad()
-def _check_scores(model: FrozenModel, name: str, scores: Tensor, images: Tensor) -> None:
-    network = model.network()
+def _check_scores(network: Network, name: str, scores: Tensor, images: Tensor) -> None:
     wanted = torch.cat([network(batch) for batch in images.cpu().split(BATCH)])
     difference = (scores - wanted).abs().max().item()
     if not difference <= TOLERANCE:  # NaN is not
-        raise _failure(name, f"its scores differ by up to {difference:g} from those of the trained network")
+        raise _failure(name, f"its scores differ by up to {difference:g} from those of the network itself")
 
 
 def _check_accuracy(model: FrozenModel, name: str, scores: Tensor, labels: Tensor) -> None:

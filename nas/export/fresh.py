@@ -1,7 +1,7 @@
 """Uses an exported file as its user will, in a process of its own and without nas: `python -I fresh.py NAME FOLDER`.
 
-In the working directory it reads NAME.py, NAME.safetensors and a question, batches of images, and leaves an answer:
-the scores, and the parameters as counted and as stated. FOLDER is where torch is installed. It is a script, and must
+In the working directory it reads NAME.py, NAME.safetensors if it is trained, and a question, batches of images, and
+leaves an answer: the scores, and the parameters as counted and as stated. FOLDER is where torch is installed. It is a script, and must
 not import anything of nas itself.
 """
 
@@ -10,6 +10,7 @@ import sys
 
 QUESTION = "question.pt"
 ANSWER = "answer.pt"
+SEED = 0  # of the random weights of a network that is not trained
 
 
 def main(name: str, torch_folder: str) -> None:
@@ -21,7 +22,8 @@ def main(name: str, torch_folder: str) -> None:
 
     question = torch.load(QUESTION, weights_only=True)
     torch.set_num_threads(question["threads"])  # sums are split between threads: other threads, other roundings
-    model = module.load()
+    torch.manual_seed(SEED)
+    model = module.load() if question["trained"] else module.Net().eval()
     if model.training:
         raise RuntimeError("load() did not return the network in eval mode")
     with torch.no_grad():

@@ -49,10 +49,10 @@ class Provenance:
 
 
 @dataclass(frozen=True, eq=False)
-class FrozenModel:
-    """A trained network to hand over. Raises `InputError` where its parts do not fit together.
+class Definition:
+    """A network to hand over, trained or not. Raises `InputError` where its parts do not fit together.
 
-    `mean` and `std`: one number a channel, of images between 0 and 1. `state`: the `state_dict` of its `Network`.
+    `mean` and `std`: one number a channel, of images between 0 and 1.
     """
 
     architecture: Architecture
@@ -60,8 +60,6 @@ class FrozenModel:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     classes: tuple[str, ...]
-    state: Mapping[str, Tensor]
-    provenance: Provenance
 
     def __post_init__(self) -> None:
         for name in ("mean", "std"):
@@ -73,6 +71,23 @@ class FrozenModel:
             _check_type("a class name", label, str)
         if len(self.classes) != self.architecture.n_classes:
             raise InputError(f"a network for {self.architecture.n_classes} classes got {len(self.classes)} class names")
+
+    def new_network(self, seed: int = 0) -> Network:
+        """The network with random weights, which depend on the seed alone."""
+        with torch.random.fork_rng(devices=[]):  # what is drawn here is nobody else's business
+            torch.manual_seed(seed)
+            return Network(self.architecture, self.mean, self.std)
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenModel(Definition):
+    """A trained network to hand over. `state`: the `state_dict` of its `Network`."""
+
+    state: Mapping[str, Tensor]
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.provenance.epochs > self.recipe.epochs:
             raise InputError(
                 f"a network cannot be trained for more epochs than its recipe has, {self.recipe.epochs}, "
@@ -85,7 +100,7 @@ class FrozenModel:
         Batch norm's count of batches is left out, since it changes nothing in use. Raises `ExportError` if `state` is
         not that of this architecture.
         """
-        given, wanted = _floats(self.state), _floats(self._network().state_dict())
+        given, wanted = _floats(self.state), _floats(self.new_network().state_dict())
         for name in sorted(given.keys() | wanted.keys()):
             if name not in given or name not in wanted or given[name].shape != wanted[name].shape:
                 raise ExportError(
@@ -95,13 +110,9 @@ class FrozenModel:
 
     def network(self) -> Network:
         """The trained network itself, on the CPU in float32, in eval mode."""
-        network = self._network()
+        network = self.new_network()
         network.load_state_dict(self.weights(), strict=False)  # without batch norm's counts
         return network.eval()
-
-    def _network(self) -> Network:
-        with torch.random.fork_rng(devices=[]):  # building draws random weights, which is nobody else's business
-            return Network(self.architecture, self.mean, self.std)
 
 
 def _floats(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

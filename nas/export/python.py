@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from inspect import signature
 from itertools import chain
 from keyword import iskeyword
@@ -30,11 +30,11 @@ from nas.architecture import (
 )
 from nas.cost import cost_of
 from nas.errors import ExportError, InputError
-from nas.export.check import check, check_images
-from nas.export.frozen import FrozenModel, Provenance
+from nas.export.check import check, check_definition, check_images
+from nas.export.frozen import Definition, FrozenModel, Provenance
 from nas.export.words import docstring, image_shape, quoted
 
-__all__ = ["FrozenModel", "Provenance", "check_name", "source", "write"]
+__all__ = ["Definition", "FrozenModel", "Provenance", "check_name", "source", "write", "write_definition"]
 
 LINE_LENGTH = 120
 CHECKSUM_MODULUS = 10**18 + 9  # a prime
@@ -54,9 +54,7 @@ NUM_PARAMS = $num_params
 $classes
 $mean
 $std
-WEIGHTS = "$name.safetensors"
-WEIGHTS_CHECKSUM = $checksum
-
+$weights
 
 class Net(nn.Module):
     """Images $images to scores $scores; it normalises the images itself."""
@@ -72,6 +70,13 @@ $layers
         x = (x - self.mean) / self.std
 $forward
 
+''')
+
+WEIGHTS = Template(r"""WEIGHTS = "$name.safetensors"
+WEIGHTS_CHECKSUM = $checksum
+""")
+
+LOAD = r'''
 
 def load(path=None):
     """Return the trained network, in eval mode.
@@ -102,7 +107,7 @@ def load(path=None):
         begin += 4 * count
     model.load_state_dict(state)
     return model.eval()
-''')
+'''
 
 
 def source(model: FrozenModel, name: str) -> str:
@@ -111,18 +116,23 @@ def source(model: FrozenModel, name: str) -> str:
     Raises `InputError` if a Python file should not have that name.
     """
     check_name(name)
-    layers = model.architecture.walk
+    weights = WEIGHTS.substitute(name=name, checksum=f"{checksum(_weights_file(model)):_}")
+    return network_source(model, docstring(model, name), weights) + LOAD
+
+
+def network_source(definition: Definition, text: str, weights: str = "") -> str:
+    """Docstring, constants and `Net`; `weights` are the lines that say where the weights are."""
+    layers = definition.architecture.walk
     return FILE.substitute(
-        docstring=docstring(model, name),
+        docstring=text,
         imports="\n".join(_imports(layers)),
-        num_params=f"{cost_of(model.architecture).params:_}",
-        classes=_constant("CLASSES", map(quoted, model.classes)),
-        mean=_constant("MEAN", map(repr, model.mean)),
-        std=_constant("STD", map(repr, model.std)),
-        name=name,
-        checksum=f"{checksum(_weights_file(model)):_}",
-        images=image_shape(model),
-        scores=f"(n, {model.architecture.n_classes})",
+        num_params=f"{cost_of(definition.architecture).params:_}",
+        classes=_constant("CLASSES", map(quoted, definition.classes)),
+        mean=_constant("MEAN", map(repr, definition.mean)),
+        std=_constant("STD", map(repr, definition.std)),
+        weights=weights,
+        images=image_shape(definition),
+        scores=f"(n, {definition.architecture.n_classes})",
         layers=indent("\n".join(_definitions(layers)), " " * 8),
         forward=indent("\n".join(_statements(layers)), " " * 8),
     )
@@ -145,21 +155,37 @@ def write(
         folder / f"{name}.safetensors": _weights_file(model),
         folder / f"{name}.py": source(model, name).encode(),
     }
+    _write_checked(contents, folder, name, force, lambda staging: check(model, name, staging, images, labels))
+    weights, text = contents
+    return text, weights
+
+
+def write_definition(definition: Definition, text: str, name: str, folder: Path, *, force: bool = False) -> Path:
+    """Write NAME.py alone, a network without weights, with `text` as its docstring; checked and refused as by `write`."""
+    check_name(name)
+    path = folder / f"{name}.py"
+    contents = {path: network_source(definition, text).encode()}
+    _write_checked(contents, folder, name, force, lambda staging: check_definition(definition, name, staging))
+    return path
+
+
+def _write_checked(
+    contents: dict[Path, bytes], folder: Path, name: str, force: bool, check_in: Callable[[Path], None]
+) -> None:
+    """All files or none: they are checked in a folder of their own first."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _refuse_to_overwrite(contents, force)
         with TemporaryDirectory(dir=folder, prefix=f".{name}-", ignore_cleanup_errors=True) as staging:
             for path, content in contents.items():
                 (Path(staging) / path.name).write_bytes(content)
-            check(model, name, Path(staging), images, labels)
+            check_in(Path(staging))
             _refuse_to_overwrite(contents, force)  # another process may have been faster
             for path, content in contents.items():
                 if not _holds(path, content):
                     os.replace(Path(staging) / path.name, path)
     except OSError as error:
         raise InputError(f"{name} cannot be written to {folder} ({error.strerror}): name another folder") from error
-    weights, text = contents
-    return text, weights
 
 
 def check_name(name: str) -> None:

@@ -1,10 +1,11 @@
 """What an exported file says about itself, and how any text of a user is made harmless in Python source."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from textwrap import indent, wrap
 
 from nas.cost import cost_of
-from nas.export.frozen import FrozenModel
+from nas.documented import Iteration
+from nas.export.frozen import Definition, FrozenModel
 
 WIDTH = 100
 SHOWN_TEXT = 200  # characters of a user's text that a docstring shows
@@ -28,7 +29,16 @@ def _printable(character: str) -> str:
 
 def docstring(model: FrozenModel, name: str) -> str:
     """The text between the quotes: whatever the paragraphs hold, it cannot end the string."""
-    wrapped = (part if part.startswith("    ") else _wrapped(part) for part in _paragraphs(model, name))
+    return _joined(_paragraphs(model, name))
+
+
+def documented_docstring(iteration: Iteration, definition: Definition, name: str) -> str:
+    """The same for an iteration of the documents, which comes without weights."""
+    return _joined(_documented_paragraphs(iteration, definition, name))
+
+
+def _joined(paragraphs: Iterable[str]) -> str:
+    wrapped = (part if part.startswith("    ") else _wrapped(part) for part in paragraphs)
     return "\n\n".join(wrapped).replace("\\", "\\\\").replace('"', '\\"')
 
 
@@ -50,17 +60,40 @@ def _paragraphs(model: FrozenModel, name: str) -> Iterator[str]:
         f"names = [{name}.CLASSES[i] for i in scores.argmax(1)]",
         " " * 4,
     )
-    yield (
-        f"Images have the shape {image_shape(model)} and are uint8 from 0 to 255 or floats from 0 to 1; the model "
-        "itself normalises them with MEAN and STD, one number a channel, which come from the images it was trained on. "
-        f"Scores have the shape (n, {model.architecture.n_classes}): one a class, in the order of CLASSES."
-    )
+    yield _how_called(model)
     yield _how_measured(model)
     yield f"Recipe: {model.recipe}."
     yield (
         f"Made by trial {made.trial} of the study '{visible(made.study)}', with seed {made.seed} and "
         f"{visible(made.versions)}; trained in {visible(made.precision)} on {visible(made.device)} with {made.threads} "
         f"thread{'s' * (made.threads > 1)}."
+    )
+
+
+def _documented_paragraphs(iteration: Iteration, definition: Definition, name: str) -> Iterator[str]:
+    cost = cost_of(definition.architecture)
+    yield f"{name}: the network of the documented iteration {iteration.name}, with {cost.params:,} parameters."
+    yield (
+        f"It needs {cost.macs:,} multiply-accumulates an image, and no package but torch. It is not trained: there are "
+        "no weights. To train it:"
+    )
+    yield indent(f"import {name}\n\nmodel = {name}.Net()  # in a notebook that this was pasted into: Net()", " " * 4)
+    yield _how_called(definition)
+    first = "" if iteration.first_epoch is None else f", {100 * iteration.first_epoch:.2f} % after the first epoch"
+    yield (
+        f"Documented: {iteration.parameters:,} parameters, and {100 * iteration.accuracy:.2f} % of the test images at "
+        f"best, after epoch {iteration.epoch}{first}; one run. The list of layers is {iteration.structure}."
+    )
+    yield f"What changed: {iteration.changed} What it taught: {iteration.lesson}"
+    yield from iteration.notes
+    yield f"Recipe: {definition.recipe}."
+
+
+def _how_called(definition: Definition) -> str:
+    return (
+        f"Images have the shape {image_shape(definition)} and are uint8 from 0 to 255 or floats from 0 to 1; the model "
+        "itself normalises them with MEAN and STD, one number a channel, which come from the images it was trained on. "
+        f"Scores have the shape (n, {definition.architecture.n_classes}): one a class, in the order of CLASSES."
     )
 
 
@@ -75,5 +108,5 @@ def _how_measured(model: FrozenModel) -> str:
     )
 
 
-def image_shape(model: FrozenModel) -> str:
+def image_shape(model: Definition) -> str:
     return f"(n, {', '.join(map(str, model.architecture.input_shape))})"

@@ -1,0 +1,152 @@
+"""What the commands share that train candidates over several seeds: options, progress, tables, files."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table as RichTable
+
+from nas.cli.options import Count
+from nas.cost import cost_of
+from nas.errors import InputError
+from nas.report import Table
+from nas.training import EpochResult
+from nas.trainings import KEPT, Means, Training
+
+Command = Callable[..., Any]
+
+
+def training_options(seeds: int) -> Callable[[Command], Command]:
+    """The options of a command that trains over so many seeds unless told."""
+    options = [
+        click.option(
+            "--seeds", type=Count(), default=seeds, show_default=True, help="Trainings of each: seeds 0, 1, …"
+        ),
+        click.option("--workers", type=Count(), help="Worker processes; as many as cores unless told."),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
+        click.option("--precision", default="auto", show_default=True, help="auto, float32 or bfloat16."),
+        click.option(
+            "--data-dir", type=click.Path(path_type=Path), help="Where MNIST lies; else NAS_DATA_DIR, else the cache."
+        ),
+        click.option(
+            "--trainings",
+            type=click.Path(path_type=Path),
+            default=KEPT,
+            show_default=True,
+            help="Folder that keeps what was trained; it is not trained again.",
+        ),
+        click.option(
+            "--out",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Write FILE.md and FILE.json as well.",
+        ),
+    ]
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def means_of(workers: int | None, device: str, precision: str, trainings: Path) -> Means:
+    """The options as the library takes them."""
+    given = {} if workers is None else {"workers": workers}
+    return Means(device=device, precision=precision, folder=trainings, **given)
+
+
+def seeds_of(n: int) -> range:
+    """The seeds 0 .. n - 1."""
+    if n < 1:
+        raise InputError(f"seeds must be a whole number above 0, but got {n}")
+    return range(n)
+
+
+def checked_out(out: Path | None) -> Path | None:
+    """Refuses at once, not after an hour, a place where the table cannot be written."""
+    if out is not None and not out.resolve().parent.is_dir():
+        raise InputError(f"--out must name files in a folder that exists, but there is no {out.resolve().parent}")
+    return out
+
+
+class TrainingsDisplay:
+    """Follows trainings by the work that is done: in a terminal as a bar, elsewhere a line an epoch."""
+
+    def __init__(self, console: Console, trainings: Sequence[Training]) -> None:
+        self._console, self._lock = console, Lock()
+        self._n_done, self._n = 0, len(trainings)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[n_done]}" + f" of {self._n} trainings"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        work = sum(_work(each) * each.candidate.recipe.epochs for each in trainings)
+        self._task = self._progress.add_task("training", total=work, n_done=0)
+
+    def __enter__(self) -> "TrainingsDisplay":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            self._console.print(
+                f"Interrupted: {self._n_done} of {self._n} trainings are done and kept. The same command goes on."
+            )
+
+    def epoch(self, training: Training, result: EpochResult) -> None:
+        """An epoch is done, now or in an earlier run."""
+        epochs = training.candidate.recipe.epochs
+        with self._lock:
+            self._n_done += result.epoch == epochs
+            line = f"{training.label}  epoch {result.epoch}/{epochs}  {result.validation_accuracy:.2%}"
+            self._progress.update(self._task, advance=_work(training), n_done=self._n_done, description=line)
+            if not self._console.is_terminal:
+                self._console.print(f"{line}  ({self._n_done} of {self._n} trainings done)", soft_wrap=True)
+
+
+def console() -> Console:
+    """Where tables and progress go."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 180)
+
+
+def show(console: Console, tables: Iterable[Table]) -> None:
+    """Tables in the terminal."""
+    for table in tables:
+        shown = RichTable(title=table.title, title_justify="left")
+        for column in table.columns:
+            shown.add_column(column)
+        for row in table.rows:
+            shown.add_row(*row)
+        console.print(shown)
+        for note in table.notes:
+            console.print(note, soft_wrap=True)
+
+
+def write(out: Path | None, tables: Sequence[Table], data: Any) -> None:
+    """FILE.md and FILE.json, if asked for."""
+    if out is None:
+        return
+    out.with_suffix(".md").write_text("\n".join(table.markdown() for table in tables), "utf-8")
+    out.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n", "utf-8")
+
+
+def _work(training: Training) -> float:
+    """How long an epoch takes, roughly: products, and what a step costs however small the network is."""
+    return cost_of(training.candidate.architecture).macs + 2e8 / training.candidate.recipe.batch_size

@@ -1,0 +1,151 @@
+"""Many trainings with given seeds, several at a time; each is made once, and kept.
+
+What a search cannot do: train the same candidate again and again, so that means can be compared instead of single runs.
+"""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nas.architecture import digest_of
+from nas.errors import InputError
+from nas.execution import Job, ProcessExecutor, n_cores
+from nas.objective import environment
+from nas.space import Candidate
+from nas.study import RUNS
+from nas.training import EpochResult, Precision, TrainingData, resolve_device, resolve_precision
+
+KEPT = RUNS / "trainings"
+
+
+@dataclass(frozen=True)
+class Training:
+    """One candidate to be trained from scratch with one seed; `label` is for those who watch."""
+
+    candidate: Candidate
+    seed: int
+    label: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training gave, epoch by epoch, and with which versions, device and precision it was made."""
+
+    training: Training
+    history: tuple[EpochResult, ...]
+    made_with: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Means:
+    """Where and how trainings are made, and the folder in which they are kept."""
+
+    workers: int = field(default_factory=n_cores)
+    device: str = "auto"
+    precision: str = "auto"
+    folder: Path = KEPT
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise InputError(f"workers must be a whole number above 0, but got {self.workers!r}")
+        object.__setattr__(self, "device", resolve_device(self.device))
+        object.__setattr__(self, "precision", resolve_precision(self.precision, self.device))
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"the folder of trainings must be writable, but {self.folder} is not ({error.strerror}): name another"
+            ) from error
+
+
+OnEpoch = Callable[[Training, EpochResult], None]
+
+
+def train_all(
+    trainings: Sequence[Training],
+    data: TrainingData,
+    data_name: str,
+    means: Means,
+    on_epoch: OnEpoch = lambda training, result: None,
+) -> list[Trained]:
+    """What each training gave, in the order given.
+
+    `data_name` must differ for different images or parts of them: with it, the candidate, the seed and the precision a
+    training is recognised, and not made again. `on_epoch` is called from several threads, also for what was trained
+    before. Ctrl-C loses at most the epochs that were running.
+    """
+    executor = ProcessExecutor(data, max(1, min(means.workers, len(trainings))), max(1, n_cores() // means.workers))
+    pool = ThreadPoolExecutor(means.workers)
+    futures = [pool.submit(_train, each, data_name, means, executor, on_epoch) for each in trainings]
+    try:
+        _wait_for(futures)
+    except BaseException:
+        executor.cancel()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        executor.close()
+    return [future.result() for future in futures]
+
+
+def _wait_for(futures: Sequence[Future[Trained]]) -> None:
+    """Until all are done, or one failed, whose exception it raises."""
+    for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+        future.result()
+
+
+def _train(training: Training, data_name: str, means: Means, executor: ProcessExecutor, on_epoch: OnEpoch) -> Trained:
+    file = means.folder / f"{_key(training, data_name, means)}.json"
+    if file.exists():
+        trained = _read(file, training)
+        for result in trained.history:
+            on_epoch(training, result)
+        return trained
+    precision: Precision = means.precision  # type: ignore[assignment]  # Means resolved it
+    job = Job(training.candidate, training.seed, means.device, precision, file.with_suffix(".pt"))
+    history = []
+    with closing(executor.run(job)) as results:  # type: ignore[type-var]
+        for result in results:
+            history.append(result)
+            on_epoch(training, result)
+    trained = Trained(training, tuple(history), environment(job, executor.n_threads))
+    _write(file, trained)
+    file.with_suffix(".pt").unlink(missing_ok=True)
+    return trained
+
+
+def _key(training: Training, data_name: str, means: Means) -> str:
+    return digest_of(
+        {
+            "candidate": training.candidate.digest,
+            "seed": training.seed,
+            "data": data_name,
+            "precision": means.precision,
+            "device": means.device,
+        }
+    )
+
+
+def _read(file: Path, training: Training) -> Trained:
+    data = json.loads(file.read_text())
+    return Trained(training, tuple(EpochResult(**result) for result in data["history"]), data["made_with"])
+
+
+def _write(file: Path, trained: Trained) -> None:
+    """At once or not at all; the candidate is there for people, who could not tell it from the file's name."""
+    candidate = trained.training.candidate
+    content = {
+        "network": str(candidate.architecture),
+        "training": str(candidate.recipe),
+        "seed": trained.training.seed,
+        "made_with": trained.made_with,
+        "history": [asdict(result) for result in trained.history],
+    }
+    partial = file.with_suffix(f".{os.getpid()}.tmp")
+    partial.write_text(json.dumps(content, indent=1))
+    os.replace(partial, file)
