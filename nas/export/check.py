@@ -48,10 +48,9 @@ def check_definition(definition: Definition, name: str, folder: Path) -> None:
     With the same random weights it must give the scores that the network gives here.
     """
     _check_imports(name, folder)
-    images = torch.randint(
-        0, 256, (32, *definition.architecture.input_shape), generator=torch.Generator().manual_seed(0)
-    )
-    images = images.to(torch.uint8)
+    generator = torch.Generator().manual_seed(0)
+    shape = (32, *definition.architecture.input_shape)
+    images = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
     given = _use_in_fresh_process(name, folder, images, trained=False)
     _check_params(definition, name, given)
     _check_scores(definition.new_network(fresh.SEED).eval(), name, given["scores"], images)

@@ -1,8 +1,8 @@
 """Uses an exported file as its user will, in a process of its own and without nas: `python -I fresh.py NAME FOLDER`.
 
 In the working directory it reads NAME.py, NAME.safetensors if it is trained, and a question, batches of images, and
-leaves an answer: the scores, and the parameters as counted and as stated. FOLDER is where torch is installed. It is a script, and must
-not import anything of nas itself.
+leaves an answer: the scores, and the parameters as counted and as stated. FOLDER is where torch is installed. It is a
+script, and must not import anything of nas itself.
 """
 
 import importlib

@@ -161,7 +161,7 @@ def write(
 
 
 def write_definition(definition: Definition, text: str, name: str, folder: Path, *, force: bool = False) -> Path:
-    """Write NAME.py alone, a network without weights, with `text` as its docstring; checked and refused as by `write`."""
+    """Write NAME.py alone, a network without weights, with `text` as its docstring; checked as by `write`."""
     check_name(name)
     path = folder / f"{name}.py"
     contents = {path: network_source(definition, text).encode()}

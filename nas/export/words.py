@@ -82,7 +82,11 @@ def _documented_paragraphs(iteration: Iteration, definition: Definition, name: s
     first = "" if iteration.first_epoch is None else f", {100 * iteration.first_epoch:.2f} % after the first epoch"
     yield (
         f"Documented: {iteration.parameters:,} parameters, and {100 * iteration.accuracy:.2f} % of the test images at "
-        f"best, after epoch {iteration.epoch}{first}; one run. The list of layers is {iteration.structure}."
+        f"best, after epoch {iteration.epoch}{first}; one run. "
+        + {
+            "documented": "The document lists these layers.",
+            "reconstructed": "The layers are reconstructed from its counts and changes.",
+        }[iteration.structure]
     )
     yield f"What changed: {iteration.changed} What it taught: {iteration.lesson}"
     yield from iteration.notes
