@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from nas import shipped
 from nas.architecture import Architecture
+from nas.datasets import Dataset
 from nas.errors import InputError
 from nas.recipe import Recipe
 from nas.space import Candidate
@@ -66,6 +67,17 @@ def iteration_of(name: str, data: Mapping[str, Any]) -> Iteration:
         notes=tuple(data["notes"]),
         mean=tuple(data["normalisation"]["mean"]),
         std=tuple(data["normalisation"]["std"]),
+    )
+
+
+def check_images(dataset: Dataset) -> Dataset:
+    """The data set, if the documented networks fit it; `InputError` if not."""
+    if dataset.image_shape == (1, 28, 28) and dataset.n_classes == 10:
+        return dataset
+    shape = "×".join(map(str, dataset.image_shape))
+    raise InputError(
+        "the documented networks take images of 1×28×28 in 10 classes, "
+        f"but {dataset.name} has {shape} in {dataset.n_classes}: name another --dataset"
     )
 
 

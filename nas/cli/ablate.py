@@ -34,6 +34,7 @@ def ablate(
     values: tuple[str, ...],
     epochs: int | None,
     seeds: int,
+    dataset: str,
     data_dir: Path | None,
     out: Path | None,
     **means: Any,
@@ -51,10 +52,10 @@ def ablate(
     candidate = original.candidate if epochs is None else with_epochs(original.candidate, _checked(epochs))
     compared = select(variants(candidate, axis), values)
     given, files = means_of(**means), checked_out(out)
-    dataset = datasets.load("mnist", data_dir)
+    images = documented.check_images(datasets.load(dataset, data_dir))
     screen = console()
     with TrainingsDisplay(screen, planned(compared, seeds_of(seeds))) as display:
-        ablated = run_ablation(compared, dataset, seeds_of(seeds), given, display.epoch)
+        ablated = run_ablation(compared, images, seeds_of(seeds), given, display.epoch)
     tables = [table(original.name, axis, ablated)]
     show(screen, tables)
     write(files, tables, as_plain_data(original.name, axis, ablated))

@@ -23,7 +23,9 @@ from nas.reproduction import reproduce as run_reproduction
 @click.command()
 @click.argument("iterations", nargs=-1, required=True, metavar="ID ...|all")
 @training_options(seeds=3)
-def reproduce(iterations: tuple[str, ...], seeds: int, data_dir: Path | None, out: Path | None, **means: Any) -> None:
+def reproduce(
+    iterations: tuple[str, ...], seeds: int, dataset: str, data_dir: Path | None, out: Path | None, **means: Any
+) -> None:
     """Train documented iterations as their documents say, and show documented and measured figures side by side.
 
     ID is one of A1 to A10 and B1 to B5. The test set is read after each epoch, as the documents did, so its best epoch
@@ -35,10 +37,10 @@ def reproduce(iterations: tuple[str, ...], seeds: int, data_dir: Path | None, ou
     """
     chosen = [documented.load(name) for name in _expanded(iterations)]
     given, files = means_of(**means), checked_out(out)
-    dataset = datasets.load("mnist", data_dir)
+    images = documented.check_images(datasets.load(dataset, data_dir))
     screen = console()
     with TrainingsDisplay(screen, planned(chosen, seeds_of(seeds))) as display:
-        reproduced = run_reproduction(chosen, dataset, seeds_of(seeds), given, display.epoch)
+        reproduced = run_reproduction(chosen, images, seeds_of(seeds), given, display.epoch)
     tables = [table(reproduced)]
     show(screen, tables)
     write(files, tables, [each.to_dict() for each in reproduced])

@@ -33,7 +33,16 @@ def training_options(seeds: int) -> Callable[[Command], Command]:
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
         click.option("--precision", default="auto", show_default=True, help="auto, float32 or bfloat16."),
         click.option(
-            "--data-dir", type=click.Path(path_type=Path), help="Where MNIST lies; else NAS_DATA_DIR, else the cache."
+            "--dataset",
+            default="mnist",
+            show_default=True,
+            metavar="NAME",
+            help="Data set of 1×28×28 images in ten classes: mnist, fashion-mnist, folder:PATH or npz:PATH.",
+        ),
+        click.option(
+            "--data-dir",
+            type=click.Path(path_type=Path),
+            help="Where data sets lie; else NAS_DATA_DIR, else the cache.",
         ),
         click.option(
             "--trainings",

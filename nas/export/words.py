@@ -79,7 +79,11 @@ def _documented_paragraphs(iteration: Iteration, definition: Definition, name: s
     )
     yield indent(f"import {name}\n\nmodel = {name}.Net()  # in a notebook that this was pasted into: Net()", " " * 4)
     yield _how_called(definition)
-    first = "" if iteration.first_epoch is None else f", {100 * iteration.first_epoch:.2f} % after the first epoch"
+    first = (
+        ""
+        if iteration.first_epoch is None or iteration.epoch == 1
+        else f", {100 * iteration.first_epoch:.2f} % after the first epoch"
+    )
     yield (
         f"Documented: {iteration.parameters:,} parameters, and {100 * iteration.accuracy:.2f} % of the test images at "
         f"best, after epoch {iteration.epoch}{first}; one run. "
