@@ -79,7 +79,8 @@ def train_all(
     training is recognised, and not made again. `on_epoch` is called from several threads, also for what was trained
     before. Ctrl-C loses at most the epochs that were running.
     """
-    executor = ProcessExecutor(data, max(1, min(means.workers, len(trainings))), max(1, n_cores() // means.workers))
+    # One thread each, however many workers there are: with other threads the digits would be others.
+    executor = ProcessExecutor(data, max(1, min(means.workers, len(trainings))), n_threads=1)
     pool = ThreadPoolExecutor(means.workers)
     futures = [pool.submit(_train, each, data_name, means, executor, on_epoch) for each in trainings]
     try:

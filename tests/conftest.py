@@ -1,8 +1,10 @@
 """What all tests share: MNIST, read once, a small part of it, and the command line."""
 
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -17,6 +19,7 @@ from nas.datasets import Dataset
 # As a worker has: networks this small lose more by waiting for threads than they gain, above all on a busy machine.
 torch.set_num_threads(1)
 
+TAKE_A_DATASET = ("search", "reproduce", "ablate")
 BESIDE = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
@@ -46,11 +49,11 @@ def few_images(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> str:
 def nas(
     few_images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., CompletedProcess[str]]:
-    """Runs a command as the entry point does, in a folder of its own; a search is on `few_images` unless told."""
+    """Runs a command as the entry point does, in a folder of its own; on `few_images` unless told."""
     monkeypatch.chdir(tmp_path)
 
     def run(*args: str) -> CompletedProcess[str]:
-        extra = ["--dataset", few_images] if args[0] == "search" and "--dataset" not in args else []
+        extra = ["--dataset", few_images] if args[0] in TAKE_A_DATASET and "--dataset" not in args else []
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
             main([*args, *extra])
@@ -58,3 +61,27 @@ def nas(
         return CompletedProcess([sys.argv[0], *args], code if isinstance(code, int) else 0, *capfd.readouterr())
 
     return run
+
+
+@pytest.fixture
+def start(few_images: str, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a command that goes on in the background, with its output as one stream of lines."""
+    started = []
+
+    def run(*args: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "nas", *args, "--dataset", few_images],
+            cwd=tmp_path,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()

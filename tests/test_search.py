@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import optuna
 import pytest
+from processes import is_alive, needs_proc, read_until, workers_of
 
 from nas.records import Record, records
 
@@ -18,64 +18,11 @@ TINY = ("--space", "tiny", "--epochs", "2", "--budget", "3k")
 SLOW_TO_TRAIN = ("--space", "tiny", "--epochs", "40", "--budget", "3k", "--pruner", "none")
 
 
-@pytest.fixture
-def start(few_images: str, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts a command that goes on in the background, with its output as one stream of lines."""
-    started = []
-
-    def run(*args: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "nas", *args, "--dataset", few_images],
-            cwd=tmp_path,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
 def table(folder: Path, database: str = "runs/nas.db") -> list[Record]:
     """All trials of the only study of a database."""
     storage = f"sqlite:///{folder / database}"
     (name,) = optuna.get_all_study_names(storage)
     return records(optuna.load_study(study_name=name, storage=storage))
-
-
-def read_until(process: subprocess.Popen[str], text: str) -> str:
-    """The first line with `text`; fails if the process ends without it."""
-    assert process.stdout is not None
-    seen = []
-    for line in process.stdout:
-        seen.append(line)
-        if text in line:
-            return line
-    raise AssertionError(f"{text!r} never appeared in:\n{''.join(seen)}")
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    """Process numbers of the worker processes of a search."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    threads = Path(f"/proc/{process.pid}/task").glob("*/children") if children.exists() else []
-    pids = [int(pid) for path in threads for pid in path.read_text().split()]
-    return [pid for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0]
-    except FileNotFoundError:
-        return False
-
-
-needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers through /proc")
 
 
 def test_one_worker_and_the_same_seed_give_the_same_table_to_the_last_digit(nas, tmp_path: Path) -> None:

@@ -1,0 +1,35 @@
+"""Watching commands that run in processes of their own, and the workers these have."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """The first line with `text`; fails if the process ends without it."""
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if text in line:
+            return line
+    raise AssertionError(f"{text!r} never appeared in:\n{''.join(seen)}")
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """Process numbers of the worker processes of a search."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    threads = Path(f"/proc/{process.pid}/task").glob("*/children") if children.exists() else []
+    pids = [int(pid) for path in threads for pid in path.read_text().split()]
+    return [pid for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers through /proc")

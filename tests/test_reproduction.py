@@ -1,0 +1,212 @@
+"""Documented iterations trained again, on few real images: side by side, each training once, and continued."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean, stdev
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from processes import is_alive, needs_proc, read_until, workers_of
+from scipy.stats import ttest_rel
+from test_cli import check_refused
+
+from nas import datasets, documented
+from nas.reproduction import Reproduced, as_documented
+from nas.spread import Spread, paired_difference
+from nas.training import EpochResult, TrainingRun
+from nas.trainings import Trained, Training
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+FLOAT = ("--precision", "float32", "--workers", "1")
+
+
+def accuracies(file: Path) -> dict[str, list[list[float]]]:
+    """Test accuracies of an `--out` file: iteration -> seed -> epoch."""
+    return {row["iteration"]: [t["test_accuracy"] for t in row["trainings"]] for row in json.loads(file.read_text())}
+
+
+def kept(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "runs" / "trainings").iterdir()}
+
+
+def test_documented_and_measured_stand_side_by_side(nas: Run, tmp_path: Path, few_images: str) -> None:
+    done = nas("reproduce", "A8", "a10", "A8", "--seeds", "2", "--out", "table", *FLOAT)
+    assert done.returncode == 0, done.stderr
+    for text in ("24,498", "94.27 %", "95.50 %", "reconstructed", "2 seeds (0, 1)"):
+        assert text in " ".join(done.stdout.split())
+    figures = accuracies(tmp_path / "table.json")
+    assert list(figures) == ["A8", "A10"], "an iteration given twice is trained once"
+    markdown = (tmp_path / "table.md").read_text()
+    for name, values in figures.items():
+        last = [history[-1] for history in values]
+        (row,) = (line for line in markdown.splitlines() if line.startswith(f"| {name} "))
+        assert f"{100 * mean(last):.2f} ± {100 * stdev(last):.2f} %" in row
+
+    # The figure is that of the documented training on all training images, tested on the test images.
+    dataset = datasets.load(few_images)
+    candidate = documented.load("A8").candidate
+    run = TrainingRun(candidate.architecture, candidate.recipe, as_documented(dataset), seed=1)
+    assert [result.validation_accuracy for result in run] == figures["A8"][1]
+
+
+def test_all_images_are_trained_on_and_the_test_images_tested(few_images: str) -> None:
+    dataset = datasets.load(few_images)
+    images, labels = dataset.read_test()
+    split = as_documented(dataset)
+    assert torch.equal(split.train_images, dataset.images)
+    assert torch.equal(split.validation_images, images)
+    assert torch.equal(split.validation_labels, labels)
+
+
+def test_what_was_trained_is_not_trained_again(nas: Run, tmp_path: Path) -> None:
+    command = ("reproduce", "A8", "--seeds", "1", *FLOAT)
+    assert nas(*command, "--out", "one").returncode == 0
+    before = kept(tmp_path)
+    assert nas(*command, "--out", "two").returncode == 0
+    assert kept(tmp_path) == before, "which hold seconds, so nothing was trained again"
+    assert (tmp_path / "one.json").read_text() == (tmp_path / "two.json").read_text()
+    assert nas("reproduce", "A8", "--seeds", "2", *FLOAT).returncode == 0
+    after = kept(tmp_path)
+    assert len(after) == 2
+    assert before.items() <= after.items()
+    for changed in (["A7"], ["A8", "--precision", "bfloat16"]):  # another recipe, another precision
+        assert nas("reproduce", "--seeds", "1", *FLOAT, *changed).returncode == 0
+    assert len(kept(tmp_path)) == 4
+
+
+@needs_proc
+def test_interrupted_it_goes_on_with_the_same_digits(start, nas: Run, tmp_path: Path) -> None:
+    command = ("reproduce", "B1", "--seeds", "2", *FLOAT)
+    process = start(*command)
+    read_until(process, "B1 seed 0  epoch 2/5")
+    workers = workers_of(process)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "Interrupted: 0 of 2 trainings are done" in output
+    assert "Traceback" not in output
+    assert not any(map(is_alive, workers))
+    (checkpoint,) = kept(tmp_path)
+    assert checkpoint.endswith(".pt")
+
+    assert nas(*command, "--out", "continued").returncode == 0
+    assert all(name.endswith(".json") for name in kept(tmp_path)), "the checkpoint is not needed any more"
+    assert nas(*command, "--out", "whole", "--trainings", "elsewhere").returncode == 0
+    continued, whole = (accuracies(tmp_path / f"{name}.json")["B1"] for name in ("continued", "whole"))
+    assert continued == whole
+    assert [len(history) for history in whole] == [5, 5]
+
+
+@needs_proc
+def test_a_worker_that_dies_is_one_line_and_the_same_command_goes_on(start, nas: Run, tmp_path: Path) -> None:
+    command = ("reproduce", "B1", "--seeds", "2", *FLOAT)
+    process = start(*command)
+    read_until(process, "B1 seed 0  epoch 1/5")
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    assert "signal 9" in output.splitlines()[-1]
+    assert "Traceback" not in output
+    assert nas(*command).returncode == 0
+    assert len(kept(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], ["ID"]),
+        (["B7"], ["documented iteration", "B7", "A1"]),
+        (["A8", "--seeds", "0"], ["seeds", "above 0", "0"]),
+        (["A8", "--workers", "0"], ["workers", "above 0"]),
+        (["A8", "--precision", "int4"], ["precision", "int4"]),
+        (["A8", "--device", "tpu"], ["device", "tpu"]),
+        (["A8", "--dataset", "nowhere"], ["nowhere"]),
+        (["A8", "--out", "nowhere/table"], ["--out", "nowhere"]),
+        (["A8", "--trainings", "/proc/nowhere"], ["trainings", "/proc/nowhere"]),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(
+    nas: Run, tmp_path: Path, options: list[str], words: list[str]
+) -> None:
+    check_refused(nas("reproduce", *options), *words)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_images_that_the_networks_do_not_fit_are_refused(nas: Run, tmp_path: Path) -> None:
+    import numpy as np
+
+    images, labels = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 10
+    np.savez(tmp_path / "small.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    check_refused(nas("reproduce", "A8", "--dataset", "npz:small.npz"), "1×28×28", "1×8×8")
+
+
+# What is made of the figures ------------------------------------------------------------------------------------------
+
+
+def reproduced(name: str, *histories: list[float]) -> Reproduced:
+    """An iteration whose trainings gave these test accuracies."""
+    iteration = documented.load(name)
+    trained = tuple(
+        Trained(
+            Training(iteration.candidate, seed),
+            tuple(EpochResult(i, 0.1, 0.9, 0.1, accuracy, 2.0) for i, accuracy in enumerate(history, start=1)),
+            {},
+        )
+        for seed, history in enumerate(histories)
+    )
+    return Reproduced(iteration, trained)
+
+
+def test_best_first_and_last_epochs() -> None:
+    one = reproduced("B1", [0.97, 0.99, 0.98], [0.96, 0.97, 0.98])
+    assert one.first.values == (0.97, 0.96)
+    assert one.best.values == (0.99, 0.98)
+    assert one.best_epochs == (2, 3)
+    assert one.last.values == (0.98, 0.98)
+    assert one.seconds.mean == 6.0
+
+
+def test_met_is_within_or_below_two_standard_deviations() -> None:
+    assert reproduced("B1", [0.9885], [0.9895]).met, "0.989 is the mean"
+    assert reproduced("B1", [0.995], [0.9951]).met, "better than documented"
+    assert not reproduced("B1", [0.985], [0.986]).met
+    assert reproduced("B1", [0.999]).met is None, "a single run has no spread"
+
+
+fractions = st.lists(st.floats(0, 1), min_size=2, max_size=8)
+
+
+@given(fractions)
+def test_spread_is_mean_and_sample_deviation(values: list[float]) -> None:
+    spread = Spread(tuple(values))
+    assert spread.mean == pytest.approx(mean(values))
+    assert spread.std == pytest.approx(stdev(values))
+    assert spread.reached(spread.mean)
+    assert spread.reached(0.0)
+    assert not spread.reached(spread.mean + 2.001 * stdev(values) + 1e-9)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=8))
+def test_paired_difference_is_scipys(pairs: list[tuple[float, float]]) -> None:
+    values, base = zip(*pairs, strict=True)
+    difference = paired_difference(values, base)
+    assert difference.mean == pytest.approx(mean(values) - mean(base), abs=1e-12)
+    spread = [value - other for value, other in pairs]
+    if stdev(spread) < 1e-9:
+        return  # scipy warns of what cannot be told exactly
+    wanted = ttest_rel(values, base).confidence_interval(0.95)
+    assert difference.interval == pytest.approx((wanted.low, wanted.high), abs=1e-9)
+    assert difference.shown == (wanted.low > 0 or wanted.high < 0)
+
+
+def test_differences_are_shown_in_points_with_their_sign() -> None:
+    difference = paired_difference([0.99, 0.98, 0.97], [0.98, 0.96, 0.97])
+    assert difference.points() == "+1.00 (−1.48 to +3.48)"
+    assert not difference.shown
+    assert paired_difference([0.99], [0.99]).points() == "0.00"
