@@ -176,6 +176,7 @@ def test_met_is_within_or_below_two_standard_deviations() -> None:
     assert reproduced("B1", [0.9885], [0.9895]).met, "0.989 is the mean"
     assert reproduced("B1", [0.995], [0.9951]).met, "better than documented"
     assert not reproduced("B1", [0.985], [0.986]).met
+    assert reproduced("B1", [0.98, 0.9885, 0.98], [0.98, 0.9895, 0.98]).met, "the best epochs count"
     assert reproduced("B1", [0.999]).met is None, "a single run has no spread"
 
 
@@ -189,6 +190,7 @@ def test_spread_is_mean_and_sample_deviation(values: list[float]) -> None:
     assert spread.std == pytest.approx(stdev(values))
     assert spread.reached(spread.mean)
     assert spread.reached(0.0)
+    assert spread.reached(spread.mean + 1.999 * stdev(values) - 1e-12)
     assert not spread.reached(spread.mean + 2.001 * stdev(values) + 1e-9)
 
 
