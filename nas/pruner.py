@@ -19,7 +19,7 @@ class HalvingPruner(BasePruner):
     def __init__(self, factor: int = 3) -> None:
         if factor < 2:
             raise ValueError(f"factor must be at least 2, but got {factor=}")
-        self._factor = factor
+        self.factor = factor
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Whether `trial`, which has just reported, is beaten; for studies that maximize."""
@@ -36,7 +36,7 @@ class HalvingPruner(BasePruner):
         rung = 1
         while rung <= epoch:
             rungs.append(rung)
-            rung *= self._factor
+            rung *= self.factor
         return rungs
 
     def _cutoff(self, trials: Sequence[FrozenTrial], rung: int) -> float:
@@ -45,7 +45,7 @@ class HalvingPruner(BasePruner):
             (t.intermediate_values[rung] for t in trials if rung in t.intermediate_values and not _is_copy(t)),
             reverse=True,
         )
-        return reported[max(1, len(reported) // self._factor) - 1] if reported else 0.0
+        return reported[max(1, len(reported) // self.factor) - 1] if reported else 0.0
 
 
 def _is_copy(trial: FrozenTrial) -> bool:

@@ -19,7 +19,7 @@ from nas.datasets import Dataset
 # As a worker has: networks this small lose more by waiting for threads than they gain, above all on a busy machine.
 torch.set_num_threads(1)
 
-TAKE_A_DATASET = ("search", "reproduce", "ablate")
+TAKE_A_DATASET = ("search", "check", "reproduce", "ablate")
 BESIDE = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
