@@ -18,6 +18,7 @@ from nas.architecture import (
     Dropout2d,
     Flatten,
     Layer,
+    LayerSpec,
     Linear,
     MaxPool,
 )
@@ -41,6 +42,7 @@ class Network(nn.Sequential):
 
     def __init__(self, architecture: Architecture, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__(OrderedDict((layer.name, layer_module(layer)) for layer in architecture.walk))
+        self._order = execution_order(architecture.walk)
         # Not part of the state: the exported source states them.
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
@@ -51,9 +53,28 @@ class Network(nn.Sequential):
         if images.dtype == torch.uint8:
             images = images / 255
         values = (images - self.mean) / self.std
-        for layer in self:
-            values = layer(values)
+        for name in self._order:
+            values = getattr(self, name)(values)
         return values
+
+
+def execution_order(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """Names of the layers as they are computed: an activation after the max pools that follow it.
+
+    For an activation that never falls the result is the same to the last bit, gradients too, and the activation has a
+    quarter of the numbers to go through.
+    """
+    order: list[Layer] = []
+    for layer in layers:
+        place = len(order)
+        while isinstance(layer.spec, MaxPool) and place and _never_falls(order[place - 1].spec):
+            place -= 1
+        order.insert(place, layer)
+    return tuple(layer.name for layer in order)
+
+
+def _never_falls(spec: LayerSpec) -> bool:
+    return isinstance(spec, Activation) and spec.function in ("relu", "leaky_relu")
 
 
 def layer_module(layer: Layer) -> nn.Module:

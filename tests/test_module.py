@@ -27,7 +27,7 @@ from nas.architecture import (
     flatten_head,
     gap_head,
 )
-from nas.module import Network
+from nas.module import Network, execution_order
 
 FUNCTIONS = {
     "relu": lambda x: x.clamp(min=0),
@@ -122,6 +122,41 @@ def test_layers_have_the_names_of_the_walk(architecture: Architecture) -> None:
 
 
 SMALL = Architecture((2, 6, 5), 3, (Conv(4), Activation(), *gap_head(3)))
+
+
+@settings(deadline=None, max_examples=60)
+@given(architectures(), st.integers(0, 1000))
+def test_the_order_of_computation_changes_no_digit(architecture: Architecture, seed: int) -> None:
+    """Neither of the scores nor of the gradients, in training."""
+    torch.manual_seed(seed)
+    network = Network(architecture, [0.5] * architecture.input_shape[0], [0.25] * architecture.input_shape[0])
+    images = torch.rand(4, *architecture.input_shape)
+    results = []
+    for forward in (network, lambda images: in_turn(network, images)):
+        torch.manual_seed(seed)  # dropout
+        network.zero_grad()
+        scores = forward(images)
+        F.cross_entropy(scores, torch.arange(4) % architecture.n_classes).backward()
+        results.append([scores.detach(), *(p.grad.clone() for p in network.parameters() if p.grad is not None)])
+    for one, other in zip(*results, strict=True):
+        assert torch.equal(one, other)
+
+
+def in_turn(network: Network, images: Tensor) -> Tensor:
+    """One layer after the other, as they are listed."""
+    values = (images - network.mean) / network.std
+    for layer in network:
+        values = layer(values)
+    return values
+
+
+@pytest.mark.parametrize("function", ["relu", "leaky_relu", "gelu"])
+def test_an_activation_that_never_falls_is_computed_after_the_pools_behind_it(function: Any) -> None:
+    layers = (Conv(3), Activation(function), MaxPool(), MaxPool(), Activation(function), MaxPool())
+    architecture = Architecture((1, 28, 28), 2, (*layers, *gap_head(2)))
+    before = ("conv1", "act1", "pool1", "pool2", "act2", "pool3")
+    wanted = before if function == "gelu" else ("conv1", "pool1", "pool2", "pool3", "act1", "act2")
+    assert execution_order(architecture.walk)[:6] == wanted
 
 
 def test_bytes_and_floats_are_normalised_alike() -> None:

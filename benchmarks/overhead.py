@@ -1,0 +1,118 @@
+"""What the controlling process costs.
+
+    python benchmarks/overhead.py [--trials 1000 5000] [--seconds 180] [--data-dir DIR]
+
+Rejected candidates per second, sampler and database included, in studies of so many trials; the time between two epochs
+of a training; the share of wall time in which workers idle during a real search; the speed-up of two workers over one.
+"""
+
+import argparse
+import platform
+import statistics
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+import optuna
+
+import nas
+from nas import datasets, documented
+from nas import space as spaces
+from nas.cost import Budget
+from nas.datasets import Split
+from nas.execution import Job, ProcessExecutor, n_cores
+from nas.objective import EpochDone, Event, Objective
+from nas.study import make_sampler, open_storage
+from nas.training import resolve_precision
+
+REJECTING = Budget(60)  # the default space holds networks this small, but hardly any random one is
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, nargs="+", default=[1_000, 5_000])
+    parser.add_argument("--seconds", type=int, default=180, help="length of the real search")
+    parser.add_argument("--data-dir", type=Path)
+    arguments = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    print(f"{n_cores()} cores, {platform.machine()}, optuna {optuna.__version__}", flush=True)
+    dataset = datasets.load("mnist", arguments.data_dir)
+    split = datasets.split(dataset)
+    for n_trials, rate in rejections(split, sorted(arguments.trials)):
+        print(f"rejected candidates per second at {n_trials:,} trials: {rate:.0f}", flush=True)
+    print(f"from the end of an epoch to the start of the next: {1000 * gap(split):.1f} ms", flush=True)
+    print(f"two workers do {speed_up(split):.2f} times the epochs of one", flush=True)
+    print(f"workers idle {idle_share(arguments.seconds, arguments.data_dir):.1%} of a real search", flush=True)
+
+
+def rejections(split: Split, numbers: list[int]) -> list[tuple[int, float]]:
+    """The rate over the 50 trials before each number of trials."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        storage = open_storage(f"sqlite:///{folder}/nas.db")
+        study = optuna.create_study(storage=storage, direction="maximize", sampler=make_sampler("tpe", 0))
+        objective = Objective(spaces.load("documented"), split=split, budget=REJECTING)
+        for number in numbers:
+            study.optimize(objective, n_trials=number - 50 - len(study.get_trials(deepcopy=False)))
+            start = time.perf_counter()
+            study.optimize(objective, n_trials=50)
+            found.append((number, 50 / (time.perf_counter() - start)))
+    return found
+
+
+def jobs(n: int) -> list[Job]:
+    candidate = documented.load("B1").candidate
+    return [Job(candidate, seed, precision=resolve_precision("auto", "cpu")) for seed in range(n)]
+
+
+def gap(split: Split) -> float:
+    """Seconds between epochs that are not training: arrival to arrival, less what the worker says the epoch took."""
+    executor = ProcessExecutor(split, 1, 1)
+    arrivals = [(time.perf_counter(), result.seconds) for result in executor.run(jobs(1)[0])]
+    executor.close()
+    return statistics.median(later - earlier - seconds for (earlier, _), (later, seconds) in pairwise(arrivals))
+
+
+def speed_up(split: Split) -> float:
+    """Epochs per second of two workers of one thread beside each other, over those of one by itself."""
+
+    def rate(n_workers: int) -> float:
+        executor = ProcessExecutor(split, n_workers, 1)
+        with ThreadPoolExecutor(n_workers) as pool:
+            results = list(pool.map(lambda job: list(executor.run(job))[1:], jobs(n_workers)))
+        executor.close()
+        return sum(len(each) / sum(result.seconds for result in each) for each in results)
+
+    return rate(2) / rate(1)
+
+
+def idle_share(seconds: int, data_dir: Path | None) -> float:
+    """From the first epoch's beginning to the end: what of the workers' time is not in an epoch."""
+    begun: list[float] = []
+    busy: list[float] = []
+    ended: list[float] = []
+
+    def watch(event: Event) -> None:
+        if isinstance(event, EpochDone):
+            now = time.monotonic()
+            begun.append(now - event.result.seconds)
+            busy.append(event.result.seconds)
+            ended.append(now)
+
+    with tempfile.TemporaryDirectory() as folder:
+        nas.search(
+            budget=20_000,
+            timeout=seconds,
+            data_dir=data_dir,
+            storage=f"sqlite:///{folder}/nas.db",
+            out=Path(folder),
+            on_event=watch,
+        )
+    # What was cut short at the end is nobody's idling: each worker counts up to its last whole epoch.
+    return max(0.0, 1 - sum(busy) / (n_cores() * (max(ended) - min(begun))))
+
+
+if __name__ == "__main__":
+    main()
