@@ -133,7 +133,7 @@ def table(name: str, axis: str, ablated: Sequence[Ablated]) -> Table:
     )
     return Table(
         f"{name}: {axis}",
-        ("value", "parameters", "accuracy", "difference", "verdict"),
+        ("value", "parameters", "accuracy (%)", "difference (points)", "verdict"),
         tuple(_row(each, base) for each in ablated),
         (note,),
     )

@@ -26,9 +26,9 @@ class Spread:
         return stdev(self.values) if len(self.values) > 1 else None
 
     def per_cent(self) -> str:
-        """Such as `99.41 ± 0.06 %`."""
+        """Such as `99.41 ± 0.06`."""
         spread = "" if self.std is None else f" ± {100 * self.std:.2f}"
-        return f"{100 * self.mean:.2f}{spread} %"
+        return f"{100 * self.mean:.2f}{spread}"
 
     def reached(self, documented: float) -> bool | None:
         """Whether a documented figure lies within or below mean ± 2 standard deviations; unknown for one value."""

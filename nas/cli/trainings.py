@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
@@ -138,14 +139,14 @@ def console() -> Console:
 def show(console: Console, tables: Iterable[Table]) -> None:
     """Tables in the terminal."""
     for table in tables:
-        shown = RichTable(title=table.title, title_justify="left")
-        for column in table.columns:
-            shown.add_column(column)
+        shown = RichTable(title=table.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+        for column, cells in zip(table.columns, zip(*table.rows, strict=True), strict=True):
+            shown.add_column(column, no_wrap=not any(" " in cell for cell in (*cells, column)))
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown)
         for note in table.notes:
-            console.print(note, soft_wrap=True)
+            console.print(note.removeprefix("\\"), soft_wrap=True)
 
 
 def write(out: Path | None, tables: Sequence[Table], data: Any) -> None:
