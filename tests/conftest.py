@@ -46,6 +46,18 @@ def few_images(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
+def one_core() -> Iterator[None]:
+    """A search with one worker gives it all cores; on a busy machine its threads then wait for each other for long."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    yield
+    os.sched_setaffinity(0, before)
+
+
+@pytest.fixture
 def nas(
     few_images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., CompletedProcess[str]]:

@@ -104,6 +104,8 @@ def check_export(nas: Run, name: str, folder: Path) -> None:
     assert f"{FIGURES[name][1]:.2f} % of the test images at best" in text
     assert ("reconstructed" in text) == name.startswith("A")
     assert "not trained" in text
+    for check in (["check"], ["format", "--check"]):
+        subprocess.run([sys.executable, "-m", "ruff", *check, "--line-length", "120", "--isolated", file], check=True)
 
 
 @pytest.mark.parametrize("name", ["A10", "B4"])

@@ -25,6 +25,7 @@ def table(folder: Path, database: str = "runs/nas.db") -> list[Record]:
     return records(optuna.load_study(study_name=name, storage=storage))
 
 
+@pytest.mark.usefixtures("one_core")
 def test_one_worker_and_the_same_seed_give_the_same_table_to_the_last_digit(nas, tmp_path: Path) -> None:
     for database, seed in (("a.db", "0"), ("b.db", "0"), ("c.db", "1")):
         done = nas(
@@ -100,6 +101,7 @@ def test_rejected_candidates_are_never_trained(nas, tmp_path: Path) -> None:
 
 
 @needs_proc
+@pytest.mark.usefixtures("one_core")
 def test_interrupting_stops_cleanly_and_the_next_run_goes_on_with_the_same_digits(start, nas, tmp_path: Path) -> None:
     options = ("search", *SLOW_TO_TRAIN, "--trials", "1", "--workers", "1")
     process = start(*options)

@@ -69,7 +69,6 @@ $layers
         x = images / 255 if images.dtype == torch.uint8 else images
         x = (x - self.mean) / self.std
 $forward
-
 ''')
 
 WEIGHTS = Template(r"""WEIGHTS = "$name.safetensors"
