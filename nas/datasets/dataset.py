@@ -39,7 +39,8 @@ class Dataset:
     def read_test(self) -> tuple[Tensor, Tensor]:
         """Break the seal: read the test images (uint8, (n, channels, height, width)) and labels (int64) from disk now.
 
-        Only confirming a winner may call this. Raises DataError if there is no test set or its files are damaged.
+        Only confirming a winner, and comparing with documented test figures, may call this. Raises DataError if there
+        is no test set or its files are damaged.
         """
         if self.reader is None:
             raise DataError(
