@@ -78,7 +78,23 @@ def open_storage(url: str, *, must_exist: bool = False) -> RDBStorage:
             f"the storage must be a database that Optuna can use, but {url!r} cannot be opened "
             f"({_first_line(error)}): name another with --storage"
         ) from error
+    if file is not None:
+        _log_ahead(storage.engine)
     return storage
+
+
+def _log_ahead(engine: sqlalchemy.engine.Engine) -> None:
+    """Has SQLite append to a log and not wait for the disk at each of a trial's fifty small transactions.
+
+    That is as safe when a process is killed; when the power fails the last trials may be lost, and no more.
+    """
+
+    @sqlalchemy.event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: Any) -> None:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = normal")
+
+    engine.dispose()  # connections that were opened before
 
 
 def sqlite_file(url: str) -> Path | None:
