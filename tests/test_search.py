@@ -13,6 +13,7 @@ import pytest
 from processes import is_alive, needs_proc, read_until, workers_of
 
 from nas.records import Record, records
+from nas.study import open_storage
 
 TINY = ("--space", "tiny", "--epochs", "2", "--budget", "3k")
 SLOW_TO_TRAIN = ("--space", "tiny", "--epochs", "40", "--budget", "3k", "--pruner", "none")
@@ -98,6 +99,12 @@ def test_rejected_candidates_are_never_trained(nas, tmp_path: Path) -> None:
         trial = study.trials[record.trial]
         assert trial.state == optuna.trial.TrialState.PRUNED
         assert trial.constraints == {"params": pytest.approx(record.cost.params / 700 - 1)}
+
+
+def test_the_database_does_not_wait_for_the_disk_at_every_suggestion(tmp_path: Path) -> None:
+    with open_storage(str(tmp_path / "nas.db")).engine.connect() as connection:
+        assert connection.exec_driver_sql("pragma journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("pragma synchronous").scalar() == 1, "normal"
 
 
 @needs_proc
