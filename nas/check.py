@@ -96,9 +96,9 @@ def seconds_per_epoch(
     return median(seconds for each in timed for seconds in each[1:]) * len(split.train_images) / n_train
 
 
-def halved_epochs(epochs: int, pruner: HalvingPruner | None = None) -> float:
-    """How many of its epochs a candidate is trained on average where at each rung only its share goes on."""
-    pruner = pruner or HalvingPruner()
+def halved_epochs(epochs: int) -> float:
+    """How many epochs the default pruner lets a candidate train on average: at each rung only its share goes on."""
+    pruner = HalvingPruner()
     rungs = [rung for rung in pruner.rungs(epochs) if rung < epochs]
     ends = [*rungs, epochs]
     steps = enumerate(pairwise([0, *ends]))
