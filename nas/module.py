@@ -18,7 +18,6 @@ from nas.architecture import (
     Dropout2d,
     Flatten,
     Layer,
-    LayerSpec,
     Linear,
     MaxPool,
 )
@@ -42,7 +41,8 @@ class Network(nn.Sequential):
 
     def __init__(self, architecture: Architecture, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__(OrderedDict((layer.name, layer_module(layer)) for layer in architecture.walk))
-        self._order = execution_order(architecture.walk)
+        self._steps = steps(architecture.walk)
+        self.joined = False  # whether steps of several layers are computed as one in training: see `join_layers`
         # Not part of the state: the exported source states them.
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
@@ -53,28 +53,61 @@ class Network(nn.Sequential):
         if images.dtype == torch.uint8:
             images = images / 255
         values = (images - self.mean) / self.std
-        for name in self._order:
+        for step in self._steps:
+            values = self._computed(step, values)
+        return values
+
+    def join_layers(self) -> None:
+        """From now on batch norm, ReLU and a max pool between them are one step in training: see `nas.fused`.
+
+        For a network in CPU memory that trains with one thread.
+        """
+        self.joined = True
+
+    def _computed(self, step: Sequence[str], values: Tensor) -> Tensor:
+        if len(step) > 1 and self.joined and self.training:
+            from nas.fused import norm_relu  # loads a compiler: only where it is used
+
+            return norm_relu(values, getattr(self, step[0]), pooled=len(step) > 2)
+        for name in step:
             values = getattr(self, name)(values)
         return values
 
 
-def execution_order(layers: Sequence[Layer]) -> tuple[str, ...]:
-    """Names of the layers as they are computed: an activation after the max pools that follow it.
+def steps(layers: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:
+    """Names of the layers in the order in which they are computed; those that can be joined stand in one step.
 
-    For an activation that never falls the result is the same to the last bit, gradients too, and the activation has a
-    quarter of the numbers to go through.
+    An activation that never falls comes after the max pool behind it. The result is the same to the last bit, gradients
+    too, and the activation has a quarter of the numbers to go through.
     """
-    order: list[Layer] = []
-    for layer in layers:
-        place = len(order)
-        while isinstance(layer.spec, MaxPool) and place and _never_falls(order[place - 1].spec):
-            place -= 1
-        order.insert(place, layer)
-    return tuple(layer.name for layer in order)
+    found: list[tuple[str, ...]] = []
+    rest = _with_activations_behind_pools(layers)
+    while rest:
+        n = _n_joined(rest)
+        found.append(tuple(layer.name for layer in rest[:n]))
+        rest = rest[n:]
+    return tuple(found)
 
 
-def _never_falls(spec: LayerSpec) -> bool:
-    return isinstance(spec, Activation) and spec.function in ("relu", "leaky_relu")
+def _with_activations_behind_pools(layers: Sequence[Layer]) -> list[Layer]:
+    order = list(layers)
+    i = 0
+    while i + 1 < len(order):
+        if isinstance(order[i + 1].spec, MaxPool) and order[i].spec in (Activation("relu"), Activation("leaky_relu")):
+            order[i], order[i + 1] = order[i + 1], order[i]
+            i += 1  # one pool is enough: behind it there is little left to save
+        i += 1
+    return order
+
+
+def _n_joined(layers: Sequence[Layer]) -> int:
+    """How many layers at the beginning are one step: batch norm of images, ReLU, and between them perhaps a pool."""
+    if not isinstance(layers[0].spec, BatchNorm) or len(layers[0].input_shape) != 3:
+        return 1
+    specs = [layer.spec for layer in layers[1:3]]
+    if specs[:1] == [Activation("relu")]:
+        return 2
+    return 3 if specs == [MaxPool(2), Activation("relu")] else 1
 
 
 def layer_module(layer: Layer) -> nn.Module:

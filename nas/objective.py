@@ -24,7 +24,7 @@ from nas.datasets import Dataset, Split
 from nas.errors import InputError
 from nas.execution import Cancelled, Executor, InlineExecutor, Job
 from nas.space import Candidate, Space, SpaceFunction, Task
-from nas.training import EpochResult, resolve_device, resolve_precision
+from nas.training import EpochResult, best_kernels, resolve_device, resolve_precision
 
 Outcome = Literal["finished", "pruned", "rejected", "repeated", "failed", "interrupted"]
 
@@ -244,6 +244,7 @@ def environment(job: Job, n_threads: int) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(job.device) if job.device.startswith("cuda") else "cpu",
         "threads": n_threads,
         "precision": job.precision,
+        "kernels": best_kernels(job.device, n_threads),
     }
 
 

@@ -20,6 +20,7 @@ from nas.module import Network
 from nas.recipe import Recipe
 
 Precision = Literal["float32", "bfloat16"]
+Kernels = Literal["torch", "numba"]  # who computes batch norm, ReLU and pooling in training
 EVALUATION_BATCH = 250
 
 
@@ -69,6 +70,7 @@ class TrainingRun:
         seed: int,
         device: str = "cpu",
         precision: Precision = "float32",
+        kernels: Kernels = "torch",
     ) -> None:
         self.recipe, self.data, self.seed = recipe, data, seed
         self.device, self.precision = torch.device(device), precision
@@ -77,6 +79,8 @@ class TrainingRun:
             network = Network(architecture, data.mean, data.std)
         self.network: Network = network.to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if kernels == "numba":
+            self.network.join_layers()
         self.averaged = self._averaged_network()
         self.optimizer = make_optimizer(self.network, recipe)
         self.schedule = make_schedule(self.optimizer, recipe, self.n_batches)
@@ -287,6 +291,11 @@ def resolve_precision(precision: str, device: str) -> Precision:
             native = torch.cuda.is_bf16_supported() if device.startswith("cuda") else _cpu_has_bfloat16()
             return "bfloat16" if native else "float32"
     raise InputError(f"precision must be auto, float32 or bfloat16, but got {precision!r}")
+
+
+def best_kernels(device: str, n_threads: int) -> Kernels:
+    """numba's on a CPU, where one thread does all the work; torch's layers use several."""
+    return "numba" if device == "cpu" and n_threads == 1 else "torch"
 
 
 def resolve_device(device: str) -> str:

@@ -18,7 +18,7 @@ from nas.execution import Job, ProcessExecutor, n_cores
 from nas.objective import environment
 from nas.space import Candidate
 from nas.study import RUNS
-from nas.training import EpochResult, Precision, TrainingData, resolve_device, resolve_precision
+from nas.training import EpochResult, Precision, TrainingData, best_kernels, resolve_device, resolve_precision
 
 KEPT = RUNS / "trainings"
 
@@ -128,6 +128,7 @@ def _key(training: Training, data_name: str, means: Means) -> str:
             "data": data_name,
             "precision": means.precision,
             "device": means.device,
+            "kernels": best_kernels(means.device, 1),
         }
     )
 

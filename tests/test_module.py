@@ -27,7 +27,7 @@ from nas.architecture import (
     flatten_head,
     gap_head,
 )
-from nas.module import Network, execution_order
+from nas.module import Network, steps
 
 FUNCTIONS = {
     "relu": lambda x: x.clamp(min=0),
@@ -150,13 +150,40 @@ def in_turn(network: Network, images: Tensor) -> Tensor:
     return values
 
 
-@pytest.mark.parametrize("function", ["relu", "leaky_relu", "gelu"])
-def test_an_activation_that_never_falls_is_computed_after_the_pools_behind_it(function: Any) -> None:
-    layers = (Conv(3), Activation(function), MaxPool(), MaxPool(), Activation(function), MaxPool())
-    architecture = Architecture((1, 28, 28), 2, (*layers, *gap_head(2)))
-    before = ("conv1", "act1", "pool1", "pool2", "act2", "pool3")
-    wanted = before if function == "gelu" else ("conv1", "pool1", "pool2", "pool3", "act1", "act2")
-    assert execution_order(architecture.walk)[:6] == wanted
+POOL, RELU, NORM = MaxPool(), Activation(), BatchNorm()
+
+
+@pytest.mark.parametrize(
+    ("layers", "wanted"),
+    [
+        ((NORM, RELU), ["norm1 act1"]),
+        ((NORM, RELU, POOL), ["norm1 pool1 act1"]),
+        ((NORM, POOL, RELU), ["norm1 pool1 act1"]),
+        ((POOL, NORM, RELU), ["pool1", "norm1 act1"]),
+        ((NORM, RELU, POOL, POOL), ["norm1 pool1 act1", "pool2"]),
+        ((NORM, RELU, MaxPool(3)), ["norm1", "pool1", "act1"]),
+        ((NORM, RELU, MaxPool(2, 1)), ["norm1", "pool1", "act1"]),
+        ((NORM, RELU, AvgPool()), ["norm1 act1", "pool1"]),
+        ((NORM, Dropout(), RELU), ["norm1", "dropout1", "act1"]),
+        ((NORM, NORM, RELU), ["norm1", "norm2 act1"]),
+        ((NORM, Activation("leaky_relu"), POOL), ["norm1", "pool1", "act1"]),
+        ((RELU, POOL), ["pool1", "act1"]),
+        ((Activation("gelu"), POOL), ["act1", "pool1"]),
+        ((NORM,), ["norm1"]),
+    ],
+    ids=lambda value: None if isinstance(value, list) else "-".join(spec.describe() for spec in value),
+)
+def test_layers_that_can_be_joined_are_one_step(layers: Any, wanted: list[str]) -> None:
+    architecture = Architecture((1, 28, 28), 2, (Conv(3), *layers, *gap_head(2)))
+    found = [" ".join(step) for step in steps(architecture.walk)]
+    assert found[0] == "conv1"
+    assert found[1 : len(wanted) + 1] == wanted
+    assert sorted(" ".join(found).split()) == sorted(layer.name for layer in architecture.walk)
+
+
+def test_batch_norm_of_features_is_not_joined() -> None:
+    layers = (Flatten(), Linear(5), BatchNorm(), Activation(), Linear(2))
+    assert all(len(step) == 1 for step in steps(Architecture((1, 4, 4), 2, layers).walk))
 
 
 def test_bytes_and_floats_are_normalised_alike() -> None:

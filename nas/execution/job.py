@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 
 from nas.space import Candidate
-from nas.training import EpochResult, Precision, TrainingData, TrainingRun
+from nas.training import EpochResult, Precision, TrainingData, TrainingRun, best_kernels
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error, as in asyncio and concurrent.futures
@@ -35,6 +35,7 @@ class Job:
             seed=self.seed,
             device=self.device,
             precision=self.precision,
+            kernels=best_kernels(self.device, torch.get_num_threads()),
         )
         if self.checkpoint is not None and self.checkpoint.exists():
             run.load_state_dict(torch.load(self.checkpoint, map_location=self.device, weights_only=True))

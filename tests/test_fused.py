@@ -1,0 +1,169 @@
+"""What numba computes is batch norm, ReLU and pooling: against torch in float64, forwards and backwards."""
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import architectures
+from torch import Tensor, nn
+
+from nas.architecture import Architecture
+from nas.datasets import Dataset, split
+from nas.documented import load
+from nas.fused import norm_relu
+from nas.module import Network
+from nas.training import TrainingRun
+
+# A bfloat16 has 8 binary digits, so rounding one changes it by at most 2^-9 of itself; the result of the gradient is
+# rounded once, from sums of numbers that were rounded before.
+TOLERANCES = {torch.float32: 2e-6, torch.bfloat16: 2**-8}
+
+
+def norm_of(channels: int, affine: bool, seed: int) -> nn.BatchNorm2d:
+    norm = nn.BatchNorm2d(channels, affine=affine)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for values in (*norm.parameters(), norm.running_mean):
+            values.normal_(generator=generator)
+    return norm
+
+
+def exactly(x: Tensor, norm: nn.BatchNorm2d, pooled: bool) -> Tensor:
+    """In float64, by torch."""
+    values = norm(x)
+    return F.relu(F.max_pool2d(values, 2) if pooled else values)
+
+
+def close(found: Tensor, wanted: Tensor, tolerance: float) -> bool:
+    largest = max(1.0, wanted.abs().max().item())
+    return bool((found.double() - wanted.double()).abs().max() <= tolerance * largest)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    n=st.integers(2, 9),
+    channels=st.integers(1, 40),
+    height=st.integers(2, 13),
+    width=st.integers(2, 13),
+    centre=st.sampled_from([0.0, 3.0, -100.0]),
+    affine=st.booleans(),
+    pooled=st.booleans(),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16]),
+    channels_last=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_it_is_batch_norm_relu_and_pooling(
+    n: int,
+    channels: int,
+    height: int,
+    width: int,
+    centre: float,
+    affine: bool,
+    pooled: bool,
+    dtype: torch.dtype,
+    channels_last: bool,
+    seed: int,
+) -> None:
+    torch.manual_seed(seed)
+    # Distinct numbers, so that it is clear which one of a window is the largest.
+    spread = torch.randperm(n * channels * height * width).view(n, channels, height, width) / 100
+    x = (spread + centre).to(dtype)
+    given = x.contiguous(memory_format=torch.channels_last) if channels_last else x
+    found, wanted = norm_of(channels, affine, seed), norm_of(channels, affine, seed).double()
+    one, other = given.clone().requires_grad_(), x.double().requires_grad_()
+    result, exact = norm_relu(one, found, pooled=pooled), exactly(other, wanted, pooled)
+    assert result.dtype == dtype
+    assert result.shape == exact.shape
+    # Digits that all numbers of a channel share are lost when the mean is taken off.
+    moments = [x.double().mean((0, 2, 3)), x.double().std((0, 2, 3))]
+    tolerance = TOLERANCES[dtype] + 2**-23 * (moments[0] / moments[1]).abs().max().item()
+    assert close(result, exact, tolerance)
+    assert close(found.running_mean, wanted.running_mean, 2e-6)
+    assert close(found.running_var, wanted.running_var, 2e-6)
+    assert found.num_batches_tracked == wanted.num_batches_tracked == 1
+
+    gradient = torch.randn(result.shape).to(dtype)
+    # Where ReLU is on in one and off in the other, for lack of digits, nothing is to be learned.
+    gradient[(result > 0) != (exact > 0)] = 0
+    result.backward(gradient)
+    exact.backward(gradient.double())
+    for mine, torchs in zip(found.parameters(), wanted.parameters(), strict=True):
+        assert close(mine.grad, torchs.grad, 2e-5 + tolerance * (dtype == torch.float32))
+    if dtype == torch.float32 or not pooled:  # bfloat16 has ties: see below
+        assert close(one.grad, other.grad, 2 * tolerance)
+
+
+@pytest.mark.parametrize("value", [0.5, -2.0])
+def test_of_equal_numbers_in_a_window_one_gets_the_gradient(value: float) -> None:
+    x = torch.zeros(3, 2, 5, 4)
+    x[1] = value  # whole windows of equal numbers, whatever the sign of the scale
+    norm = norm_of(2, True, 0)
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([1.5, -0.5]))
+        norm.bias.fill_(10.0)
+    x.requires_grad_()
+    norm_relu(x, norm, pooled=True).sum().backward()
+    single = torch.zeros(3, 2, 5, 4)
+    single[:, :, 0:4:2, 0:4:2] = 1  # the upper left of each
+    reference = x.detach().double().requires_grad_()
+    exact = norm_of(2, True, 0).double()
+    with torch.no_grad():
+        exact.weight.copy_(torch.tensor([1.5, -0.5]))
+        exact.bias.fill_(10.0)
+    (exact(reference) * single).sum().backward()
+    assert close(x.grad, reference.grad, 1e-6)
+
+
+@settings(deadline=None, max_examples=40)
+@given(architectures(), st.integers(0, 1000))
+def test_a_network_with_joined_layers_learns_what_it_learns_without(architecture: Architecture, seed: int) -> None:
+    torch.manual_seed(seed)
+    plain = Network(architecture, [0.5] * architecture.input_shape[0], [0.25] * architecture.input_shape[0])
+    joined = Network(architecture, [0.5] * architecture.input_shape[0], [0.25] * architecture.input_shape[0])
+    joined.load_state_dict(plain.state_dict())
+    joined.join_layers()
+    images = torch.rand(6, *architecture.input_shape)
+    scores = []
+    for network in (plain, joined):
+        torch.manual_seed(seed)  # dropout
+        scores.append(network(images))
+        F.cross_entropy(scores[-1], torch.arange(6) % architecture.n_classes).backward()
+    torch.testing.assert_close(scores[1], scores[0], rtol=1e-3, atol=1e-3)
+    for name, values in plain.state_dict().items():
+        torch.testing.assert_close(joined.state_dict()[name], values, rtol=1e-3, atol=1e-4)
+    for network in (plain, joined):
+        network.eval()
+    torch.testing.assert_close(joined(images), plain(images), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_training_repeats_and_continues_to_the_last_digit(mnist: Dataset, precision: Any) -> None:
+    candidate = load("B5").candidate
+    part = split(mnist, 59_000)  # 1,000 images to train on
+
+    def run() -> TrainingRun:
+        training = TrainingRun(
+            candidate.architecture, candidate.recipe, part_of(part), seed=3, precision=precision, kernels="numba"
+        )
+        assert training.network.joined
+        return training
+
+    first, second = run(), run()
+    one = [next(first) for _ in range(3)]
+    next(second)
+    third = run()
+    third.load_state_dict(second.state_dict())
+    two = [next(third) for _ in range(2)]
+    assert [(r.train_loss, r.validation_loss) for r in one[1:]] == [(r.train_loss, r.validation_loss) for r in two]
+
+
+def part_of(whole: Any) -> Any:
+    """With 500 images to validate."""
+    from dataclasses import replace
+
+    return replace(
+        whole, validation_images=whole.validation_images[:500], validation_labels=whole.validation_labels[:500]
+    )
