@@ -1,17 +1,17 @@
 """Which space, sampler and pruner find better networks with the same number of trained epochs.
 
-    python benchmarks/search_quality.py [--budgets 20000 2000] [--seeds 0 1 2] [--epochs-in-all 120] [--data-dir DIR]
+    python benchmarks/search_quality.py [--budgets 20000 2000] [--seeds 0 1 2] [--epochs-in-all 60] [--data-dir DIR]
 
-Every search may train so many epochs in all, however it spends them; a candidate's own training has `--epochs`. Shown
-is the validation accuracy of the best candidate that was trained to its end, for each seed, and the mean. Searches that
-are done are kept in `--out` and not run again.
+Every search may train so many epochs in all, however it spends them; a candidate's own training has `--epochs`, each of
+`--images` images. Shown is the validation accuracy of the best candidate that was trained to its end, for each seed,
+and the mean. Searches that are done are kept in `--out` and not run again.
 """
 
 import argparse
 import json
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from threading import Lock
@@ -52,16 +52,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--budgets", type=int, nargs="+", default=[20_000, 2_000])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--epochs-in-all", type=int, default=120)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs-in-all", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--images", type=int, default=20_000, help="to train on, so that many searches fit into a day")
     parser.add_argument("--settings", type=int, nargs="+", default=range(len(SETTINGS)), help="numbers, from 0")
     parser.add_argument("--out", type=Path, default=Path("runs/search-quality"))
     parser.add_argument("--data-dir", type=Path)
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    split = datasets.split(datasets.load("mnist", arguments.data_dir))
-    print(f"{n_cores()} cores, {platform.machine()}; {arguments.epochs_in_all} epochs a search", flush=True)
+    whole = datasets.split(datasets.load("mnist", arguments.data_dir))
+    n = arguments.images
+    split = replace(whole, train_images=whole.train_images[:n].clone(), train_labels=whole.train_labels[:n].clone())
+    print(
+        f"{n_cores()} cores, {platform.machine()}; {arguments.epochs_in_all} epochs of {len(split.train_images):,} images "
+        f"a search, {arguments.epochs} a candidate; best validation accuracy",
+        flush=True,
+    )
     for budget in arguments.budgets:
         print(f"\n| budget {budget:,} | {' | '.join(f'seed {s}' for s in arguments.seeds)} | mean |", flush=True)
         print("|---" * (len(arguments.seeds) + 2) + "|", flush=True)
@@ -76,7 +83,9 @@ def per_cent(accuracy: float) -> str:
 
 def kept(setting: Setting, budget: int, seed: int, split: Split, arguments: argparse.Namespace) -> float:
     """The best accuracy of a search, from its file if it has one."""
-    name = f"{budget}-{setting}-{arguments.epochs}-{arguments.epochs_in_all}-{seed}".replace(", ", "-")
+    name = f"{budget}-{setting}-{arguments.epochs}-{arguments.epochs_in_all}-{arguments.images}-{seed}".replace(
+        ", ", "-"
+    )
     file = arguments.out / f"{name}.json"
     if not file.exists():
         database = arguments.out / f"{name}.db"
