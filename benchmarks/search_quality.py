@@ -65,8 +65,8 @@ def main() -> None:
     n = arguments.images
     split = replace(whole, train_images=whole.train_images[:n].clone(), train_labels=whole.train_labels[:n].clone())
     print(
-        f"{n_cores()} cores, {platform.machine()}; {arguments.epochs_in_all} epochs of {len(split.train_images):,} images "
-        f"a search, {arguments.epochs} a candidate; best validation accuracy",
+        f"{n_cores()} cores, {platform.machine()}; {arguments.epochs_in_all} epochs of {n:,} images a search, "
+        f"{arguments.epochs} a candidate; best validation accuracy",
         flush=True,
     )
     for budget in arguments.budgets:

@@ -56,10 +56,13 @@ def affine_matrices(angle: Tensor, shift_x: Tensor, shift_y: Tensor, scale: Tens
 def resample(images: Tensor, matrices: Tensor) -> Tensor:
     """Images read at the positions that `matrices` give for each output pixel: bilinear, 0 outside."""
     height, width = images.shape[-2:]
-    # grid_sample counts positions from -1 to 1 over the whole image, so pixels are rescaled by half its size.
-    size = torch.tensor([width / 2, height / 2, 1.0], device=images.device)
-    theta = matrices * size.view(1, 1, 3) / size[:2].view(1, 2, 1)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    # Pixels' centres, from the image's; grid_sample counts positions from -1 to 1 over the whole image.
+    x = torch.arange(width, device=images.device) - (width - 1) / 2
+    y = torch.arange(height, device=images.device) - (height - 1) / 2
+    to_grid = torch.tensor([2 / width, 2 / height], device=images.device).view(2, 1)
+    along_x, along_y, shift = (matrices * to_grid).unbind(-1)  # (n, 2) each
+    rows = torch.addcmul(shift.view(-1, 1, 1, 2), along_y.view(-1, 1, 1, 2), y.view(1, -1, 1, 1))
+    grid = torch.addcmul(rows, along_x.view(-1, 1, 1, 2), x.view(1, 1, -1, 1))
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 

@@ -1,9 +1,10 @@
-"""Batch norm, ReLU and max pooling as one step of training on a CPU, compiled by numba.
+"""Batch norm, ReLU and max pooling as one step of training on a CPU, and dropout, compiled by numba.
 
 Around a convolution of a small network most of the time goes into reading and writing memory: torch goes over a layer's
 output once for its statistics, again to normalise, again for ReLU, again for the pool, and all of it again backwards.
 Here the forward pass reads it twice and writes what the pool leaves; the backward pass reads it once and writes the
-gradient. Sums are formed in float32 and float64, whatever the numbers are stored in.
+gradient. Sums are formed in float32 and float64, whatever the numbers are stored in. Dropout asks a hash of each
+number's place whether to keep it, forwards and backwards, where torch draws and keeps a mask.
 
 The mathematics is that of batch normalisation in training (Ioffe and Szegedy 2015, section 3); the gradient of a pool
 goes to one of its largest inputs. torch's own layers do the same, more slowly.
@@ -174,11 +175,11 @@ def _normalise_and_pool(x, n, height, width, scale, shift, y, largest):
 
 
 @njit(**OPTIONS)
-def _gradient_sums(gradient, x, scale, shift):
-    """For each channel the sum of the gradient behind ReLU, and of its product with x."""
+def _gradient_sums(gradient, x, scale, shift, mean):
+    """For each channel the sum of the gradient behind ReLU, and of its product with x less the mean."""
     n_channels = scale.size
     size = TILE * n_channels
-    scales, shifts = _repeated(scale, TILE), _repeated(shift, TILE)
+    scales, shifts, means = _repeated(scale, TILE), _repeated(shift, TILE), _repeated(mean, TILE)
     sums, products = np.zeros(n_channels), np.zeros(n_channels)
     tile, tile_of_products = np.zeros(size, np.float32), np.zeros(size, np.float32)
     n_tiles = (x.size + size - 1) // size
@@ -192,7 +193,7 @@ def _gradient_sums(gradient, x, scale, shift):
                 value = _read(part[i])
                 passed = _read(slope[i]) if value * scales[i] + shifts[i] > 0 else np.float32(0)
                 tile[i] += passed
-                tile_of_products[i] += passed * value
+                tile_of_products[i] += passed * (value - means[i])
         _add_up(sums, tile, n_channels)
         _add_up(products, tile_of_products, n_channels)
     return sums, products
@@ -263,6 +264,52 @@ def _propagate_through_pool(gradient, largest, x, n, height, width, scale, shift
                 to_last[i] = _write(offsets[i] + slopes[i] * _read(last[i]), to_last[i])
 
 
+@njit(**OPTIONS)
+def _drop(x, rate, factor, key, other_key, y):
+    """y = x * factor, or 0 where the upper 24 bits of a hash of the place are below `rate`.
+
+    The hash is `lowbias32` of Wellons ("Prospecting for hash functions", 2018), with a second key between its rounds.
+    """
+    for i in range(x.size):
+        bits = np.uint32(i + key)  # numba computes in 64 bits unless told
+        bits = np.uint32((bits ^ (bits >> np.uint32(16))) * np.uint32(0x7FEB352D)) ^ other_key
+        bits = np.uint32((bits ^ (bits >> np.uint32(15))) * np.uint32(0x846CA68B))
+        bits ^= bits >> np.uint32(16)
+        kept = _read(x[i]) * factor if (bits >> np.uint32(8)) >= rate else np.float32(0)
+        y[i] = _write(kept, y[i])
+
+
+def dropout(x: Tensor, rate: float) -> Tensor:
+    """As `torch.nn.functional.dropout` in training; which are kept follows from torch's global generator.
+
+    `x`: `(n, channels, height, width)` or `(n, features)`, float32 or bfloat16, in CPU memory.
+    """
+    if rate == 0:
+        return x
+    keys = torch.randint(0, 2**32, (2,)).tolist()
+    result: Tensor = _Dropout.apply(x, rate, keys)
+    return result
+
+
+class _Dropout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rate: float, keys: list[int]) -> Tensor:
+        ctx.rate, ctx.keys = rate, keys
+        return _dropped(x, rate, keys)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return _dropped(gradient, ctx.rate, ctx.keys), None, None
+
+
+def _dropped(values: Tensor, rate: float, keys: list[int]) -> Tensor:
+    values = values.contiguous(memory_format=torch.channels_last if values.ndim == 4 else torch.contiguous_format)
+    out = torch.empty_like(values)
+    factor = 1 / (1 - rate) if rate < 1 else 0.0
+    _drop(_flat(values), np.uint32(round(rate * 2**24)), np.float32(factor), *map(np.uint32, keys), _flat(out))
+    return out
+
+
 def norm_relu(x: Tensor, norm: torch.nn.BatchNorm2d, *, pooled: bool) -> Tensor:
     """relu(norm(x)), or relu(maxpool(norm(x))) with a pool of 2×2, in training; running statistics move along.
 
@@ -307,8 +354,9 @@ class _NormRelu(torch.autograd.Function):
         n, _, height, width = x.shape
         n_pixels = n * height * width
         given = _flat(gradient.to(x.dtype).contiguous(memory_format=torch.channels_last))
-        sums, products = _gradient_sums(given, _flat(chosen), scale, shift)
-        of_gain = (products - mean * sums) * inverse
+        centre = mean.astype(np.float32)
+        sums, products = _gradient_sums(given, _flat(chosen), scale, shift, centre)
+        of_gain = (products - (mean - centre) * sums) * inverse
         # gain * (gradient - mean of gradients - normalised x * mean of gradients times normalised x), as a line in x
         slope = -gain * inverse * of_gain / n_pixels
         offset = -gain * sums / n_pixels - slope * mean
@@ -330,5 +378,5 @@ def _empty(like: Tensor, height: int, width: int) -> Tensor:
 
 def _flat(values: Tensor) -> Any:
     """The numbers as they lie in memory, pixel by pixel; bfloat16, which numpy does not have, as its bits."""
-    flat = values.permute(0, 2, 3, 1).view(-1)  # a view or an error, never a copy
+    flat = (values.permute(0, 2, 3, 1) if values.ndim == 4 else values).view(-1)  # a view or an error, never a copy
     return flat.view(torch.uint16).numpy() if flat.dtype == torch.bfloat16 else flat.numpy()

@@ -60,15 +60,18 @@ class Network(nn.Sequential):
     def join_layers(self) -> None:
         """From now on batch norm, ReLU and a max pool between them are one step in training: see `nas.fused`.
 
-        For a network in CPU memory that trains with one thread.
+        Dropout is computed there too. For a network in CPU memory that trains with one thread.
         """
         self.joined = True
 
     def _computed(self, step: Sequence[str], values: Tensor) -> Tensor:
-        if len(step) > 1 and self.joined and self.training:
-            from nas.fused import norm_relu  # loads a compiler: only where it is used
+        first = getattr(self, step[0])
+        if self.joined and self.training and (len(step) > 1 or isinstance(first, nn.Dropout)):
+            from nas import fused  # loads a compiler: only where it is used
 
-            return norm_relu(values, getattr(self, step[0]), pooled=len(step) > 2)
+            if isinstance(first, nn.Dropout):
+                return fused.dropout(values, first.p)
+            return fused.norm_relu(values, first, pooled=len(step) > 2)
         for name in step:
             values = getattr(self, name)(values)
         return values

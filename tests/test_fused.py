@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nas.architecture import Architecture
 from nas.datasets import Dataset, split
 from nas.documented import load
-from nas.fused import norm_relu
+from nas.fused import dropout, norm_relu
 from nas.module import Network
 from nas.training import TrainingRun
 
@@ -118,6 +118,45 @@ def test_of_equal_numbers_in_a_window_one_gets_the_gradient(value: float) -> Non
 
 
 @settings(deadline=None, max_examples=40)
+@given(
+    shape=st.one_of(st.tuples(*[st.integers(1, 9)] * 2), st.tuples(*[st.integers(1, 9)] * 4)),
+    rate=st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1)),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16]),
+    seed=st.integers(0, 1000),
+)
+def test_dropout_scales_what_it_keeps_and_its_gradient_alike(
+    shape: tuple[int, ...], rate: float, dtype: torch.dtype, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    x = (torch.rand(shape) + 1).to(dtype).requires_grad_()
+    gradient = (torch.rand(shape) + 1).to(dtype)
+    torch.manual_seed(seed)
+    y = dropout(x, rate)
+    y.backward(gradient)
+    torch.manual_seed(seed)
+    assert torch.equal(dropout(x, rate), y)  # the seed decides
+    kept = y > 0
+    factor = 1 / (1 - rate) if rate < 1 else 0.0
+    for found, values in ((y, x), (x.grad, gradient)):
+        assert found is not None
+        assert found.dtype == dtype
+        torch.testing.assert_close(found, torch.where(kept, values.float() * factor, 0.0).to(dtype))
+
+
+def test_dropout_keeps_as_many_as_asked_and_each_on_its_own() -> None:
+    torch.manual_seed(0)
+    n, rate = 1_000_000, 0.3
+    masks = [dropout(torch.ones(n // 100, 100), rate).flatten() > 0 for _ in range(4)]
+    for i, mask in enumerate(masks):
+        for other in (*masks[:i], *(mask.roll(places) for places in (1, 2, 3, 16, 100, 128, 4096))):
+            # Of two independent ones 0.49 keep both; 5 standard errors are 0.0025.
+            assert abs((mask & other).float().mean().item() - (1 - rate) ** 2) < 0.0025
+        assert abs(mask.float().mean().item() - (1 - rate)) < 0.0023  # 5 standard errors
+    together = torch.stack(masks).view(4, -1, 100).float().mean(1)
+    assert (together - (1 - rate)).abs().max() < 0.023  # of 10,000 each: no column is favoured
+
+
+@settings(deadline=None, max_examples=40)
 @given(architectures(), st.integers(0, 1000))
 def test_a_network_with_joined_layers_learns_what_it_learns_without(architecture: Architecture, seed: int) -> None:
     torch.manual_seed(seed)
@@ -128,7 +167,10 @@ def test_a_network_with_joined_layers_learns_what_it_learns_without(architecture
     images = torch.rand(6, *architecture.input_shape)
     scores = []
     for network in (plain, joined):
-        torch.manual_seed(seed)  # dropout
+        for module in network.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0  # the two keep different numbers
+        torch.manual_seed(seed)  # dropout of whole channels
         scores.append(network(images))
         F.cross_entropy(scores[-1], torch.arange(6) % architecture.n_classes).backward()
     torch.testing.assert_close(scores[1], scores[0], rtol=1e-3, atol=1e-3)
