@@ -2,12 +2,13 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import filelock
@@ -64,7 +65,23 @@ class Terms:
         return found
 
 
-def open_storage(url: str, *, must_exist: bool = False) -> RDBStorage:
+class Storage(RDBStorage):
+    """Optuna's database, in which two threads never start the same waiting trial.
+
+    Optuna reads a trial's state and then changes it, under a lock of the row. SQLite has no such locks.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._changing_state = Lock()
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """As Optuna's, one thread at a time."""
+        with self._changing_state:
+            return super().set_trial_state_values(trial_id, state, values)
+
+
+def open_storage(url: str, *, must_exist: bool = False) -> Storage:
     """The database behind an SQLAlchemy URL, or behind the path of an SQLite file."""
     url = url if "://" in url else f"sqlite:///{url}"
     file = sqlite_file(url)
@@ -72,7 +89,7 @@ def open_storage(url: str, *, must_exist: bool = False) -> RDBStorage:
         _check_file(file, must_exist)
     try:
         # Optuna puts its schema version into the URL with str.format, so braces must be doubled.
-        storage = RDBStorage(url.replace("{", "{{").replace("}", "}}"))
+        storage = Storage(url.replace("{", "{{").replace("}", "}}"))
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, ImportError, optuna.exceptions.OptunaError) as error:
         raise StudyError(
             f"the storage must be a database that Optuna can use, but {url!r} cannot be opened "
