@@ -24,12 +24,19 @@ from torch import Tensor
 OPTIONS: dict[str, Any] = {
     "fastmath": {"reassoc", "contract", "nsz"},
     "nogil": True,
-    "cache": True,
     "error_model": "numpy",
 }
 TILE = 16  # pixels that the inner loops take at once: as many numbers as registers hold, whatever the channels are
 BLOCK = 256  # tiles that are summed in float32 before they go into a float64
 POOL = 2  # height and width of the pool that can be joined in
+
+
+def compiled(function: Any) -> Any:
+    """The function compiled when it is first called; the machine code is kept on disk where there is a place for it."""
+    try:
+        return njit(function, cache=True, **OPTIONS)
+    except RuntimeError:  # neither this package's folder nor the user's cache can be written to
+        return njit(function, **OPTIONS)
 
 
 @intrinsic
@@ -81,7 +88,7 @@ def _write_of(value, stored):
     return lambda value, stored: value
 
 
-@njit(**OPTIONS)
+@compiled
 def _repeated(values, times):
     """One number a channel, for so many pixels beside each other."""
     found = np.empty(times * values.size, np.float32)
@@ -90,14 +97,14 @@ def _repeated(values, times):
     return found
 
 
-@njit(**OPTIONS)
+@compiled
 def _add_up(sums, tile, n_channels):
     for i in range(TILE):
         for c in range(n_channels):
             sums[c] += tile[i * n_channels + c]
 
 
-@njit(**OPTIONS)
+@compiled
 def _moments(x, n_channels):
     """Mean and variance of each channel of `(pixels * channels,)`."""
     size = TILE * n_channels
@@ -125,7 +132,7 @@ def _moments(x, n_channels):
     return mean + origin, np.maximum(squares / n - mean * mean, 0.0)
 
 
-@njit(**OPTIONS)
+@compiled
 def _normalise(x, scale, shift, y):
     """y = relu(x * scale + shift)."""
     size = TILE * scale.size
@@ -136,7 +143,7 @@ def _normalise(x, scale, shift, y):
             out[i] = _write(max(_read(part[i]) * scales[i] + shifts[i], np.float32(0)), out[i])
 
 
-@njit(**OPTIONS)
+@compiled
 def _signs(scale):
     signs = np.ones(scale.size, np.float32)
     for c in range(scale.size):
@@ -145,7 +152,7 @@ def _signs(scale):
     return signs
 
 
-@njit(**OPTIONS)
+@compiled
 def _normalise_and_pool(x, n, height, width, scale, shift, y, largest):
     """y = relu(maxpool(x * scale + shift)); `largest` are the x that were chosen."""
     n_channels = scale.size
@@ -174,7 +181,7 @@ def _normalise_and_pool(x, n, height, width, scale, shift, y, largest):
             out[i] = _write(max(best[i] * scales[i] + shifts[i], np.float32(0)), out[i])
 
 
-@njit(**OPTIONS)
+@compiled
 def _gradient_sums(gradient, x, scale, shift, mean):
     """For each channel the sum of the gradient behind ReLU, and of its product with x less the mean."""
     n_channels = scale.size
@@ -199,7 +206,7 @@ def _gradient_sums(gradient, x, scale, shift, mean):
     return sums, products
 
 
-@njit(**OPTIONS)
+@compiled
 def _propagate(gradient, x, scale, shift, factor, offset, slope, out):
     """out = factor * gradient behind ReLU + offset + slope * x."""
     size = TILE * scale.size
@@ -214,7 +221,7 @@ def _propagate(gradient, x, scale, shift, factor, offset, slope, out):
             to[i] = _write(factors[i] * passed + offsets[i] + slopes[i] * value, to[i])
 
 
-@njit(**OPTIONS)
+@compiled
 def _propagate_through_pool(gradient, largest, x, n, height, width, scale, shift, factor, offset, slope, out):
     """The same where only the largest of each four got a gradient: of equal ones the upper, then the left one.
 
@@ -264,7 +271,7 @@ def _propagate_through_pool(gradient, largest, x, n, height, width, scale, shift
                 to_last[i] = _write(offsets[i] + slopes[i] * _read(last[i]), to_last[i])
 
 
-@njit(**OPTIONS)
+@compiled
 def _drop(x, rate, factor, key, other_key, y):
     """y = x * factor, or 0 where the upper 24 bits of a hash of the place are below `rate`.
 
