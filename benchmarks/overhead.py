@@ -91,17 +91,13 @@ def speed_up(split: Split) -> float:
 
 
 def idle_share(seconds: int, data_dir: Path | None) -> float:
-    """From the first epoch's beginning to the end: what of the workers' time is not in an epoch."""
-    begun: list[float] = []
-    busy: list[float] = []
-    ended: list[float] = []
+    """What of the workers' time is not in an epoch, each worker's from its first epoch's beginning to its last one's end."""
+    epochs: list[tuple[float, float]] = []
 
     def watch(event: Event) -> None:
         if isinstance(event, EpochDone):
             now = time.monotonic()
-            begun.append(now - event.result.seconds)
-            busy.append(event.result.seconds)
-            ended.append(now)
+            epochs.append((now - event.result.seconds, now))
 
     with tempfile.TemporaryDirectory() as folder:
         nas.search(
@@ -112,8 +108,15 @@ def idle_share(seconds: int, data_dir: Path | None) -> float:
             out=Path(folder),
             on_event=watch,
         )
-    # What was cut short at the end is nobody's idling: each worker counts up to its last whole epoch.
-    return max(0.0, 1 - sum(busy) / (n_cores() * (max(ended) - min(begun))))
+    workers: list[list[tuple[float, float]]] = []
+    for epoch in sorted(epochs):
+        free = [worker for worker in workers if worker[-1][1] <= epoch[0]]
+        if free:
+            max(free, key=lambda worker: worker[-1][1]).append(epoch)
+        else:
+            workers.append([epoch])
+    busy = sum(end - begin for begin, end in epochs)
+    return 1 - busy / sum(worker[-1][1] - worker[0][0] for worker in workers)
 
 
 if __name__ == "__main__":
