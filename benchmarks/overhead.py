@@ -91,7 +91,7 @@ def speed_up(split: Split) -> float:
 
 
 def idle_share(seconds: int, data_dir: Path | None) -> float:
-    """What of the workers' time is not in an epoch, each worker's from its first epoch's beginning to its last one's end."""
+    """What of the workers' time is in no epoch: of each from its first epoch's beginning to its last one's end."""
     epochs: list[tuple[float, float]] = []
 
     def watch(event: Event) -> None:
