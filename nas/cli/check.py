@@ -66,9 +66,10 @@ def check(**settings: Any) -> None:
 
 
 def _feasibility(found: Check, options: SearchOptions) -> list[str]:
+    rest = "" if found.feasible_share == 1 else " The others would be rejected, which costs next to nothing."
     lines = [
-        f"Space {options.space!r} under {options.limits}: {found.feasible_share:.1%} of random candidates are "
-        "feasible. The others would be rejected, which costs next to nothing.",
+        f"Space {options.space!r} under {options.limits}: {found.feasible_share:.1%} of random candidates are feasible."
+        f"{rest}",
         f"Smallest candidate: {found.smallest.params:,} parameters. Largest of {N_RANDOM:,} random ones: "
         f"{found.largest:,}.",
     ]
