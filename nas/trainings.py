@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,15 @@ class Training:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training gave, epoch by epoch, and with which versions, device and precision it was made."""
+    """What a training gave, epoch by epoch, and with which versions, device and precision it was made.
+
+    `weights`: the file with the network of the last epoch, as its `evaluated`; None unless weights are kept.
+    """
 
     training: Training
     history: tuple[EpochResult, ...]
     made_with: dict[str, Any]
+    weights: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ def train_all(
     data_name: str,
     means: Means,
     on_epoch: OnEpoch = lambda training, result: None,
+    *,
+    keep_weights: bool = False,
 ) -> list[Trained]:
     """What each training gave, in the order given.
 
@@ -82,7 +88,7 @@ def train_all(
     # One thread each, however many workers there are: with other threads the digits would be others.
     executor = ProcessExecutor(data, max(1, min(means.workers, len(trainings))), n_threads=1)
     pool = ThreadPoolExecutor(means.workers)
-    futures = [pool.submit(_train, each, data_name, means, executor, on_epoch) for each in trainings]
+    futures = [pool.submit(_train, each, data_name, means, executor, on_epoch, keep_weights) for each in trainings]
     try:
         _wait_for(futures)
     except BaseException:
@@ -100,23 +106,33 @@ def _wait_for(futures: Sequence[Future[Trained]]) -> None:
         future.result()
 
 
-def _train(training: Training, data_name: str, means: Means, executor: ProcessExecutor, on_epoch: OnEpoch) -> Trained:
+def _train(
+    training: Training,
+    data_name: str,
+    means: Means,
+    executor: ProcessExecutor,
+    on_epoch: OnEpoch,
+    keep_weights: bool,
+) -> Trained:
     file = means.folder / f"{_key(training, data_name, means)}.json"
-    if file.exists():
-        trained = _read(file, training)
+    checkpoint = file.with_suffix(".pt")
+    weights = checkpoint if keep_weights else None
+    if file.exists() and (weights is None or weights.exists()):
+        trained = replace(_read(file, training), weights=weights)
         for result in trained.history:
             on_epoch(training, result)
         return trained
     precision: Precision = means.precision  # type: ignore[assignment]  # Means resolved it
-    job = Job(training.candidate, training.seed, means.device, precision, file.with_suffix(".pt"))
+    job = Job(training.candidate, training.seed, means.device, precision, checkpoint)
     history = []
     with closing(executor.run(job)) as results:  # type: ignore[type-var]
         for result in results:
             history.append(result)
             on_epoch(training, result)
-    trained = Trained(training, tuple(history), environment(job, executor.n_threads))
+    trained = Trained(training, tuple(history), environment(job, executor.n_threads), weights)
     _write(file, trained)
-    file.with_suffix(".pt").unlink(missing_ok=True)
+    if weights is None:
+        checkpoint.unlink(missing_ok=True)
     return trained
 
 

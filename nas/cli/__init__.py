@@ -9,6 +9,7 @@ import optuna
 from nas import __version__
 from nas.cli.ablate import ablate
 from nas.cli.check import check
+from nas.cli.confirm import confirm
 from nas.cli.data import data
 from nas.cli.export import export
 from nas.cli.reproduce import reproduce
@@ -32,6 +33,7 @@ def cli() -> None:
 
 
 cli.add_command(search)
+cli.add_command(confirm)
 cli.add_command(export)
 cli.add_command(check)
 cli.add_command(data)

@@ -131,9 +131,9 @@ class TrainingsDisplay:
                 self._console.print(f"{line}  ({self._n_done} of {self._n} trainings done)", soft_wrap=True)
 
 
-def console() -> Console:
+def console(*, stderr: bool = False) -> Console:
     """Where tables and progress go."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 180)
+    return Console(stderr=stderr, highlight=False, width=None if sys.stdout.isatty() else 180)
 
 
 def show(console: Console, tables: Iterable[Table]) -> None:
