@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -45,6 +45,11 @@ def few_images(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"npz:{path}"
 
 
+def with_dataset(args: Sequence[str], dataset: str) -> list[str]:
+    """A command's arguments, with this data set if it takes one and none is named."""
+    return [*args, *(["--dataset", dataset] if args[0] in TAKE_A_DATASET and "--dataset" not in args else [])]
+
+
 @pytest.fixture
 def one_core() -> Iterator[None]:
     """A search with one worker gives it all cores; on a busy machine its threads then wait for each other for long."""
@@ -71,10 +76,9 @@ def nas(
     monkeypatch.chdir(tmp_path)
 
     def run(*args: str) -> CompletedProcess[str]:
-        extra = ["--dataset", few_images] if args[0] in TAKE_A_DATASET and "--dataset" not in args else []
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
-            main([*args, *extra])
+            main(with_dataset(args, few_images))
         code = ended.value.code
         return CompletedProcess([sys.argv[0], *args], code if isinstance(code, int) else 0, *capfd.readouterr())
 
@@ -88,7 +92,7 @@ def start(few_images: str, tmp_path: Path) -> Iterator[Callable[..., subprocess.
 
     def run(*args: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "nas", *args, "--dataset", few_images],
+            [sys.executable, "-u", "-m", "nas", *with_dataset(args, few_images)],
             cwd=tmp_path,
             text=True,
             stdout=subprocess.PIPE,

@@ -1,0 +1,198 @@
+"""Confirming winners: real searches on few images, the race, and a test set that chooses nothing."""
+
+import json
+import os
+import signal
+import sqlite3
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from processes import is_alive, needs_proc, read_until, workers_of
+from scipy.stats import kstest
+from test_cli import check_refused
+
+from nas import datasets
+from nas.confirm import Confirmed, Reading, clearly_loses, confirmations, everything, last_race, readings
+from nas.datasets import Dataset
+from nas.module import Network
+from nas.records import record_of
+from nas.study import find_study, open_storage
+from nas.training import TrainingRun, evaluate
+
+TINY = ("--space", "tiny", "--epochs", "2", "--budget", "3k", "--pruner", "none")
+FLOAT = ("--precision", "float32")
+
+
+@pytest.fixture
+def images(mnist: Dataset, tmp_path: Path) -> str:
+    """600 images to train and validate on, 100 to test."""
+    pixels, labels = mnist.images[:700, 0].numpy(), mnist.labels[:700].numpy()
+    write(tmp_path / "some.npz", pixels, labels, labels[600:])
+    return "npz:some.npz"
+
+
+def write(path: Path, pixels: np.ndarray, labels: np.ndarray, test_labels: np.ndarray) -> None:
+    np.savez(path, x_train=pixels[:600], y_train=labels[:600], x_test=pixels[600:], y_test=test_labels)
+
+
+def study_of(folder: Path) -> optuna.Study:
+    return find_study(open_storage(str(folder / "nas.db"), must_exist=True))
+
+
+def weights(folder: Path, found: Confirmed) -> dict[str, torch.Tensor]:
+    (path,) = (folder / "checkpoints").rglob(found.weights)
+    loaded: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["evaluated"]
+    return loaded
+
+
+def test_the_winner_is_trained_on_everything_and_tested_once_a_network(nas, tmp_path: Path, images: str) -> None:
+    assert nas("search", *TINY, *FLOAT, "--trials", "3", "--dataset", images).returncode == 0
+    done = nas("confirm", "--top", "2", "--seeds", "2", "--target", "0.5", *FLOAT)
+    assert done.returncode == 0, done.stderr
+    study = study_of(tmp_path / "runs")
+    (found,) = confirmations(study)
+    race = last_race(study)
+    assert len(race) == 2
+    assert [len(row.accuracies) for row in race] == [2, 2]
+    assert found.trial == race[0].trial == max(race, key=lambda row: sum(row.accuracies)).trial
+    assert len(readings(study)) == 2
+    for text in ("Race", f"Confirmed: trial {found.trial}", "was read 2 times", found.accuracy.per_cent(), "50.00%"):
+        assert text in " ".join(done.stdout.split())
+
+    # The same training by hand: all training images, the stored seed, tested after the last epoch.
+    dataset = datasets.load(str(images).replace("npz:", f"npz:{tmp_path}/"))
+    candidate = record_of(study.trials[found.trial]).candidate
+    assert candidate is not None
+    whole = everything(dataset)
+    assert torch.equal(whole.train_images, dataset.images)
+    run = TrainingRun(candidate.architecture, candidate.recipe, whole, seed=found.seeds[0], kernels="numba")
+    list(run)
+    stored = weights(tmp_path / "runs", found)
+    assert all(torch.equal(stored[name], values) for name, values in run.evaluated_network.state_dict().items())
+    network = Network(candidate.architecture, *datasets.normalisation(dataset.images))
+    network.load_state_dict(stored)
+    assert evaluate(network, *dataset.read_test())[1] == found.accuracy.values[0]
+    assert [sum(row) for row in found.confusion] == (2 * torch.bincount(dataset.read_test()[1])).tolist()
+
+    before = dict(study.user_attrs)
+    again = nas("confirm", "--top", "2", "--seeds", "2", *FLOAT, "--json")
+    assert json.loads(again.stdout)["test_accuracy"] == list(found.accuracy.values)
+    assert dict(study_of(tmp_path / "runs").user_attrs) == before, "nothing is read twice"
+    assert nas("confirm", "--top", "2", "--seeds", "3", *FLOAT).returncode == 0
+    assert len(readings(study_of(tmp_path / "runs"))) == 3, "one more network, one more reading"
+
+
+def test_the_test_set_chooses_nothing(nas, tmp_path: Path, images: str, mnist: Dataset) -> None:
+    """With other test labels all is the same but the figures."""
+    assert nas("search", *TINY, *FLOAT, "--trials", "3", "--dataset", images).returncode == 0
+    outcomes = []
+    for shift, folder in ((0, "one"), (1, "other")):
+        (tmp_path / folder).mkdir()
+        with (
+            sqlite3.connect(tmp_path / "runs" / "nas.db") as ours,
+            sqlite3.connect(tmp_path / folder / "nas.db") as copy,
+        ):
+            ours.backup(copy)
+        pixels, labels = mnist.images[:700, 0].numpy(), mnist.labels[:700].numpy()
+        write(tmp_path / "some.npz", pixels, labels, (labels[600:] + shift) % 10)
+        done = nas("confirm", "--top", "2", "--seeds", "2", *FLOAT, "--storage", f"{folder}/nas.db")
+        assert done.returncode == 0, done.stderr
+        study = study_of(tmp_path / folder)
+        (found,) = confirmations(study)
+        outcomes.append((last_race(study), found, weights(tmp_path / folder, found)))
+    (race, found, first), (other_race, other, second) = outcomes
+    assert race == other_race
+    assert (found.trial, found.seeds) == (other.trial, other.seeds)
+    assert all(torch.equal(values, second[name]) for name, values in first.items())
+    assert found.accuracy != other.accuracy
+
+
+@needs_proc
+def test_interrupted_it_goes_on_and_reads_the_test_set_no_more_often(
+    start, nas, tmp_path: Path, few_images: str
+) -> None:
+    assert nas("search", *TINY[:2], "--epochs", "6", *TINY[4:], *FLOAT, "--trials", "2").returncode == 0
+    command = ("confirm", "--top", "1", "--seeds", "2", "--workers", "1", *FLOAT)
+    process = start(*command)
+    read_until(process, "seed 2  epoch 2/6")
+    workers = workers_of(process)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "The same command goes on" in output
+    assert "Traceback" not in output
+    assert not any(map(is_alive, workers))
+    assert not readings(study_of(tmp_path / "runs")), "it was read before all were trained"
+    done = nas(*command, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "seed 1  epoch 6/6" in done.stderr
+    assert len(readings(study_of(tmp_path / "runs"))) == 2
+
+
+def test_bad_input_is_one_line_and_reads_nothing(nas, tmp_path: Path, images: str, mnist: Dataset) -> None:
+    check_refused(nas("confirm"), "database must exist", "nas search")
+    assert nas("search", *TINY, "--trials", "1", "--dataset", images).returncode == 0
+    check_refused(nas("confirm", "--seeds", "0"), "seeds", "above 0", "0")
+    check_refused(nas("confirm", "--top", "0"), "top", "above 0", "0")
+    check_refused(nas("confirm", "--study", "another"), "another")
+    pixels, labels = mnist.images[:700, 0].numpy(), mnist.labels[:700].numpy()
+    write(tmp_path / "some.npz", 255 - pixels, labels, labels[600:])
+    check_refused(nas("confirm"), "has changed")
+    np.savez(tmp_path / "some.npz", x_train=pixels[:600], y_train=labels[:600])
+    check_refused(nas("confirm"), "test")
+    assert not readings(study_of(tmp_path / "runs"))
+
+
+# Figures --------------------------------------------------------------------------------------------------------------
+
+accuracies = st.lists(st.integers(9000, 9999).map(lambda n: n / 10_000), min_size=1, max_size=8)
+
+
+@given(accuracies, st.data())
+def test_only_who_loses_to_the_leader_again_and_again_is_out(own: list[float], data: st.DataObject) -> None:
+    leaders = data.draw(st.lists(st.sampled_from(own), min_size=len(own), max_size=len(own)))
+    out = clearly_loses(own, leaders)
+    assert not clearly_loses(own, own)
+    assert not (out and clearly_loses(leaders, own))
+    if len(own) < 4:
+        assert not out
+    better = [min(1.0, value + 0.0001 * (i + 1)) for i, value in enumerate(own)]
+    assert clearly_loses(own, better) == (len(own) >= 4)
+
+
+def confirmed(values: list[float]) -> Confirmed:
+    found = tuple(Reading("", "confirm", 0, i, str(i), 100, value, ((100,),)) for i, value in enumerate(values))
+    return Confirmed(0, ("a",), found, 600, 2, {})
+
+
+def test_the_interval_and_the_chance_are_as_often_right_as_they_say() -> None:
+    generator, n, mean, std = np.random.default_rng(0), 5, 0.994, 0.0005
+    samples = [confirmed(list(row)) for row in generator.normal(mean, std, (3000, n))]
+    ends = [found.interval for found in samples]
+    covered = np.mean([end is not None and end[0] <= mean <= end[1] for end in ends])
+    assert abs(covered - 0.95) < 0.016, "4 standard errors"
+    # As a fresh training turns out, so often has one been at least as good: every chance comes up equally often.
+    fresh = generator.normal(mean, std, len(samples))
+    chances = [found.probability(value) for found, value in zip(samples, fresh, strict=True)]
+    assert kstest(chances, "uniform").pvalue > 0.001
+
+
+@settings(max_examples=30)
+@given(accuracies.filter(lambda values: len(set(values)) > 1))
+def test_the_chance_falls_with_the_target_and_is_even_at_the_mean(values: list[float]) -> None:
+    found = confirmed(values)
+    chances = [found.probability(target) for target in (0.5, 0.9, found.accuracy.mean, 0.99999, 1.5)]
+    assert all(one is not None and other is not None and one >= other for one, other in pairwise(chances))
+    assert chances[2] == pytest.approx(0.5)
+
+
+def test_one_training_has_neither_interval_nor_chance() -> None:
+    found = confirmed([0.99])
+    assert found.interval is None
+    assert found.probability(0.9) is None
