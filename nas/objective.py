@@ -5,7 +5,7 @@ import platform
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -23,6 +23,8 @@ from nas.cost import Budget, Cost, cost_of
 from nas.datasets import Dataset, Split
 from nas.errors import InputError
 from nas.execution import Cancelled, Executor, InlineExecutor, Job
+from nas.goal import Goal
+from nas.records import record_of
 from nas.space import Candidate, Space, SpaceFunction, Task
 from nas.training import EpochResult, best_kernels, resolve_device, resolve_precision
 
@@ -62,8 +64,9 @@ Event = Started | EpochDone | Ended
 class Objective:
     """Suggests a candidate, counts it, and trains it an epoch at a time if it meets the budget.
 
-    Returns the validation accuracy of the last epoch, a fraction. Over-budget candidates are pruned before anything is
-    built, with their violations as constraints; candidates that were already trained give the figures they gave then.
+    Returns the validation accuracy of the last epoch, a fraction, or what `goal` makes of it. Over-budget candidates
+    are pruned before anything is built, with their violations as constraints; candidates that were already trained give
+    the figures they gave then.
 
         study = optuna.create_study(direction="maximize")
         study.optimize(nas.Objective("documented", "mnist", 20_000, epochs=5), n_trials=50)
@@ -88,9 +91,12 @@ class Objective:
         folder: Path | None = None,
         observer: Callable[[Event], None] = lambda event: None,
         split: Split | None = None,
+        goal: Goal = Goal(),  # noqa: B008 - it is frozen
     ) -> None:
         self.space = spaces.load(space)
+        self.goal = goal
         self.budget = budget if isinstance(budget, Budget) else Budget(budget)
+        self._budget_left = self.budget  # smaller than the budget once a network is there that is to be undercut
         self.seed, self.folder, self.observer = seed, folder, observer
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device)
@@ -100,7 +106,7 @@ class Objective:
         self.task = Task(split.image_shape, split.n_classes, epochs, self.budget)
         self.executor = executor or InlineExecutor(split.to(self.device))
         self._trained: dict[str, int] = {}  # digest of a candidate -> number of the trial that trains or trained it
-        self._known_trials = 0
+        self._knows_earlier_trials = False
         self._lock = Lock()
 
     def __call__(self, trial: Trial) -> float:
@@ -109,7 +115,8 @@ class Objective:
             raise InputError(
                 "a study must maximize accuracy, but this one does not: create_study(direction='maximize')"
             )
-        candidate = self.space.suggest(trial, self.task)
+        self._learn_of_earlier(trial.study)
+        candidate = self.space.suggest(trial, replace(self.task, budget=self._budget_of(trial)))
         cost = cost_of(candidate.architecture)
         self._check_budget(trial, cost)
         first = self._claim(trial, candidate)
@@ -121,14 +128,23 @@ class Objective:
         """Where a trial's training state and weights lie."""
         return None if self.folder is None else checkpoint_path(self.folder, trial_number)
 
+    def _budget_of(self, trial: Trial) -> Budget:
+        """What the space is told to keep to: what is left now, or what was left when the trial that goes on began."""
+        if self.goal.minimize is None:
+            return self.budget
+        if "limits" not in trial.user_attrs:
+            trial.set_user_attr("limits", self._budget_left.limits)
+        return Budget(**trial.user_attrs["limits"])
+
     def _check_budget(self, trial: Trial, cost: Cost) -> None:
         """Nothing has been built yet: counting is arithmetic."""
-        for name, violation in self.budget.violations(cost).items():
+        budget = self._budget_left
+        for name, violation in budget.violations(cost).items():
             trial.set_constraint(name, violation)
         for name, count in asdict(cost).items():
             trial.set_user_attr(name, count)
-        if not self.budget.admits(cost):
-            self._end(trial, "rejected", f"over the budget of {self.budget}")
+        if not budget.admits(cost):
+            self._end(trial, "rejected", f"over the budget of {budget}")
             raise optuna.TrialPruned("over the budget")
 
     def _claim(self, trial: Trial, candidate: Candidate) -> int | None:
@@ -136,18 +152,21 @@ class Objective:
         digest = candidate.digest
         trial.set_user_attr("digest", digest)
         with self._lock:
-            self._learn_of_trained(trial.study)
             first = self._trained.setdefault(digest, trial.number)
         return None if first in (trial.number, trial.user_attrs.get("continues")) else first
 
-    def _learn_of_trained(self, study: optuna.Study) -> None:
-        """What earlier runs of this study trained; what failed may be tried again."""
-        if self._known_trials:
-            return
-        for earlier in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
-            if "digest" in earlier.user_attrs and "repeats" not in earlier.user_attrs:
-                self._trained.setdefault(earlier.user_attrs["digest"], earlier.number)
-        self._known_trials = 1
+    def _learn_of_earlier(self, study: optuna.Study) -> None:
+        """What earlier runs of this study trained, and what they reached; what failed may be tried again."""
+        with self._lock:
+            if self._knows_earlier_trials:
+                return
+            for earlier in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
+                if "digest" in earlier.user_attrs and "repeats" not in earlier.user_attrs:
+                    self._trained.setdefault(earlier.user_attrs["digest"], earlier.number)
+                record = record_of(earlier)
+                if record.finished and record.cost is not None:
+                    self._budget_left = self.goal.tightened(self._budget_left, record.accuracy or 0.0, record.cost)
+            self._knows_earlier_trials = True
 
     def _repeat(self, trial: Trial, first: int) -> float:
         """The outcome of the trial that trained the same candidate."""
@@ -155,7 +174,7 @@ class Objective:
         original: FrozenTrial = trial.study.get_trials(deepcopy=False)[first]
         for epoch, accuracy in sorted(original.intermediate_values.items()):
             trial.report(accuracy, epoch)
-        self._end(trial, "repeated", f"the same candidate as trial {first}", original.value)
+        self._end(trial, "repeated", f"the same candidate as trial {first}", record_of(original).accuracy)
         if original.state != TrialState.COMPLETE or original.value is None:
             raise optuna.TrialPruned(f"the same candidate as trial {first}")
         return original.value
@@ -178,8 +197,10 @@ class Objective:
             self._forget(candidate)
             self._end(trial, "failed", str(error))
             raise
+        with self._lock:
+            self._budget_left = self.goal.tightened(self._budget_left, accuracy, cost)
         self._end(trial, "finished", accuracy=accuracy)
-        return accuracy
+        return self.goal.value(accuracy, cost, self.budget)
 
     def _follow(self, trial: Trial, results: Any) -> float:
         """Reports each epoch; ends the trial where the pruner, or a number that is none, says so."""

@@ -6,6 +6,10 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.goal import Goal
+
+MOST_ERRORS = 1.5
+
 
 class HalvingPruner(BasePruner):
     """Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning").
@@ -14,12 +18,16 @@ class HalvingPruner(BasePruner):
     reported there. Unlike Optuna's `SuccessiveHalvingPruner` it asks again after every epoch, at each rung already
     passed: a trial that was let through because nobody had come before it ends as soon as enough others were better
     *with less training*. The first trials of a study are otherwise all trained to their end, however poor.
+
+    Where the smallest network with a certain accuracy is wanted, smaller ones must not be measured by larger ones. Once
+    a network has that accuracy, a trial goes on unless it has `MOST_ERRORS` times the errors that any such network had
+    after as many epochs.
     """
 
-    def __init__(self, factor: int = 3) -> None:
+    def __init__(self, factor: int = 3, goal: Goal = Goal()) -> None:  # noqa: B008 - it is frozen
         if factor < 2:
             raise ValueError(f"factor must be at least 2, but got {factor=}")
-        self.factor = factor
+        self.factor, self.goal = factor, goal
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Whether `trial`, which has just reported, is beaten; for studies that maximize."""
@@ -28,6 +36,10 @@ class HalvingPruner(BasePruner):
             return False
         accuracy = max(trial.intermediate_values.values())
         others = study.get_trials(deepcopy=False)
+        models = [t.intermediate_values for t in others if _reached(t, self.goal) and epoch in t.intermediate_values]
+        if models:
+            worst = min(values[epoch] for values in models)
+            return 1 - accuracy > MOST_ERRORS * (1 - worst)
         return any(accuracy < self._cutoff(others, rung) for rung in self.rungs(epoch))
 
     def rungs(self, epoch: int) -> list[int]:
@@ -48,6 +60,12 @@ class HalvingPruner(BasePruner):
         return reported[max(1, len(reported) // self.factor) - 1] if reported else 0.0
 
 
+def _reached(trial: FrozenTrial, goal: Goal) -> bool:
+    """Whether it was trained to its end and has the accuracy that the smallest network must have."""
+    finished = trial.state == TrialState.COMPLETE and bool(trial.intermediate_values)
+    return goal.minimize is not None and finished and goal.reached(trial.intermediate_values[trial.last_step or 0])
+
+
 def _is_copy(trial: FrozenTrial) -> bool:
-    """Whether its figures stand in another trial too: a repeated candidate, or or one that went on in a new trial."""
+    """Whether its figures stand in another trial too: a repeated candidate, or one that went on in a new trial."""
     return "repeats" in trial.user_attrs or trial.state == TrialState.FAIL

@@ -79,10 +79,14 @@ def records(study: optuna.Study) -> list[Record]:
 
 
 def ranked(study: optuna.Study) -> list[Record]:
-    """Finished candidates, the best first; of two with the same accuracy the smaller one."""
+    """Finished candidates, the best first; of two with the same accuracy the smaller one.
+
+    In a study that looks for the smallest network with a certain accuracy, those that have it come first.
+    """
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    finished = [record for trial in trials if (record := record_of(trial)).finished]
-    return sorted(finished, key=lambda r: (-(r.accuracy or 0), r.cost.params if r.cost else 0, r.trial))
+    finished = {trial.number: record for trial in trials if (record := record_of(trial)).finished}
+    values = {trial.number: trial.value or 0.0 for trial in trials}  # above the target: the smaller, the higher
+    return sorted(finished.values(), key=lambda r: (-values[r.trial], r.cost.params if r.cost else 0, r.trial))
 
 
 def counts(study: optuna.Study) -> Counter[str]:

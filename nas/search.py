@@ -20,6 +20,7 @@ from nas.datasets import Dataset, Split
 from nas.errors import InputError, WorkerError
 from nas.execution import Cancelled, Executor, ProcessExecutor, n_cores
 from nas.export.trials import export_trial
+from nas.goal import Goal
 from nas.objective import Event, Objective
 from nas.probe import check_budget
 from nas.records import Record, counts, n_trained, ranked
@@ -54,11 +55,13 @@ class SearchOptions:
     """Everything a search can be told; the command line's options have the same names.
 
     `budget` is in parameters; `max_macs`, `max_memory` (bytes of activations) and `max_bytes` (of weights) limit the
-    rest. `target` is a fraction of the validation part. `timeout` is in seconds.
+    rest. `target` is a fraction of the validation part. `timeout` is in seconds. With `minimize`, such as "params", the
+    smallest network is looked for that has the target.
     """
 
     budget: int = 20_000
     target: float | None = None
+    minimize: str | None = None
     epochs: int = 20
     trials: int | None = None
     timeout: float | None = None
@@ -89,11 +92,17 @@ class SearchOptions:
         if type(self.seed) is not int or self.seed < 0:
             raise InputError(f"seed must be a whole number from 0, but got {self.seed!r}")
         _check_target(self.target)
+        Goal(self.minimize, self.target)
         for name, value, choices in (("sampler", self.sampler, SAMPLERS), ("pruner", self.pruner, PRUNERS)):
             if value not in choices:
                 raise InputError(
                     f"{name} must be one of {', '.join(choices)}, but got {value!r}{nearest(value, choices)}"
                 )
+
+    @property
+    def goal(self) -> Goal:
+        """What is looked for; a target alone is only when to stop."""
+        return Goal() if self.minimize is None else Goal(self.minimize, self.target)
 
     @property
     def limits(self) -> Budget:
@@ -114,7 +123,7 @@ class SearchResult:
 
     @property
     def winner(self) -> Record | None:
-        """The best feasible candidate by validation accuracy."""
+        """The best feasible candidate by validation accuracy, or the smallest that has the target."""
         return self.best[0] if self.best else None
 
 
@@ -150,7 +159,9 @@ def search(
     check_budget(space, spaces.Task(split.image_shape, split.n_classes, options.epochs, options.limits))
     _check_writable(options.out)
     storage = open_storage(options.storage)
-    name = options.study or default_name(options.dataset, options.limits, space.name, options.epochs, options.seed)
+    name = options.study or default_name(
+        options.dataset, options.limits, space.name, options.epochs, options.seed, options.goal
+    )
     folder = checkpoint_folder(storage, name)
     terms = _terms(options, space, dataset, split)
     with sole_controller(folder, name):
@@ -190,6 +201,7 @@ def _run(
         folder=folder,
         observer=on_event,
         split=split,
+        goal=options.goal,
     )
     referee = _Referee(options, study, executor, n_jobs)
     try:
@@ -265,7 +277,7 @@ class _Referee:
 
     def _check_limits(self) -> None:
         options = self._options
-        if options.target is not None and self._best >= options.target:
+        if options.target is not None and options.minimize is None and self._best >= options.target:
             self.end("target")
         elif options.trials is not None and self._n_trained >= options.trials:
             self.end("trials")
@@ -320,6 +332,8 @@ def _terms(options: SearchOptions, space: Space, dataset: Dataset, split: Split)
         split_seed=SPLIT_SEED,
         epochs=options.epochs,
         budget=options.limits.limits,
+        minimize=options.goal.minimize,
+        target=options.goal.target,
     )
 
 

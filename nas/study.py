@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.cost import Budget
 from nas.errors import InputError, StudyError
+from nas.goal import Goal
 from nas.pruner import HalvingPruner
 
 Sampler = Literal["tpe", "random", "nsga2", "gp"]
@@ -46,6 +47,13 @@ class Terms:
     split_seed: int
     epochs: int
     budget: dict[str, int]
+    minimize: str | None = None  # with the target that is then a term as well
+    target: float | None = None
+
+    @property
+    def goal(self) -> Goal:
+        """What the study looks for."""
+        return Goal(self.minimize, self.target)
 
     def differences(self, stored: dict[str, Any]) -> list[str]:
         """In words, what is not as it was when the study was made; contents decide, not names or paths."""
@@ -56,7 +64,7 @@ class Terms:
                 found.append(f"{what} {getattr(self, what)!r} (the study has {stored.get(what)!r})")
             elif content in differing:
                 found.append(f"{what} {getattr(self, what)!r}, whose content has changed")
-        numbers = ("n_train", "n_validation", "split_seed", "epochs", "budget")
+        numbers = ("n_train", "n_validation", "split_seed", "epochs", "budget", "minimize", "target")
         found += [
             f"{name.replace('n_', '')} {getattr(self, name)!r} (the study has {stored.get(name)!r})"
             for name in numbers
@@ -134,7 +142,7 @@ def open_study(
         study_name=name,
         direction="maximize",
         load_if_exists=True,
-        pruner=make_pruner(pruner, terms.epochs),
+        pruner=make_pruner(pruner, terms.epochs, terms.goal),
     )
     stored = study.user_attrs.get(TERMS)
     if stored is None:
@@ -179,10 +187,11 @@ def terms_of(study: optuna.Study) -> Terms:
     return Terms(**stored)
 
 
-def default_name(dataset: str, budget: Budget, space: str, epochs: int, seed: int) -> str:
+def default_name(dataset: str, budget: Budget, space: str, epochs: int, seed: int, goal: Goal) -> str:
     """The name of a study that was given none: the same options give the same name."""
     limits = "-".join(f"{limit}-{name}" for name, limit in budget.limits.items())
-    return f"{slug(dataset)}-{limits}-{space}-{epochs}-epochs-seed-{seed}"
+    smallest = "" if goal.minimize is None else f"-fewest-{goal.minimize}-at-{goal.target:g}"
+    return f"{slug(dataset)}-{limits}-{space}-{epochs}-epochs-seed-{seed}{smallest}"
 
 
 def slug(text: str) -> str:
@@ -229,7 +238,8 @@ def continue_interrupted(study: optuna.Study) -> int:
             study.tell(trial.number, state=TrialState.FAIL)
     cut_short = [trial for trial in trials if _was_cut_short(trial) and trial.number not in continued]
     for trial in cut_short:
-        attrs = {"continues": trial.number, "seed": trial.user_attrs["seed"]}
+        kept = {name: trial.user_attrs[name] for name in ("seed", "limits") if name in trial.user_attrs}
+        attrs: dict[str, Any] = {"continues": trial.number, **kept}
         study.enqueue_trial(trial.params, user_attrs=attrs)
     return len(cut_short)
 
@@ -254,7 +264,7 @@ def make_sampler(name: Sampler, seed: int) -> BaseSampler:
     raise InputError(f"a sampler must be one of {', '.join(SAMPLERS)}, but got {name!r}{nearest(name, SAMPLERS)}")
 
 
-def make_pruner(name: Pruner, epochs: int) -> BasePruner:
+def make_pruner(name: Pruner, epochs: int, goal: Goal = Goal()) -> BasePruner:  # noqa: B008 - it is frozen
     """The pruner of a name, for trainings of so many epochs.
 
     `halving` is nas's own `HalvingPruner`: at epochs 1, 3, 9, ... the best third goes on. `hyperband` runs several such
@@ -262,7 +272,7 @@ def make_pruner(name: Pruner, epochs: int) -> BasePruner:
     """
     match name:
         case "halving":
-            return HalvingPruner()
+            return HalvingPruner(goal=goal)
         case "hyperband":
             return HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3)
         case "median":

@@ -15,19 +15,21 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from nas.cost import Cost
 from nas.objective import Ended, EpochDone, Event, Started
 from nas.records import Record, counts, ranked
 from nas.search import Prepared, SearchOptions, SearchResult
 from nas.study import DEFAULT_STORAGE
 
 N_SHOWN = 5
+NAMES = {"params": "parameters", "macs": "MACs", "memory": "bytes of activations", "bytes": "bytes of weights"}
 
 
 @dataclass
 class Running:
     """A candidate in training, as far as the display knows it."""
 
-    params: int
+    cost: Cost
     network: str
     epochs: int
     epoch: int = 0
@@ -54,7 +56,7 @@ class SearchDisplay:
         self._lock = Lock()
         self._running: dict[int, Running] = {}
         self._counts: dict[str, int] = {}
-        self._best: tuple[float, int, int] | None = None  # accuracy, parameters, trial
+        self._best: tuple[float, Cost, int] | None = None  # accuracy, cost, trial
         self._start = time.monotonic()
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=2, transient=True)
 
@@ -71,7 +73,8 @@ class SearchDisplay:
         """The search is about to begin."""
         self._counts = dict(counts(prepared.study))
         for best in ranked(prepared.study)[:1]:
-            self._best = (best.accuracy or 0.0, best.cost.params if best.cost else 0, best.trial)
+            if best.cost is not None:
+                self._best = (best.accuracy or 0.0, best.cost, best.trial)
         for line in (*_introduction(prepared), *prepared.notes):
             self._console.print(line, soft_wrap=True)
         if self._console.is_terminal:
@@ -87,7 +90,7 @@ class SearchDisplay:
     def _follow(self, event: Event) -> str:
         match event:
             case Started(trial, candidate, cost):
-                self._running[trial] = Running(cost.params, str(candidate.architecture), self._options.epochs)
+                self._running[trial] = Running(cost, str(candidate.architecture), self._options.epochs)
                 return ""
             case EpochDone(trial):
                 self._running[trial].done(event)
@@ -100,10 +103,16 @@ class SearchDisplay:
         self._counts[outcome] = self._counts.get(outcome, 0) + 1
         if running is None:
             return ""
-        if outcome == "finished" and (self._best is None or (event.accuracy or 0) > self._best[0]):
-            self._best = (event.accuracy or 0.0, running.params, trial)
+        if outcome == "finished" and self._is_best(event.accuracy or 0.0, running.cost):
+            self._best = (event.accuracy or 0.0, running.cost, trial)
         reason = f": {event.reason}" if event.reason else ""
         return f"trial {trial:4d}  {outcome}{reason}  |  {self._summary()}"
+
+    def _is_best(self, accuracy: float, cost: Cost) -> bool:
+        if self._best is None:
+            return True
+        goal, limits = self._options.goal, self._options.limits
+        return goal.value(accuracy, cost, limits) > goal.value(self._best[0], self._best[1], limits)
 
     def _summary(self) -> str:
         trained = self._counts.get("finished", 0) + self._counts.get("pruned", 0)
@@ -111,8 +120,8 @@ class SearchDisplay:
         tally = f"{trained} trained ({pruned} pruned), {rejected} rejected"
         if self._best is None:
             return tally
-        accuracy, params, trial = self._best
-        return f"best {accuracy:.2%} with {params:,} parameters (trial {trial}); {tally}"
+        accuracy, cost, trial = self._best
+        return f"best {accuracy:.2%} with {cost.params:,} parameters (trial {trial}); {tally}"
 
     def _render(self) -> Group:
         table = Table(box=None, padding=(0, 2), header_style="dim")
@@ -131,14 +140,17 @@ def show_result(console: Console, options: SearchOptions, result: SearchResult) 
     """The best five, where the model lies, and what to type next."""
     console.print(_verdict(options, result))
     if result.best:
-        console.print(best_table(result.best[:N_SHOWN]))
+        console.print(best_table(options, result.best[:N_SHOWN]))
     for line in _next_steps(options, result):
         console.print(line, soft_wrap=True)
 
 
-def best_table(best: list[Record]) -> Table:
+def best_table(options: SearchOptions, best: list[Record]) -> Table:
     """Finished candidates, one a row."""
-    table = Table(title="Best candidates by validation accuracy of the last epoch", title_justify="left")
+    title = "Best candidates by validation accuracy of the last epoch"
+    if options.minimize is not None:
+        title = f"Fewest {NAMES[options.minimize]} with {options.target:.2%} validation accuracy in the last epoch"
+    table = Table(title=title, title_justify="left")
     for column in ("trial", "parameters", "MACs", "accuracy", "epoch"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("network")
@@ -159,6 +171,8 @@ def best_table(best: list[Record]) -> Table:
 def _introduction(prepared: Prepared) -> list[str]:
     options, split = prepared.options, prepared.split
     goal = f", until {options.target:.2%}" if options.target is not None else ""
+    if options.minimize is not None:
+        goal = f", for the fewest {NAMES[options.minimize]} with {options.target:.2%}"
     lines = [
         f"Searching space {options.space!r} for networks of at most {options.limits} on {options.dataset}: "
         f"{options.epochs} epochs{goal}.",
@@ -221,7 +235,7 @@ def _cells(running: Running) -> tuple[str, str, str, str]:
     accuracy = f"{running.accuracy:.2%}" if running.accuracy is not None else "-"
     left = running.seconds_left
     return (
-        f"{running.params:,}",
+        f"{running.cost.params:,}",
         f"{running.epoch}/{running.epochs}",
         accuracy,
         _clock(left) if left is not None else "-",

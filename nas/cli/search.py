@@ -12,6 +12,7 @@ from nas import datasets
 from nas import space as spaces
 from nas.cli.display import SearchDisplay, show_result
 from nas.cli.options import Count, Duration, read_config
+from nas.goal import COSTS
 from nas.search import SearchOptions, SearchResult
 from nas.search import search as run_search
 from nas.study import PRUNERS, SAMPLERS
@@ -36,6 +37,11 @@ TARGET_MISSED = 3
     help="Most parameters a network may have; 20k means 20000.",
 )
 @click.option("--target", type=float, help="Stop at this validation accuracy, a fraction such as 0.994.")
+@click.option(
+    "--minimize",
+    metavar="|".join(COSTS),
+    help="Look for the network that has --target with the fewest of these, until --trials or --timeout.",
+)
 @click.option(
     "--epochs", type=Count(), default=SearchOptions.epochs, show_default=True, help="Epochs a candidate is trained."
 )

@@ -1,0 +1,47 @@
+"""What a search is after: the best accuracy within its budget, or the smallest network that has a certain accuracy."""
+
+from dataclasses import asdict, dataclass, fields, replace
+
+from nas.cost import Budget, Cost
+from nas.errors import InputError
+
+COSTS = tuple(field.name for field in fields(Cost))
+SCALE = 10_000  # of a cost that has no limit; any number would do
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`minimize`: what is to be as small as possible, a field of `Cost`; None for the best accuracy.
+
+    `target`: the accuracy, a fraction, that the smallest network must have. Raises `InputError`.
+    """
+
+    minimize: str | None = None
+    target: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.minimize is not None and self.minimize not in COSTS:
+            raise InputError(f"minimize must be one of {', '.join(COSTS)}, but got {self.minimize!r}")
+        if self.minimize is not None and self.target is None:
+            raise InputError(
+                f"minimize needs an accuracy to hold, but got minimize {self.minimize} without a target: add one, "
+                "such as --target 0.99"
+            )
+
+    def reached(self, accuracy: float) -> bool:
+        """Whether a network with this accuracy may be the smallest one."""
+        return self.target is not None and accuracy >= self.target
+
+    def value(self, accuracy: float, cost: Cost, budget: Budget) -> float:
+        """What Optuna maximizes, at most 1: the accuracy; above the target, the higher the smaller the network is."""
+        if self.minimize is None or self.target is None or not self.reached(accuracy):
+            return accuracy
+        scale, count = budget.limits.get(self.minimize, SCALE), asdict(cost)[self.minimize]
+        return self.target + (1 - self.target) * scale / (scale + float(count))
+
+    def tightened(self, budget: Budget, accuracy: float, cost: Cost) -> Budget:
+        """What is left to find once a network with this accuracy is there: only smaller ones, if they are wanted."""
+        if self.minimize is None or not self.reached(accuracy):
+            return budget
+        smaller, limit = asdict(cost)[self.minimize] - 1, asdict(budget)[self.minimize]
+        return replace(budget, **{self.minimize: max(1, smaller if limit is None else min(limit, smaller))})
