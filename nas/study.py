@@ -238,8 +238,8 @@ def continue_interrupted(study: optuna.Study) -> int:
             study.tell(trial.number, state=TrialState.FAIL)
     cut_short = [trial for trial in trials if _was_cut_short(trial) and trial.number not in continued]
     for trial in cut_short:
-        kept = {name: trial.user_attrs[name] for name in ("seed", "limits") if name in trial.user_attrs}
-        attrs: dict[str, Any] = {"continues": trial.number, **kept}
+        attrs = {"continues": trial.number}
+        attrs |= {name: trial.user_attrs[name] for name in ("seed", "limits") if name in trial.user_attrs}
         study.enqueue_trial(trial.params, user_attrs=attrs)
     return len(cut_short)
 
