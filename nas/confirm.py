@@ -8,153 +8,109 @@ study.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from math import sqrt
 from pathlib import Path
-from typing import Any
 
 import optuna
 import torch
 from scipy.stats import PermutationMethod, wilcoxon
-from scipy.stats import t as student
 from torch import Tensor
 
 from nas import datasets
+from nas.confirmed import (
+    CLEARLY,
+    CONFIRMED,
+    RACE,
+    READING,
+    Confirmed,
+    Raced,
+    Reading,
+    of_networks,
+    readings,
+    stored_form,
+)
 from nas.datasets import Dataset, Split
 from nas.errors import DataError, InputError, StudyError
 from nas.module import Network
 from nas.records import Record, ranked
+from nas.search import SearchResult
 from nas.space import Candidate
-from nas.spread import Spread
-from nas.study import terms_of
+from nas.study import (
+    DEFAULT_STORAGE,
+    checkpoint_folder,
+    find_study,
+    open_storage,
+    runs_folder,
+    sole_controller,
+    terms_of,
+)
 from nas.training import EVALUATION_BATCH
 from nas.trainings import Means, OnEpoch, Trained, Training, train_all
 
 FIRST_SEED = 1_000_000_000  # far from the seeds of trials, which are those of no network that was chosen
-CLEARLY = 0.1  # a candidate whose losses to the leader are as unlikely by chance as this is out of the race
-READING = "test_reading_"  # study attributes, numbered
-RACE = "race"  # study attribute
 N_TRAINED_ON = 1000  # images that a network on all training images is evaluated on, to see that it learns
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One reading of the test set, by one network. Recorded before it happens: `accuracy` is None if it was cut off."""
-
-    time: str  # ISO 8601, UTC
-    reason: str
-    trial: int
-    seed: int
-    network: str  # which one: other precisions and devices make other networks of a trial and a seed
-    n_images: int | None = None
-    accuracy: float | None = None
-    confusion: tuple[tuple[int, ...], ...] | None = None  # [true class][predicted class] -> images
-
-
-@dataclass(frozen=True)
-class Raced:
-    """A candidate in the race. `accuracies`: validation part, last epoch, one a seed; fewer than others' if it lost."""
-
-    trial: int
-    accuracies: tuple[float, ...]
-    lost: bool
-
-
-@dataclass(frozen=True)
-class Confirmed:
-    """A candidate that was trained again on all training images and tested, once a seed."""
-
-    trial: int
-    classes: tuple[str, ...]
-    readings: tuple[Reading, ...]
-    n_train: int
-    epochs: int
-    made_with: dict[str, Any]
-
-    @property
-    def weights(self) -> str:
-        """File name, in the study's folder of checkpoints, of the network to hand over: the first seed's."""
-        return f"{self.readings[0].network}.pt"
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        return tuple(reading.seed for reading in self.readings)
-
-    @property
-    def accuracy(self) -> Spread:
-        """Fractions of the test set, one a seed."""
-        return Spread(tuple(reading.accuracy or 0.0 for reading in self.readings))
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """95 % confidence interval of the mean over trainings (Student's t); None for a single one."""
-        values = self.accuracy
-        if values.std is None:
-            return None
-        half = float(student.ppf(0.975, len(values.values) - 1)) * values.std / sqrt(len(values.values))
-        return values.mean - half, values.mean + half
-
-    def probability(self, target: float) -> float | None:
-        """That one more training has at least this accuracy on this test set; None for a single training.
-
-        The predictive distribution of a normal sample: Student's t around its mean, n - 1 degrees of freedom, wider by
-        sqrt(1 + 1 / n) than the sample (Geisser 1993, "Predictive Inference", section 2.2).
-        """
-        values = self.accuracy
-        if values.std is None:
-            return None
-        if values.std == 0:
-            return float(values.mean >= target)
-        n = len(values.values)
-        return float(student.sf((target - values.mean) / (values.std * sqrt(1 + 1 / n)), n - 1))
-
-    @property
-    def confusion(self) -> tuple[tuple[int, ...], ...]:
-        """[true class][predicted class] -> images, over all seeds together."""
-        matrices = [torch.tensor(reading.confusion) for reading in self.readings if reading.confusion is not None]
-        return _plain(torch.stack(matrices).sum(0))
-
-    @property
-    def class_accuracies(self) -> dict[str, float]:
-        """Of each class that has images the fraction that was recognised, over all seeds together."""
-        return {
-            name: row[i] / sum(row)
-            for i, (name, row) in enumerate(zip(self.classes, self.confusion, strict=True))
-            if sum(row)
-        }
-
-    @property
-    def sampling_error(self) -> float:
-        """One binomial standard error: what another test set of this size would change."""
-        n, p = self.readings[0].n_images or 1, self.accuracy.mean
-        return sqrt(p * (1 - p) / n)
-
 
 OnStage = Callable[[str, Sequence[Training]], None]
 
 
 def confirm(
-    study: optuna.Study,
-    dataset: Dataset,
-    folder: Path,
-    means: Means,
+    search: SearchResult | str | None = None,
     *,
+    storage: str = DEFAULT_STORAGE,
     top: int = 3,
-    n_seeds: int = 5,
+    seeds: int = 5,
+    workers: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    data_dir: Path | None = None,
     on_stage: OnStage = lambda stage, trainings: None,
     on_epoch: OnEpoch = lambda training, result: None,
 ) -> Confirmed:
-    """Races the study's best `top` candidates, trains the winner on all training images, and tests it.
+    """Races a search's best `top` candidates, trains the winner `seeds` times on all training images, and tests it.
 
-    `folder` is the study's folder of checkpoints; the confirmed networks are kept there. What was trained is not
-    trained again, nor tested again. `on_stage` gets what is about to be trained. Raises `StudyError` without a finished
-    trial, `DataError` for other data than the study's.
+    `search` is a result of `nas.search`, whose options for storage, data and device then hold, or the name of a study
+    in `storage`; the one begun last unless told. What was trained is not trained again, nor tested again. `on_stage`
+    gets what is about to be trained. Raises `StudyError` without a finished trial, `DataError` for other data than the
+    study's.
     """
-    for name, value in (("top", top), ("seeds", n_seeds)):
+    for name, value in (("top", top), ("seeds", seeds)):
         if value < 1:
             raise InputError(f"{name} must be a whole number above 0, but got {value}")
+    if isinstance(search, SearchResult):
+        options, search = search.options, search.study.study_name
+        storage, data_dir, workers = options.storage, options.data_dir, options.workers
+        device, precision = options.device, options.precision
+    database = open_storage(storage, must_exist=True)
+    study = find_study(database, search)
+    folder = checkpoint_folder(database, study.study_name)
+    kept = runs_folder(database) / "trainings"
+    means = Means(device=device, precision=precision, folder=kept, **({} if workers is None else {"workers": workers}))
+    dataset = _dataset(study, data_dir)
+    finalists = ranked(study)[:top]
+    if not finalists:
+        raise StudyError(
+            f"there must be a finished trial to confirm, but study {study.study_name!r} has none: search on"
+        )
+    fresh = range(FIRST_SEED, FIRST_SEED + seeds)
+    with sole_controller(folder, study.study_name):
+        raced: Sequence[Raced] = ()
+        if len(finalists) > 1:
+            raced = race(study, finalists, dataset, fresh, means, on_stage, on_epoch)
+            finalists = [record for record in finalists if record.trial == raced[0].trial]
+        everything = replace(means, folder=folder)
+        trained = _train_on_everything(finalists[0], dataset, fresh, everything, on_stage, on_epoch)
+        for each in trained:
+            _test(study, finalists[0], each, dataset)
+        found = _confirmed(study, finalists[0], dataset, trained, raced)
+        study.set_user_attr(f"{CONFIRMED}{found.trial}", stored_form(found))
+    return found
+
+
+def _dataset(study: optuna.Study, data_dir: Path | None) -> Dataset:
+    """The study's data set, which must have a test set that can be read later."""
     terms = terms_of(study)
+    dataset = datasets.load(terms.dataset, data_dir)
     if dataset.fingerprint != terms.dataset_fingerprint:
         raise DataError(
             f"a winner is confirmed on the data it was found with, but {terms.dataset} has changed since study "
@@ -162,40 +118,7 @@ def confirm(
         )
     if dataset.reader is None:
         dataset.read_test()  # says what is missing, before hours of training
-    finalists = ranked(study)[:top]
-    if not finalists:
-        raise StudyError(
-            f"there must be a finished trial to confirm, but study {study.study_name!r} has none: search on"
-        )
-    seeds = range(FIRST_SEED, FIRST_SEED + n_seeds)
-    winner = finalists[0]
-    if len(finalists) > 1:
-        winner = race(study, finalists, dataset, seeds, means, on_stage, on_epoch)
-    trained = _train_on_everything(winner, dataset, seeds, replace(means, folder=folder), on_stage, on_epoch)
-    for each in trained:
-        _test(study, winner, each, dataset)
-    found = _confirmed(study, winner, dataset, trained)
-    study.set_user_attr(f"confirmed_{winner.trial}", _stored(found))
-    return found
-
-
-def confirmations(study: optuna.Study) -> list[Confirmed]:
-    """What was confirmed in a study, in the order of trials."""
-    attrs = study.user_attrs
-    found = sorted((int(name.removeprefix("confirmed_")), name) for name in attrs if name.startswith("confirmed_"))
-    return [_restored(attrs[name], readings(study)) for _, name in found]
-
-
-def readings(study: optuna.Study) -> list[Reading]:
-    """Every reading of the test set that this study's candidates took, in order."""
-    attrs = study.user_attrs
-    return [_reading(attrs[name]) for name in sorted(name for name in attrs if name.startswith(READING))]
-
-
-def last_race(study: optuna.Study) -> list[Raced]:
-    """The last race's candidates, the best mean first; none if there was no race."""
-    rows = study.user_attrs.get(RACE, [])
-    return [Raced(row["trial"], tuple(row["accuracies"]), row["lost"]) for row in rows]
+    return dataset
 
 
 # The race -------------------------------------------------------------------------------------------------------------
@@ -209,8 +132,8 @@ def race(
     means: Means,
     on_stage: OnStage,
     on_epoch: OnEpoch,
-) -> Record:
-    """The candidate with the best mean on the validation part, trained on the training part, once a seed."""
+) -> list[Raced]:
+    """Who has the best mean on the validation part, trained on the training part once a seed; the winner first."""
     terms = terms_of(study)
     split = datasets.split(dataset, terms.n_validation, terms.split_seed)
     data_name = f"{dataset.fingerprint} split, validated on {terms.n_validation}"
@@ -229,7 +152,7 @@ def race(
     rows = [Raced(trial, tuple(accuracies), trial not in kept) for trial, accuracies in found.items()]
     rows.sort(key=lambda row: (row.lost, -sum(row.accuracies) / len(row.accuracies)))
     study.set_user_attr(RACE, [asdict(row) for row in rows])
-    return next(record for record in finalists if record.trial == rows[0].trial)
+    return rows
 
 
 def clearly_loses(accuracies: Sequence[float], leaders: Sequence[float]) -> bool:
@@ -313,37 +236,20 @@ def confusion_of(network: Network, images: Tensor, labels: Tensor, n_classes: in
     return torch.bincount(labels * n_classes + predicted, minlength=n_classes**2).view(n_classes, n_classes)
 
 
-def _confirmed(study: optuna.Study, winner: Record, dataset: Dataset, trained: Sequence[Trained]) -> Confirmed:
+def _confirmed(
+    study: optuna.Study, winner: Record, dataset: Dataset, trained: Sequence[Trained], raced: Sequence[Raced]
+) -> Confirmed:
     networks = [each.weights.stem for each in trained if each.weights is not None]
     return Confirmed(
         trial=winner.trial,
         classes=dataset.classes,
-        readings=_of_networks(readings(study), networks),
+        readings=of_networks(readings(study), networks),
         n_train=len(dataset.labels),
         epochs=trained[0].training.candidate.recipe.epochs,
         made_with=trained[0].made_with,
+        race=tuple(raced),
+        n_readings=len(readings(study)),
     )
-
-
-def _of_networks(all_readings: Sequence[Reading], networks: Sequence[str]) -> tuple[Reading, ...]:
-    finished = {reading.network: reading for reading in all_readings if reading.accuracy is not None}
-    return tuple(finished[network] for network in networks)
-
-
-def _stored(found: Confirmed) -> dict[str, Any]:
-    """Readings have study attributes of their own."""
-    plain = {name: value for name, value in vars(found).items() if name != "readings"}
-    return {**plain, "networks": [reading.network for reading in found.readings]}
-
-
-def _restored(stored: dict[str, Any], all_readings: Sequence[Reading]) -> Confirmed:
-    given = {**stored, "classes": tuple(stored["classes"])}
-    return Confirmed(readings=_of_networks(all_readings, given.pop("networks")), **given)
-
-
-def _reading(stored: dict[str, Any]) -> Reading:
-    confusion = stored["confusion"]
-    return Reading(**{**stored, "confusion": None if confusion is None else tuple(map(tuple, confusion))})
 
 
 def _plain(matrix: Tensor) -> tuple[tuple[int, ...], ...]:

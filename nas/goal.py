@@ -28,6 +28,12 @@ class Goal:
                 "such as --target 0.99"
             )
 
+    @property
+    def noun(self) -> str:
+        """What is minimized, in words."""
+        names = {"params": "parameters", "macs": "MACs", "memory": "bytes of activations", "bytes": "bytes of weights"}
+        return names[self.minimize or "params"]
+
     def reached(self, accuracy: float) -> bool:
         """Whether a network with this accuracy may be the smallest one."""
         return self.target is not None and accuracy >= self.target

@@ -1,6 +1,7 @@
 """What a study holds, as plain data: one record a trial, and the winner."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.architecture import Architecture
 from nas.cost import Cost
+from nas.goal import Goal
 from nas.recipe import Recipe
+from nas.report import Table
 from nas.space import Candidate
 
 
@@ -87,6 +90,19 @@ def ranked(study: optuna.Study) -> list[Record]:
     finished = {trial.number: record for trial in trials if (record := record_of(trial)).finished}
     values = {trial.number: trial.value or 0.0 for trial in trials}  # above the target: the smaller, the higher
     return sorted(finished.values(), key=lambda r: (-values[r.trial], r.cost.params if r.cost else 0, r.trial))
+
+
+def best_table(best: Sequence[Record], goal: Goal) -> Table:
+    """Finished candidates, one a row."""
+    title = "Best candidates by validation accuracy of the last epoch"
+    if goal.minimize is not None:
+        title = f"Fewest {goal.noun} with {goal.target:.2%} validation accuracy in the last epoch"
+    rows = [
+        (str(r.trial), f"{r.cost.params:,}", f"{r.cost.macs:,}", f"{r.accuracy:.2%}", str(r.epochs), r.network)
+        for r in best
+        if r.cost is not None and r.accuracy is not None
+    ]
+    return Table(title, ("trial", "parameters", "MACs", "accuracy", "epoch", "network"), tuple(rows))
 
 
 def counts(study: optuna.Study) -> Counter[str]:

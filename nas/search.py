@@ -23,7 +23,7 @@ from nas.export.trials import export_trial
 from nas.goal import Goal
 from nas.objective import Event, Objective
 from nas.probe import check_budget
-from nas.records import Record, counts, n_trained, ranked
+from nas.records import Record, best_table, counts, n_trained, ranked
 from nas.space import Space
 from nas.study import (
     DEFAULT_STORAGE,
@@ -114,6 +114,7 @@ class SearchOptions:
 class SearchResult:
     """How a search ended. `model` is the frozen model's file, if there is a winner."""
 
+    options: SearchOptions
     study: optuna.Study
     why_ended: WhyEnded
     target_reached: bool
@@ -125,6 +126,9 @@ class SearchResult:
     def winner(self) -> Record | None:
         """The best feasible candidate by validation accuracy, or the smallest that has the target."""
         return self.best[0] if self.best else None
+
+    def _repr_html_(self) -> str:
+        return best_table(self.best[:5], self.options.goal).html()
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ def search(
         best = ranked(study)
         model = export_trial(study, best[0], dataset, split, folder, options.out) if best else None
     reached = options.target is not None and bool(best) and (best[0].accuracy or 0) >= options.target
-    return SearchResult(study, why_ended, reached, best, dict(counts(study)), model)
+    return SearchResult(options, study, why_ended, reached, best, dict(counts(study)), model)
 
 
 def _run(

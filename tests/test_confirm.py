@@ -18,7 +18,8 @@ from scipy.stats import kstest
 from test_cli import check_refused
 
 from nas import datasets
-from nas.confirm import Confirmed, Reading, clearly_loses, confirmations, everything, last_race, readings
+from nas.confirm import clearly_loses, everything
+from nas.confirmed import Confirmed, Reading, confirmations, last_race, readings
 from nas.datasets import Dataset
 from nas.module import Network
 from nas.records import record_of
@@ -147,6 +148,16 @@ def test_bad_input_is_one_line_and_reads_nothing(nas, tmp_path: Path, images: st
     np.savez(tmp_path / "some.npz", x_train=pixels[:600], y_train=labels[:600])
     check_refused(nas("confirm"), "test")
     assert not readings(study_of(tmp_path / "runs"))
+
+
+def test_a_search_can_confirm_at_its_end(nas, tmp_path: Path, images: str) -> None:
+    done = nas("search", *TINY, *FLOAT, "--trials", "1", "--dataset", images, "--confirm", "--json", "--target", "0.01")
+    assert done.returncode == 0, done.stderr
+    (found,) = confirmations(study_of(tmp_path / "runs"))
+    assert json.loads(done.stdout)["confirmed"]["test_accuracy"] == list(found.accuracy.values)
+    assert len(found.seeds) == 5
+    assert found.race == (), "one candidate has nobody to race"
+    assert found._repr_html_().count("<table>") == 1
 
 
 # Figures --------------------------------------------------------------------------------------------------------------

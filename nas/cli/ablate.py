@@ -9,13 +9,12 @@ from nas import datasets, documented
 from nas.ablation import AXES, as_plain_data, planned, select, table, variants, with_epochs
 from nas.ablation import ablate as run_ablation
 from nas.cli.options import Count
+from nas.cli.tables import console, show
 from nas.cli.trainings import (
     TrainingsDisplay,
     checked_out,
-    console,
     means_of,
     seeds_of,
-    show,
     training_options,
     write,
 )

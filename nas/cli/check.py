@@ -10,7 +10,7 @@ from nas import space as spaces
 from nas.check import N_RANDOM, Check, halved_epochs, seconds_per_epoch, table
 from nas.check import check as run_check
 from nas.cli.options import Count
-from nas.cli.trainings import console, show
+from nas.cli.tables import console, show
 from nas.cost import cost_of
 from nas.datasets import Split
 from nas.execution import n_cores

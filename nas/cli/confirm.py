@@ -3,29 +3,20 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import click
-import optuna
 from rich.console import Console
 
-from nas import datasets
 from nas.cli.options import Count
-from nas.cli.trainings import TrainingsDisplay, console, means_of, show
-from nas.confirm import Confirmed, last_race, readings
+from nas.cli.tables import console, show
+from nas.cli.trainings import TrainingsDisplay
 from nas.confirm import confirm as run_confirm
-from nas.report.confirmed import confirmed_table, race_table
-from nas.study import (
-    DEFAULT_STORAGE,
-    checkpoint_folder,
-    find_study,
-    open_storage,
-    runs_folder,
-    sole_controller,
-    terms_of,
-)
+from nas.confirmed import Confirmed
+from nas.study import DEFAULT_STORAGE
 from nas.training import EpochResult
-from nas.trainings import Means, Training
+from nas.trainings import Training
 
 
 @click.command()
@@ -47,7 +38,6 @@ def confirm(
     top: int,
     seeds: int,
     target: float | None,
-    data_dir: Path | None,
     as_json: bool,
     **means: Any,
 ) -> None:
@@ -61,56 +51,47 @@ def confirm(
     Example:
         nas confirm --top 3 --seeds 5
     """
-    database = open_storage(storage, must_exist=True)
-    study = find_study(database, study_name)
-    given = means_of(trainings=runs_folder(database) / "trainings", **means)
     screen = console(stderr=as_json)
-    folder = checkpoint_folder(database, study.study_name)
-    with sole_controller(folder, study.study_name):
-        found = confirm_with_progress(study, folder, given, screen, top=top, seeds=seeds, data_dir=data_dir)
-    show_confirmed(screen, study, found, target)
+    with Stages(screen) as stages:
+        found = run_confirm(
+            study_name, storage=storage, top=top, seeds=seeds, on_stage=stages.stage, on_epoch=stages.epoch, **means
+        )
+    show(screen, found.tables(target))
     if as_json:
-        click.echo(json.dumps(as_plain_data(study, found, target), indent=2))
+        click.echo(json.dumps(as_plain_data(found, target), indent=2))
 
 
-def confirm_with_progress(
-    study: optuna.Study, folder: Path, means: Means, screen: Console, *, top: int, seeds: int, data_dir: Path | None
-) -> Confirmed:
-    """As `nas.confirm.confirm`, with a line or a bar for what is going on."""
-    display: TrainingsDisplay | None = None
+class Stages:
+    """Follows the trainings of one stage after the other."""
 
-    def on_stage(stage: str, trainings: Sequence[Training]) -> None:
-        nonlocal display
-        if display is not None:
-            display.__exit__(None, None, None)
-        screen.print(f"{stage}: {len(trainings)} training{'s' * (len(trainings) > 1)}.")
-        display = TrainingsDisplay(screen, trainings).__enter__()
+    def __init__(self, screen: Console) -> None:
+        self._screen = screen
+        self._display: TrainingsDisplay | None = None
 
-    def on_epoch(training: Training, result: EpochResult) -> None:
-        assert display is not None
-        display.epoch(training, result)
+    def __enter__(self) -> "Stages":
+        return self
 
-    dataset = datasets.load(terms_of(study).dataset, data_dir)
-    try:
-        return run_confirm(study, dataset, folder, means, top=top, n_seeds=seeds, on_stage=on_stage, on_epoch=on_epoch)
-    except KeyboardInterrupt:
-        screen.print("Interrupted: what was trained is kept. The same command goes on.")
-        raise
-    finally:
-        if display is not None:
-            display.__exit__(None, None, None)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._display is not None:
+            self._display.__exit__(kind, error, trace)
 
+    def stage(self, name: str, trainings: Sequence[Training]) -> None:
+        """These are about to be trained."""
+        self.__exit__(None, None, None)
+        self._screen.print(f"{name}: {len(trainings)} training{'s' * (len(trainings) > 1)}.")
+        self._display = TrainingsDisplay(self._screen, trainings).__enter__()
 
-def show_confirmed(screen: Console, study: optuna.Study, found: Confirmed, target: float | None) -> None:
-    """The race, if there was one, and what is now known of its winner."""
-    tables = [confirmed_table(found, target, len(readings(study)))]
-    show(screen, [race_table(study), *tables] if last_race(study) else tables)
+    def epoch(self, training: Training, result: EpochResult) -> None:
+        """An epoch is done, now or in an earlier run."""
+        assert self._display is not None
+        self._display.epoch(training, result)
 
 
-def as_plain_data(study: optuna.Study, found: Confirmed, target: float | None) -> dict[str, Any]:
+def as_plain_data(found: Confirmed, target: float | None) -> dict[str, Any]:
     """What `--json` prints."""
     return {
-        "study": study.study_name,
         "trial": found.trial,
         "test_accuracy": found.accuracy.values,
         "mean": found.accuracy.mean,
@@ -119,6 +100,6 @@ def as_plain_data(study: optuna.Study, found: Confirmed, target: float | None) -
         "chance_of_target": None if target is None else found.probability(target),
         "class_accuracies": found.class_accuracies,
         "confusion": found.confusion,
-        "race": [vars(row) for row in last_race(study)],
-        "test_readings": [{"time": r.time, "reason": r.reason, "trial": r.trial} for r in readings(study)],
+        "race": [vars(row) for row in found.race],
+        "n_test_readings": found.n_readings,
     }

@@ -15,14 +15,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from nas.cli.tables import show
 from nas.cost import Cost
 from nas.objective import Ended, EpochDone, Event, Started
-from nas.records import Record, counts, ranked
+from nas.records import best_table, counts, ranked
 from nas.search import Prepared, SearchOptions, SearchResult
 from nas.study import DEFAULT_STORAGE
 
 N_SHOWN = 5
-NAMES = {"params": "parameters", "macs": "MACs", "memory": "bytes of activations", "bytes": "bytes of weights"}
 
 
 @dataclass
@@ -140,39 +140,16 @@ def show_result(console: Console, options: SearchOptions, result: SearchResult) 
     """The best five, where the model lies, and what to type next."""
     console.print(_verdict(options, result))
     if result.best:
-        console.print(best_table(options, result.best[:N_SHOWN]))
+        show(console, [best_table(result.best[:N_SHOWN], options.goal)])
     for line in _next_steps(options, result):
         console.print(line, soft_wrap=True)
-
-
-def best_table(options: SearchOptions, best: list[Record]) -> Table:
-    """Finished candidates, one a row."""
-    title = "Best candidates by validation accuracy of the last epoch"
-    if options.minimize is not None:
-        title = f"Fewest {NAMES[options.minimize]} with {options.target:.2%} validation accuracy in the last epoch"
-    table = Table(title=title, title_justify="left")
-    for column in ("trial", "parameters", "MACs", "accuracy", "epoch"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("network")
-    for record in best:
-        assert record.cost is not None
-        assert record.accuracy is not None
-        table.add_row(
-            str(record.trial),
-            f"{record.cost.params:,}",
-            f"{record.cost.macs:,}",
-            f"{record.accuracy:.2%}",
-            str(record.epochs),
-            record.network,
-        )
-    return table
 
 
 def _introduction(prepared: Prepared) -> list[str]:
     options, split = prepared.options, prepared.split
     goal = f", until {options.target:.2%}" if options.target is not None else ""
     if options.minimize is not None:
-        goal = f", for the fewest {NAMES[options.minimize]} with {options.target:.2%}"
+        goal = f", for the fewest {options.goal.noun} with {options.target:.2%}"
     lines = [
         f"Searching space {options.space!r} for networks of at most {options.limits} on {options.dataset}: "
         f"{options.epochs} epochs{goal}.",
@@ -212,6 +189,7 @@ def _next_steps(options: SearchOptions, result: SearchResult) -> list[str]:
             f"Weights: {result.model.with_suffix('.safetensors')}",
             *_activation(),
             f"Load it:  (cd {folder} && python -c 'import {stem}; print({stem}.load())')",
+            f"How good is it really:  nas confirm --study {shlex.quote(result.study.study_name)}{storage}",
             f"Export more:  nas export --study {shlex.quote(result.study.study_name)} --top 3{storage}",
         ]
     if result.why_ended != "target":

@@ -6,13 +6,12 @@ from typing import Any
 import click
 
 from nas import datasets, documented
+from nas.cli.tables import console, show
 from nas.cli.trainings import (
     TrainingsDisplay,
     checked_out,
-    console,
     means_of,
     seeds_of,
-    show,
     training_options,
     write,
 )

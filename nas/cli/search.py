@@ -10,8 +10,12 @@ from rich.console import Console
 
 from nas import datasets
 from nas import space as spaces
+from nas.cli.confirm import Stages
+from nas.cli.confirm import as_plain_data as confirmed_as_plain_data
 from nas.cli.display import SearchDisplay, show_result
 from nas.cli.options import Count, Duration, read_config
+from nas.cli.tables import show
+from nas.confirm import confirm
 from nas.goal import COSTS
 from nas.search import SearchOptions, SearchResult
 from nas.search import search as run_search
@@ -101,9 +105,10 @@ TARGET_MISSED = 3
 @click.option("--max-macs", type=Count(), help="Most multiply-accumulates for one image.")
 @click.option("--max-memory", type=Count(), help="Most bytes of float32 activations at once for one image.")
 @click.option("--max-bytes", type=Count(), help="Most bytes of float32 weights.")
+@click.option("--confirm", "confirming", is_flag=True, help="Then confirm the winner: see nas confirm.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON; progress goes to standard error.")
 @click.pass_context
-def search(ctx: click.Context, /, as_json: bool, **settings: Any) -> None:
+def search(ctx: click.Context, /, confirming: bool, as_json: bool, **settings: Any) -> None:
     """Search for the best network under a budget and hand over the winner.
 
     Running the same command again continues the study. Ends with exit code 0 if the target was reached, with 3 if not.
@@ -117,8 +122,16 @@ def search(ctx: click.Context, /, as_json: bool, **settings: Any) -> None:
     with SearchDisplay(console, options) as display:
         result = run_search(options, on_ready=display.ready, on_event=display.event)
     show_result(console, options, result)
+    found = None
+    if confirming and result.best and result.why_ended != "interrupted":
+        with Stages(console) as stages:
+            found = confirm(result, on_stage=stages.stage, on_epoch=stages.epoch)
+        show(console, found.tables(options.target))
     if as_json:
-        click.echo(json.dumps(as_plain_data(result), indent=2))
+        data = as_plain_data(result)
+        if found is not None:
+            data["confirmed"] = confirmed_as_plain_data(found, options.target)
+        click.echo(json.dumps(data, indent=2))
     ctx.exit(0 if result.target_reached or options.target is None else TARGET_MISSED)
 
 

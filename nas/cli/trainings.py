@@ -1,18 +1,15 @@
 """What the commands share that train candidates over several seeds: options, progress, tables, files."""
 
 import json
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any
 
 import click
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table as RichTable
 
 from nas.cli.options import Count
 from nas.cost import cost_of
@@ -129,24 +126,6 @@ class TrainingsDisplay:
             self._progress.update(self._task, advance=_work(training), n_done=self._n_done, description=line)
             if not self._console.is_terminal:
                 self._console.print(f"{line}  ({self._n_done} of {self._n} trainings done)", soft_wrap=True)
-
-
-def console(*, stderr: bool = False) -> Console:
-    """Where tables and progress go."""
-    return Console(stderr=stderr, highlight=False, width=None if sys.stdout.isatty() else 180)
-
-
-def show(console: Console, tables: Iterable[Table]) -> None:
-    """Tables in the terminal."""
-    for table in tables:
-        shown = RichTable(title=table.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
-        for column, cells in zip(table.columns, zip(*table.rows, strict=True), strict=True):
-            shown.add_column(column, no_wrap=not any(" " in cell for cell in (*cells, column)))
-        for row in table.rows:
-            shown.add_row(*row)
-        console.print(shown)
-        for note in table.notes:
-            console.print(note.removeprefix("\\"), soft_wrap=True)
 
 
 def write(out: Path | None, tables: Sequence[Table], data: Any) -> None:

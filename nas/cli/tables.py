@@ -1,0 +1,28 @@
+"""Tables in the terminal."""
+
+import sys
+from collections.abc import Iterable
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from nas.report import Table
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where tables and progress go."""
+    return Console(stderr=stderr, highlight=False, width=None if sys.stdout.isatty() else 180)
+
+
+def show(console: Console, tables: Iterable[Table]) -> None:
+    """Tables in the terminal."""
+    for table in tables:
+        shown = RichTable(title=table.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+        for column, cells in zip(table.columns, zip(*table.rows, strict=True), strict=True):
+            shown.add_column(column, no_wrap=not any(" " in cell for cell in (*cells, column)))
+        for row in table.rows:
+            shown.add_row(*row)
+        console.print(shown)
+        for note in table.notes:
+            console.print(note.removeprefix("\\"), soft_wrap=True)

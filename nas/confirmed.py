@@ -1,0 +1,223 @@
+"""What is known of a winner that was trained again and tested: as data, as it is stored in the study, and in words."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import sqrt
+from typing import Any
+
+import optuna
+from scipy.stats import t as student
+
+from nas.report import Table
+from nas.spread import Spread
+
+CLEARLY = 0.1  # a candidate whose losses to the leader are as unlikely by chance as this is out of the race
+READING = "test_reading_"  # study attributes, numbered
+RACE = "race"  # study attribute
+CONFIRMED = "confirmed_"  # study attributes, by trial
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading of the test set, by one network. Recorded before it happens: `accuracy` is None if it was cut off."""
+
+    time: str  # ISO 8601, UTC
+    reason: str
+    trial: int
+    seed: int
+    network: str  # which one: other precisions and devices make other networks of a trial and a seed
+    n_images: int | None = None
+    accuracy: float | None = None
+    confusion: tuple[tuple[int, ...], ...] | None = None  # [true class][predicted class] -> images
+
+
+@dataclass(frozen=True)
+class Raced:
+    """A candidate in the race. `accuracies`: validation part, last epoch, one a seed; fewer than others' if it lost."""
+
+    trial: int
+    accuracies: tuple[float, ...]
+    lost: bool
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A candidate that was trained again on all training images and tested, once a seed."""
+
+    trial: int
+    classes: tuple[str, ...]
+    readings: tuple[Reading, ...]
+    n_train: int
+    epochs: int
+    made_with: dict[str, Any]
+    race: tuple[Raced, ...] = ()  # who it won against, itself first; none if it was the only one
+    n_readings: int = 0  # of the test set in the whole study, these included
+
+    @property
+    def weights(self) -> str:
+        """File name, in the study's folder of checkpoints, of the network to hand over: the first seed's."""
+        return f"{self.readings[0].network}.pt"
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(reading.seed for reading in self.readings)
+
+    @property
+    def accuracy(self) -> Spread:
+        """Fractions of the test set, one a seed."""
+        return Spread(tuple(reading.accuracy or 0.0 for reading in self.readings))
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % confidence interval of the mean over trainings (Student's t); None for a single one."""
+        values = self.accuracy
+        if values.std is None:
+            return None
+        half = float(student.ppf(0.975, len(values.values) - 1)) * values.std / sqrt(len(values.values))
+        return values.mean - half, values.mean + half
+
+    def probability(self, target: float) -> float | None:
+        """That one more training has at least this accuracy on this test set; None for a single training.
+
+        The predictive distribution of a normal sample: Student's t around its mean, n - 1 degrees of freedom, wider by
+        sqrt(1 + 1 / n) than the sample (Geisser 1993, "Predictive Inference", section 2.2).
+        """
+        values = self.accuracy
+        if values.std is None:
+            return None
+        if values.std == 0:
+            return float(values.mean >= target)
+        n = len(values.values)
+        return float(student.sf((target - values.mean) / (values.std * sqrt(1 + 1 / n)), n - 1))
+
+    @property
+    def confusion(self) -> tuple[tuple[int, ...], ...]:
+        """[true class][predicted class] -> images, over all seeds together."""
+        matrices = [reading.confusion for reading in self.readings if reading.confusion is not None]
+        return tuple(tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*matrices, strict=True))
+
+    @property
+    def class_accuracies(self) -> dict[str, float]:
+        """Of each class that has images the fraction that was recognised, over all seeds together."""
+        return {
+            name: row[i] / sum(row)
+            for i, (name, row) in enumerate(zip(self.classes, self.confusion, strict=True))
+            if sum(row)
+        }
+
+    @property
+    def sampling_error(self) -> float:
+        """One binomial standard error: what another test set of this size would change."""
+        n, p = self.readings[0].n_images or 1, self.accuracy.mean
+        return sqrt(p * (1 - p) / n)
+
+    def tables(self, target: float | None = None) -> list[Table]:
+        """The race, if there was one, and what is now known of its winner; with a target the chance to have it."""
+        return [*([race_table(self.race)] if self.race else []), confirmed_table(self, target)]
+
+    def _repr_html_(self) -> str:
+        return "".join(table.html() for table in self.tables())
+
+
+# As it is stored in the study -----------------------------------------------------------------------------------------
+
+
+def confirmations(study: optuna.Study) -> list[Confirmed]:
+    """What was confirmed in a study, in the order of trials."""
+    attrs = study.user_attrs
+    found = sorted((int(name.removeprefix(CONFIRMED)), name) for name in attrs if name.startswith(CONFIRMED))
+    return [restored(attrs[name], readings(study)) for _, name in found]
+
+
+def readings(study: optuna.Study) -> list[Reading]:
+    """Every reading of the test set that this study's candidates took, in order."""
+    attrs = study.user_attrs
+    return [_reading(attrs[name]) for name in sorted(name for name in attrs if name.startswith(READING))]
+
+
+def last_race(study: optuna.Study) -> list[Raced]:
+    """The last race's candidates, the best mean first; none if there was no race."""
+    return list(_raced(study.user_attrs.get(RACE, [])))
+
+
+def of_networks(all_readings: Sequence[Reading], networks: Sequence[str]) -> tuple[Reading, ...]:
+    finished = {reading.network: reading for reading in all_readings if reading.accuracy is not None}
+    return tuple(finished[network] for network in networks)
+
+
+def stored_form(found: Confirmed) -> dict[str, Any]:
+    """Readings have study attributes of their own."""
+    plain = {name: value for name, value in vars(found).items() if name not in ("readings", "race")}
+    networks, rows = [reading.network for reading in found.readings], [asdict(row) for row in found.race]
+    return {**plain, "networks": networks, "race": rows}
+
+
+def restored(stored: dict[str, Any], all_readings: Sequence[Reading]) -> Confirmed:
+    given = {**stored, "classes": tuple(stored["classes"]), "race": _raced(stored["race"])}
+    return Confirmed(readings=of_networks(all_readings, given.pop("networks")), **given)
+
+
+def _raced(rows: Sequence[Any]) -> tuple[Raced, ...]:
+    return tuple(Raced(row["trial"], tuple(row["accuracies"]), row["lost"]) for row in rows)
+
+
+def _reading(stored: dict[str, Any]) -> Reading:
+    confusion = stored["confusion"]
+    return Reading(**{**stored, "confusion": None if confusion is None else tuple(map(tuple, confusion))})
+
+
+# In words -------------------------------------------------------------------------------------------------------------
+
+
+def race_table(rows: Sequence[Raced]) -> Table:
+    """Who raced whom, and how it ended."""
+    most = max(len(row.accuracies) for row in rows)
+    return Table(
+        "Race of the best candidates",
+        ("trial", "validation accuracy (%)", "seeds", "verdict"),
+        tuple(
+            (
+                str(row.trial),
+                Spread(row.accuracies).per_cent(),
+                str(len(row.accuracies)),
+                "best mean" if row is rows[0] else "clearly worse" if row.lost else "not clearly worse",
+            )
+            for row in rows
+        ),
+        (
+            f"Mean ± standard deviation over up to {most} fresh seeds, last epoch, trained on the training part. "
+            "Clearly worse: one-sided Wilcoxon signed-rank test against the leader, seed by seed, p at most "
+            f"{CLEARLY:g}.",
+        ),
+    )
+
+
+def confirmed_table(found: Confirmed, target: float | None) -> Table:
+    """What is now known of the winner."""
+    spread, reading = found.accuracy, found.readings[0]
+    rows = [
+        ("test accuracy, mean ± standard deviation", f"{spread.per_cent()} %"),
+        ("each training", ", ".join(f"{100 * value:.2f}" for value in spread.values)),
+    ]
+    if found.interval is not None:
+        rows.append(("95 % interval of the mean", "{:.2f} to {:.2f} %".format(*(100 * end for end in found.interval))))
+    if target is not None and (chance := found.probability(target)) is not None:
+        rows.append((f"chance that a fresh training has {target:.2%}", f"{chance:.0%}"))
+    worst = sorted(found.class_accuracies.items(), key=lambda item: item[1])[:3]
+    rows.append(("hardest classes", ", ".join(f"{name} {100 * accuracy:.2f} %" for name, accuracy in worst)))
+    return Table(
+        f"Confirmed: trial {found.trial}",
+        ("figure", "value"),
+        tuple(rows),
+        (
+            f"{plural(len(found.seeds), 'training')} from scratch on all {found.n_train:,} training images, "
+            f"{plural(found.epochs, 'epoch')}; the last one, in float32, on {reading.n_images:,} test images. Another "
+            f"sample of as many would change that by some {100 * found.sampling_error:.2f} points (one binomial "
+            f"standard error). The test set was read {plural(found.n_readings, 'time')} in this study, once a network.",
+        ),
+    )
+
+
+def plural(n: int, noun: str) -> str:
+    """Such as `1 epoch` and `2 epochs`."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
