@@ -8,14 +8,14 @@ study.optimize(nas.Objective("documented", "mnist", 20_000, epochs=5), n_trials=
 __version__ = "0.1.0"  # first, since modules below read it
 
 from nas.architecture import Architecture
-from nas.confirm import confirm
 from nas.confirmed import Confirmed
 from nas.cost import Budget, Cost, cost_of
 from nas.errors import NasError
 from nas.module import Network
+from nas.notebook import confirm, search
 from nas.objective import Objective
 from nas.recipe import Augmentation, Recipe
-from nas.search import SearchOptions, SearchResult, search
+from nas.search import SearchOptions, SearchResult
 from nas.space import Candidate, Task
 
 __all__ = [

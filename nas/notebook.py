@@ -1,0 +1,36 @@
+"""`nas.search` and `nas.confirm` as people call them: in a notebook they show their progress."""
+
+import sys
+from functools import wraps
+from typing import Any
+
+from rich.console import Console
+
+from nas.cli.confirm import Stages
+from nas.cli.display import SearchDisplay
+from nas.confirm import confirm as quiet_confirm
+from nas.confirmed import Confirmed
+from nas.search import SearchOptions, SearchResult
+from nas.search import search as quiet_search
+
+
+@wraps(quiet_search)
+def search(options: SearchOptions | None = None, **settings: Any) -> SearchResult:
+    if not in_notebook() or settings.keys() & {"on_ready", "on_event"}:
+        return quiet_search(options, **settings)
+    options = options or SearchOptions(**settings)
+    with SearchDisplay(Console(highlight=False), options) as display:
+        return quiet_search(options, on_ready=display.ready, on_event=display.event)
+
+
+@wraps(quiet_confirm)
+def confirm(search: SearchResult | str | None = None, **settings: Any) -> Confirmed:
+    if not in_notebook() or settings.keys() & {"on_stage", "on_epoch"}:
+        return quiet_confirm(search, **settings)
+    with Stages(Console(highlight=False)) as stages:
+        return quiet_confirm(search, on_stage=stages.stage, on_epoch=stages.epoch, **settings)
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of one."""
+    return "ipykernel" in sys.modules
