@@ -1,7 +1,7 @@
 """What a study holds, as plain data: one record a trial, and the winner."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
@@ -15,7 +15,10 @@ from nas.space import Candidate
 
 @dataclass(frozen=True)
 class Record:
-    """One trial. `accuracy` is that of the last epoch trained, a fraction of the validation part; `epochs` how many."""
+    """One trial. `accuracy` is that of the last epoch trained, a fraction of the validation part; `epochs` how many.
+
+    `seconds` from its beginning to its end, waiting for a worker included; None while it has none.
+    """
 
     trial: int
     outcome: str
@@ -28,6 +31,7 @@ class Record:
     seed: int | None
     made_with: dict[str, Any]
     candidate: Candidate | None
+    seconds: float | None = field(default=None, compare=False)
 
     @property
     def finished(self) -> bool:
@@ -70,6 +74,7 @@ def record_of(trial: FrozenTrial) -> Record:
         seed=attrs.get("seed"),
         made_with=attrs.get("made_with", {}),
         candidate=candidate,
+        seconds=trial.duration.total_seconds() if trial.duration is not None else None,
     )
 
 
@@ -100,5 +105,7 @@ def n_trained(study: optuna.Study) -> int:
 def _outcome(trial: FrozenTrial) -> str:
     if trial.state == TrialState.RUNNING:
         return "running"
+    if trial.state == TrialState.FAIL and "outcome" not in trial.user_attrs:
+        return "interrupted"  # its process ended, or the search did before it began
     outcome: str = trial.user_attrs.get("outcome", trial.state.name.lower())
     return outcome

@@ -31,6 +31,9 @@ PRUNERS: tuple[Pruner, ...] = ("halving", "hyperband", "median", "none")
 RUNS = Path("runs")
 DEFAULT_STORAGE = f"sqlite:///{RUNS / 'nas.db'}"
 TERMS = "nas"  # the study's user attribute that holds its terms
+OPTIONS = "options"  # the one that holds what its last search was told
+LOCK = "lock"
+PEEK_SECONDS = 1.0  # how long a search waits for those who only ask whether there is one
 
 
 @dataclass(frozen=True)
@@ -206,9 +209,9 @@ def checkpoint_folder(storage: RDBStorage, study_name: str) -> Path:
 def sole_controller(folder: Path, study_name: str) -> Iterator[None]:
     """Holds the study for this process: a second one would take the first one's running trials for dead."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / "lock")
+    lock = filelock.FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=PEEK_SECONDS)
     except filelock.Timeout:
         raise StudyError(
             f"a study can be searched by one process at a time, but another works on {study_name!r}: "
@@ -218,6 +221,19 @@ def sole_controller(folder: Path, study_name: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_controlled(folder: Path) -> bool:
+    """Whether a process searches the study now. The lock's file stays when its process has ended, and says nothing."""
+    if not (folder / LOCK).exists():
+        return False
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    lock.release()
+    return False
 
 
 def continue_interrupted(study: optuna.Study) -> int:

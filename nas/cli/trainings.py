@@ -1,6 +1,7 @@
 """What the commands share that train candidates over several seeds: options, progress, tables, files."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
+from nas.cli.completion import complete_dataset
 from nas.cli.options import Count
 from nas.cost import cost_of
 from nas.errors import InputError
@@ -21,6 +23,7 @@ from nas.report import Table
 from nas.training import EpochResult
 from nas.trainings import KEPT, Means, Training
 
+NUMBER = re.compile(r"-|[+−-]?[\d,.]+( ?%)?")
 Command = Callable[..., Any]
 
 
@@ -35,6 +38,7 @@ def training_options(seeds: int) -> Callable[[Command], Command]:
         click.option("--precision", default="auto", show_default=True, help="auto, float32 or bfloat16."),
         click.option(
             "--dataset",
+            shell_complete=complete_dataset,
             default="mnist",
             show_default=True,
             metavar="NAME",
@@ -141,7 +145,9 @@ def show(console: Console, tables: Iterable[Table]) -> None:
     for table in tables:
         shown = RichTable(title=table.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
         for column, cells in zip(table.columns, zip(*table.rows, strict=True), strict=True):
-            shown.add_column(column, no_wrap=not any(" " in cell for cell in (*cells, column)))
+            numbers = all(map(NUMBER.fullmatch, cells))
+            no_wrap = numbers or not any(" " in cell for cell in (*cells, column))
+            shown.add_column(column, no_wrap=no_wrap, justify="right" if numbers else "left")
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown)
