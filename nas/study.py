@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, overload
 
 import filelock
 import optuna
@@ -84,15 +84,22 @@ class Storage(RDBStorage):
             return super().set_trial_state_values(trial_id, state, values)
 
 
-def open_storage(url: str, *, must_exist: bool = False) -> Storage:
-    """The database behind an SQLAlchemy URL, or behind the path of an SQLite file."""
+S = TypeVar("S", bound=Storage)
+
+
+@overload
+def open_storage(url: str, *, must_exist: bool = False) -> Storage: ...
+@overload
+def open_storage(url: str, *, must_exist: bool = False, kind: type[S]) -> S: ...
+def open_storage(url: str, *, must_exist: bool = False, kind: type[Storage] = Storage) -> Storage:
+    """The database behind an SQLAlchemy URL, or behind the path of an SQLite file, as a `kind` of storage."""
     url = url if "://" in url else f"sqlite:///{url}"
     file = sqlite_file(url)
     if file is not None:
         _check_file(file, must_exist)
     try:
         # Optuna puts its schema version into the URL with str.format, so braces must be doubled.
-        storage = Storage(url.replace("{", "{{").replace("}", "}}"))
+        storage = kind(url.replace("{", "{{").replace("}", "}}"))
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, ImportError, optuna.exceptions.OptunaError) as error:
         raise StudyError(
             f"the storage must be a database that Optuna can use, but {url!r} cannot be opened "

@@ -10,6 +10,7 @@ from nas import __version__
 from nas.cli.ablate import ablate
 from nas.cli.check import check
 from nas.cli.completion import completion
+from nas.cli.dashboard import dashboard
 from nas.cli.data import data
 from nas.cli.export import export
 from nas.cli.reproduce import reproduce
@@ -39,6 +40,7 @@ cli.add_command(search)
 cli.add_command(status)
 cli.add_command(trials)
 cli.add_command(show)
+cli.add_command(dashboard)
 cli.add_command(export)
 cli.add_command(check)
 cli.add_command(data)
