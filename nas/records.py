@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.architecture import Architecture
 from nas.cost import Cost
 from nas.goal import Goal
+from nas.layers import layer_rows, layer_table
 from nas.recipe import Recipe
 from nas.report import Table
 from nas.space import Candidate
@@ -18,7 +19,10 @@ from nas.space import Candidate
 
 @dataclass(frozen=True)
 class Record:
-    """One trial. `accuracy` is that of the last epoch trained, a fraction of the validation part; `epochs` how many."""
+    """One trial. `accuracy` is that of the last epoch trained, a fraction of the validation part; `epochs` how many.
+
+    `seconds` from its beginning to its end, waiting for a worker included; None while it has none.
+    """
 
     trial: int
     outcome: str
@@ -31,6 +35,7 @@ class Record:
     seed: int | None
     made_with: dict[str, Any]
     candidate: Candidate | None
+    seconds: float | None = field(default=None, compare=False)
 
     @property
     def finished(self) -> bool:
@@ -53,6 +58,12 @@ class Record:
             "made_with": self.made_with,
         }
 
+    def _repr_html_(self) -> str:
+        tables = [best_table([self], Goal())]
+        if self.candidate is not None:
+            tables.append(layer_table(layer_rows(self.candidate.architecture)))
+        return "".join(table.html() for table in tables)
+
 
 def record_of(trial: FrozenTrial) -> Record:
     """The record of one trial."""
@@ -73,6 +84,7 @@ def record_of(trial: FrozenTrial) -> Record:
         seed=attrs.get("seed"),
         made_with=attrs.get("made_with", {}),
         candidate=candidate,
+        seconds=trial.duration.total_seconds() if trial.duration is not None else None,
     )
 
 
@@ -94,7 +106,7 @@ def ranked(study: optuna.Study) -> list[Record]:
 
 def best_table(best: Sequence[Record], goal: Goal) -> Table:
     """Finished candidates, one a row."""
-    title = "Best candidates by validation accuracy of the last epoch"
+    title = f"Best candidate{'s' * (len(best) > 1)} by validation accuracy of the last epoch"
     if goal.minimize is not None:
         title = f"Fewest {goal.noun} with {goal.target:.2%} validation accuracy in the last epoch"
     rows = [
@@ -120,5 +132,7 @@ def n_trained(study: optuna.Study) -> int:
 def _outcome(trial: FrozenTrial) -> str:
     if trial.state == TrialState.RUNNING:
         return "running"
+    if trial.state == TrialState.FAIL and "outcome" not in trial.user_attrs:
+        return "interrupted"  # its process ended, or the search did before it began
     outcome: str = trial.user_attrs.get("outcome", trial.state.name.lower())
     return outcome

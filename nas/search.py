@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -27,6 +27,7 @@ from nas.records import Record, best_table, counts, n_trained, ranked
 from nas.space import Space
 from nas.study import (
     DEFAULT_STORAGE,
+    OPTIONS,
     PRUNERS,
     RUNS,
     SAMPLERS,
@@ -109,6 +110,14 @@ class SearchOptions:
         """All limits as one budget."""
         return Budget(self.budget, self.max_macs, self.max_memory, self.max_bytes)
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is not as it is unless told, as plain data."""
+        unless_told = SearchOptions()
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        changed = {name: value for name, value in values.items() if value != getattr(unless_told, name)}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in changed.items()}
+
 
 @dataclass(frozen=True)
 class SearchResult:
@@ -171,6 +180,7 @@ def search(
     with sole_controller(folder, name):
         study = open_study(storage, name, terms, options.sampler, options.pruner, options.seed)
         study.set_user_attr("notes", list(dataset.notes))
+        study.set_user_attr(OPTIONS, options.given)
         n_continued = continue_interrupted(study)
         on_ready(Prepared(options, study, split, dataset.notes, n_continued))
         why_ended = _run(options, study, space, dataset, split, folder, on_event)

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, overload
 
 import filelock
 import optuna
@@ -32,6 +32,9 @@ PRUNERS: tuple[Pruner, ...] = ("halving", "hyperband", "median", "none")
 RUNS = Path("runs")
 DEFAULT_STORAGE = f"sqlite:///{RUNS / 'nas.db'}"
 TERMS = "nas"  # the study's user attribute that holds its terms
+OPTIONS = "options"  # the one that holds what its last search was told
+LOCK = "lock"
+PEEK_SECONDS = 1.0  # how long a search waits for those who only ask whether there is one
 
 
 @dataclass(frozen=True)
@@ -89,15 +92,22 @@ class Storage(RDBStorage):
             return super().set_trial_state_values(trial_id, state, values)
 
 
-def open_storage(url: str, *, must_exist: bool = False) -> Storage:
-    """The database behind an SQLAlchemy URL, or behind the path of an SQLite file."""
+S = TypeVar("S", bound=Storage)
+
+
+@overload
+def open_storage(url: str, *, must_exist: bool = False) -> Storage: ...
+@overload
+def open_storage(url: str, *, must_exist: bool = False, kind: type[S]) -> S: ...
+def open_storage(url: str, *, must_exist: bool = False, kind: type[Storage] = Storage) -> Storage:
+    """The database behind an SQLAlchemy URL, or behind the path of an SQLite file, as a `kind` of storage."""
     url = url if "://" in url else f"sqlite:///{url}"
     file = sqlite_file(url)
     if file is not None:
         _check_file(file, must_exist)
     try:
         # Optuna puts its schema version into the URL with str.format, so braces must be doubled.
-        storage = Storage(url.replace("{", "{{").replace("}", "}}"))
+        storage = kind(url.replace("{", "{{").replace("}", "}}"))
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, ImportError, optuna.exceptions.OptunaError) as error:
         raise StudyError(
             f"the storage must be a database that Optuna can use, but {url!r} cannot be opened "
@@ -215,9 +225,9 @@ def checkpoint_folder(storage: RDBStorage, study_name: str) -> Path:
 def sole_controller(folder: Path, study_name: str) -> Iterator[None]:
     """Holds the study for this process: a second one would take the first one's running trials for dead."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / "lock")
+    lock = filelock.FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=PEEK_SECONDS)
     except filelock.Timeout:
         raise StudyError(
             f"a study can be searched by one process at a time, but another works on {study_name!r}: "
@@ -227,6 +237,19 @@ def sole_controller(folder: Path, study_name: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_controlled(folder: Path) -> bool:
+    """Whether a process searches the study now. The lock's file stays when its process has ended, and says nothing."""
+    if not (folder / LOCK).exists():
+        return False
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    lock.release()
+    return False
 
 
 def continue_interrupted(study: optuna.Study) -> int:

@@ -85,6 +85,19 @@ def nas(
     return run
 
 
+@pytest.fixture(scope="session")
+def small_search(few_images: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a small search has been, for copying: some finished trials, some rejected ones, a model."""
+    folder = tmp_path_factory.mktemp("searched")
+    options = ["--space", "tiny", "--epochs", "2", "--budget", "1500", "--sampler", "random", "--pruner", "none"]
+    asked = ["--trials", "3", "--workers", "1", "--target", "0.99", "--study", "small", "--dataset", few_images]
+    done = subprocess.run(
+        [sys.executable, "-m", "nas", "search", *options, *asked], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 3, done.stderr
+    return folder
+
+
 @pytest.fixture
 def start(few_images: str, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts a command that goes on in the background, with its output as one stream of lines."""

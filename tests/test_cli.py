@@ -1,6 +1,7 @@
 """What bad input gets: one clear line, exit code 2, nothing half written. And: help that helps."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -206,6 +207,7 @@ def test_a_study_file_sets_the_defaults_and_the_command_line_wins(nas: Run, tmp_
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, group
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
@@ -213,17 +215,40 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[t
             yield (*path, name), command
 
 
+def parse(args: list[str]) -> click.Context:
+    """The context of the command that a line names, with its options parsed; nothing is run."""
+    context = cli.make_context("nas", args)
+    while isinstance(context.command, click.Group):
+        name, command, rest = context.command.resolve_command(context, [*context._protected_args, *context.args])
+        assert command is not None
+        context = command.make_context(name, rest, parent=context)
+    return context
+
+
 @pytest.mark.parametrize(
     ("path", "command"),
     list(commands(cli)),
-    ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else "",
+    ids=lambda value: "-".join(map(str, value)) or "nas" if isinstance(value, tuple) else "",
 )
-def test_help_begins_with_what_the_command_does_and_ends_with_an_example(
+def test_help_begins_with_what_the_command_does_and_ends_with_an_example_that_parses(
     path: tuple[str, ...], command: click.Command
 ) -> None:
-    help_text = command.help or ""
-    assert help_text[0].isupper()
-    assert help_text.rstrip().splitlines()[-1].strip().startswith(f"nas {' '.join(path)}")
+    help_text = command.get_help(click.Context(command, info_name=" ".join(("nas", *path))))
+    first = (command.help or "").split("\n\n")[0]
+    verb = first.split()[0]
+    assert first.endswith("."), "a sentence"
+    assert verb.istitle(), "which begins like one"
+    assert not verb.endswith("s"), "and tells what to do: Show, not Shows"
+    _, _, examples = (command.help or "").rpartition("Example:\n")
+    lines = [line.strip() for line in examples.strip().splitlines()]
+    assert lines, help_text
+    for line in lines:
+        assert line.startswith(" ".join(("nas", *path))), line
+        assert line in help_text, "as one line, so that it can be copied"
+        context = parse(shlex.split(line)[1:])
+        assert context.command is command or isinstance(command, click.Group)
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{parameter.name} of {' '.join(path)} has no help"
+            assert parameter.help[0].isupper() or parameter.help.split(",")[0] == "auto", parameter.help
+            assert parameter.help.endswith((".", "…")), parameter.help

@@ -9,11 +9,16 @@ import optuna
 from nas import __version__
 from nas.cli.ablate import ablate
 from nas.cli.check import check
+from nas.cli.completion import completion
 from nas.cli.confirm import confirm
+from nas.cli.dashboard import dashboard
 from nas.cli.data import data
 from nas.cli.export import export
 from nas.cli.reproduce import reproduce
 from nas.cli.search import search
+from nas.cli.show import show
+from nas.cli.status import status
+from nas.cli.trials import trials
 from nas.errors import NasError
 
 BAD_INPUT = 2
@@ -34,11 +39,16 @@ def cli() -> None:
 
 cli.add_command(search)
 cli.add_command(confirm)
+cli.add_command(status)
+cli.add_command(trials)
+cli.add_command(show)
+cli.add_command(dashboard)
 cli.add_command(export)
 cli.add_command(check)
 cli.add_command(data)
 cli.add_command(reproduce)
 cli.add_command(ablate)
+cli.add_command(completion)
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -9,6 +9,7 @@ from nas import datasets
 from nas import space as spaces
 from nas.check import N_RANDOM, Check, halved_epochs, seconds_per_epoch, table
 from nas.check import check as run_check
+from nas.cli.completion import complete_dataset, complete_space
 from nas.cli.options import Count
 from nas.cli.tables import console, show
 from nas.cost import cost_of
@@ -26,8 +27,22 @@ from nas.training import resolve_device, resolve_precision
     show_default=True,
     help="Most parameters a network may have.",
 )
-@click.option("--space", default=SearchOptions.space, show_default=True, metavar="NAME|FILE.py", help="Search space.")
-@click.option("--dataset", default=SearchOptions.dataset, show_default=True, metavar="NAME", help="Data set.")
+@click.option(
+    "--space",
+    shell_complete=complete_space,
+    default=SearchOptions.space,
+    show_default=True,
+    metavar="NAME|FILE.py",
+    help="Search space.",
+)
+@click.option(
+    "--dataset",
+    shell_complete=complete_dataset,
+    default=SearchOptions.dataset,
+    show_default=True,
+    metavar="NAME",
+    help="Data set.",
+)
 @click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache."
 )

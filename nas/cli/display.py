@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from nas.cli.options import clock
 from nas.cli.tables import show
 from nas.cost import Cost
 from nas.objective import Ended, EpochDone, Event, Started
@@ -131,7 +132,7 @@ class SearchDisplay:
         with self._lock:
             for number, running in sorted(self._running.items()):
                 table.add_row(str(number), *_cells(running), running.network)
-            line = f"{_clock(time.monotonic() - self._start)}  {self._summary()}"
+            line = f"{clock(time.monotonic() - self._start)}  {self._summary()}"
             waiting = [] if self._running else [Text("  the workers are starting", style="dim")]
         return Group(table, *waiting, Text(line))
 
@@ -216,10 +217,5 @@ def _cells(running: Running) -> tuple[str, str, str, str]:
         f"{running.cost.params:,}",
         f"{running.epoch}/{running.epochs}",
         accuracy,
-        _clock(left) if left is not None else "-",
+        clock(left) if left is not None else "-",
     )
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from nas import datasets, documented
+from nas.cli.completion import complete_study
 from nas.errors import DataError, StudyError
 from nas.export.documented import export_iteration
 from nas.export.trials import export_trial
@@ -13,7 +14,9 @@ from nas.study import DEFAULT_STORAGE, RUNS, checkpoint_folder, find_study, open
 
 
 @click.command()
-@click.option("--study", "study_name", help="Name of the study; the one begun last unless told.")
+@click.option(
+    "--study", "study_name", shell_complete=complete_study, help="Name of the study; the one begun last unless told."
+)
 @click.option("--trial", type=int, help="Number of the trial; the winner unless told.")
 @click.option("--top", type=click.IntRange(min=1), help="Export so many of the best instead.")
 @click.option("--documented", "iteration", metavar="ID", help="Export a documented iteration, which has no weights.")

@@ -70,3 +70,9 @@ def _study_file(name: str) -> Path:
         hint = nearest(file, tuple(comes_with_nas)) or f": there are {', '.join(sorted(comes_with_nas))}"
         raise click.UsageError(f"a study file must exist, but there is no {name!r}{hint}")
     return comes_with_nas[file]
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, hours before them where there are any."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

@@ -10,6 +10,13 @@ from rich.console import Console
 
 from nas import datasets
 from nas import space as spaces
+from nas.cli.completion import (
+    complete_dataset,
+    complete_pruner,
+    complete_sampler,
+    complete_space,
+    complete_study,
+)
 from nas.cli.confirm import Stages
 from nas.cli.confirm import as_plain_data as confirmed_as_plain_data
 from nas.cli.display import SearchDisplay, show_result
@@ -53,6 +60,7 @@ TARGET_MISSED = 3
 @click.option("--timeout", type=Duration(), help="Stop after this time, such as 45m or 2h.")
 @click.option(
     "--space",
+    shell_complete=complete_space,
     default=SearchOptions.space,
     show_default=True,
     metavar="NAME|FILE.py",
@@ -60,6 +68,7 @@ TARGET_MISSED = 3
 )
 @click.option(
     "--dataset",
+    shell_complete=complete_dataset,
     default=SearchOptions.dataset,
     show_default=True,
     metavar="NAME",
@@ -71,6 +80,7 @@ TARGET_MISSED = 3
 @click.option("--validation", type=Count(), help="Images to hold out of the training set; a sixth unless told.")
 @click.option(
     "--sampler",
+    shell_complete=complete_sampler,
     default=SearchOptions.sampler,
     show_default=True,
     metavar="|".join(SAMPLERS),
@@ -78,6 +88,7 @@ TARGET_MISSED = 3
 )
 @click.option(
     "--pruner",
+    shell_complete=complete_pruner,
     default=SearchOptions.pruner,
     show_default=True,
     metavar="|".join(PRUNERS),
@@ -94,7 +105,9 @@ TARGET_MISSED = 3
     metavar="URL",
     help="Database: an SQLAlchemy URL or the path of an SQLite file.",
 )
-@click.option("--study", help="Name of the study; made from the other options unless told.")
+@click.option(
+    "--study", shell_complete=complete_study, help="Name of the study; made from the other options unless told."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from nas.cli.completion import complete_dataset
 from nas.cli.options import Count
 from nas.cost import cost_of
 from nas.errors import InputError
@@ -32,6 +33,7 @@ def training_options(seeds: int) -> Callable[[Command], Command]:
         click.option("--precision", default="auto", show_default=True, help="auto, float32 or bfloat16."),
         click.option(
             "--dataset",
+            shell_complete=complete_dataset,
             default="mnist",
             show_default=True,
             metavar="NAME",

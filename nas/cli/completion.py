@@ -1,0 +1,65 @@
+"""Completion in the shell: what the options that take names offer, and `nas completion`."""
+
+from collections.abc import Callable, Iterable
+
+import click
+import optuna
+from click.shell_completion import CompletionItem, get_completion_class
+
+from nas import datasets
+from nas import space as spaces
+from nas.study import DEFAULT_STORAGE, PRUNERS, SAMPLERS, open_storage
+
+SHELLS = ("bash", "zsh", "fish")
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def _one_of(names: Callable[[], Iterable[str]]) -> Complete:
+    def complete(ctx: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
+        return [CompletionItem(name) for name in names() if name.startswith(begun)]
+
+    return complete
+
+
+def complete_space(ctx: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """The spaces that come with nas, else files."""
+    return _one_of(spaces.names)(ctx, param, begun) or [CompletionItem(begun, type="file")]
+
+
+def complete_study(ctx: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """The studies of the database that `--storage` names; quietly none where there is none."""
+    try:
+        storage = open_storage(ctx.params.get("storage") or DEFAULT_STORAGE, must_exist=True)
+        return [CompletionItem(name) for name in optuna.get_all_study_names(storage) if name.startswith(begun)]
+    except Exception:  # whatever is wrong, a line that is being typed is not the place to say so
+        return []
+
+
+complete_dataset = _one_of(lambda: (*datasets.names(), "folder:", "npz:"))
+complete_sampler = _one_of(lambda: SAMPLERS)
+complete_pruner = _one_of(lambda: PRUNERS)
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print the script that completes commands, options and their values in a SHELL.
+
+    \b
+    bash: put this line into ~/.bashrc
+        eval "$(nas completion bash)"
+    zsh: put this line into ~/.zshrc, below compinit
+        eval "$(nas completion zsh)"
+    fish: run this once
+        nas completion fish > ~/.config/fish/completions/nas.fish
+
+    Takes effect in the next shell.
+
+    \b
+    Example:
+        nas completion bash
+    """
+    root = click.get_current_context().find_root()
+    completer = get_completion_class(shell)
+    assert completer is not None
+    click.echo(completer(root.command, {}, "nas", "_NAS_COMPLETE").source())

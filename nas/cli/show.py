@@ -1,0 +1,37 @@
+"""`nas show`."""
+
+import json
+
+import click
+
+from nas.cli.completion import complete_study
+from nas.cli.tables import console
+from nas.cli.tables import show as show_tables
+from nas.details import cost_table, curve_table, details_of, facts
+from nas.layers import layer_table
+from nas.study import DEFAULT_STORAGE, find_study, open_storage
+
+
+@click.command()
+@click.argument("trial", type=int)
+@click.option("--study", "study_name", shell_complete=complete_study, help="The study; the one begun last unless told.")
+@click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def show(trial: int, study_name: str | None, storage: str, as_json: bool) -> None:
+    """Show one TRIAL: its layers, its cost against the budget, its learning curve, and how it was made.
+
+    \b
+    Example:
+        nas show 1
+        nas show 1 --json
+    """
+    details = details_of(find_study(open_storage(storage, must_exist=True), study_name), trial)
+    if as_json:
+        click.echo(json.dumps(details.to_dict(), indent=2))
+        return
+    screen = console()
+    screen.print(f"Trial {trial} of study {details.study!r}", soft_wrap=True)
+    for label, text in facts(details):
+        screen.print(f"  {label:<11}{text}", soft_wrap=True)
+    tables = (layer_table(details.layers), cost_table(details), curve_table(details))
+    show_tables(screen, [table for table in tables if table.rows])

@@ -1,0 +1,64 @@
+"""`nas status`."""
+
+from collections.abc import Iterator
+
+import click
+
+from nas.cli.completion import complete_study
+from nas.cli.options import clock
+from nas.cost import Budget
+from nas.status import Status, statuses
+from nas.study import DEFAULT_STORAGE, open_storage
+
+ALWAYS_SHOWN = ("finished", "pruned", "rejected")
+OUTCOMES = (*ALWAYS_SHOWN, "repeated", "failed", "interrupted", "running", "waiting")
+
+
+@click.command()
+@click.option(
+    "--study", "study_name", shell_complete=complete_study, help="Name of the study; all of them unless told."
+)
+@click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the studies.")
+def status(study_name: str | None, storage: str) -> None:
+    """Tell where studies stand, also while they are being searched from elsewhere.
+
+    The study that was begun last comes first. Nothing is changed, and no search is disturbed.
+
+    \b
+    Example:
+        nas status --study mnist-20000-params-documented-20-epochs-seed-0
+    """
+    found = statuses(open_storage(storage, must_exist=True), study_name, storage)
+    if not found:
+        click.echo("The database has no study yet: run nas search.")
+    blocks = ("\n".join([each.study, *(f"  {label:<7}{text}" for label, text in lines(each))]) for each in found)
+    click.echo("\n\n".join(blocks), nl=bool(found))
+
+
+def lines(status: Status) -> Iterator[tuple[str, str]]:
+    """What is shown of a study, as labels and texts."""
+    yield "asked", _asked(status)
+    yield "state", "searching now" if status.searching else "no search is running"
+    yield "trials", _tally(status.counts)
+    if status.best is not None and status.best.accuracy is not None and status.best.cost is not None:
+        params, trial = status.best.cost.params, status.best.trial
+        yield "best", f"{status.best.accuracy:.2%} with {params:,} parameters (trial {trial})"
+    yield "time", f"{clock(status.seconds)} in trials, {status.epochs:,} epochs trained"
+    if status.command is not None and not status.searching:
+        yield "go on", status.command
+
+
+def _asked(status: Status) -> str:
+    if status.terms is None:
+        return "not a study of nas"
+    terms, target = status.terms, (status.options or {}).get("target")
+    until = f", until {target:.2%}" if target is not None else ""
+    return (
+        f"space {terms.space!r} on {terms.dataset}, at most {Budget(**terms.budget)}, {terms.epochs} epochs{until}; "
+        f"{terms.n_train:,} images to train, {terms.n_validation:,} to validate"
+    )
+
+
+def _tally(counts: dict[str, int]) -> str:
+    known = [f"{counts.get(name, 0):,} {name}" for name in OUTCOMES if name in ALWAYS_SHOWN or name in counts]
+    return ", ".join(known + [f"{n:,} {name}" for name, n in counts.items() if name not in OUTCOMES])

@@ -1,0 +1,72 @@
+"""`nas trials`."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from nas.cli.completion import complete_study
+from nas.cli.tables import console
+from nas.listing import COLUMNS, OUTCOMES, SORTED_BY, listed, shown_rows
+from nas.study import DEFAULT_STORAGE, find_study, open_storage
+
+LONG = ("network", "training")
+WIDE = 120  # characters
+
+
+@click.command()
+@click.option("--study", "study_name", shell_complete=complete_study, help="The study; the one begun last unless told.")
+@click.option("--outcome", "outcomes", type=click.Choice(OUTCOMES), multiple=True, help="Only trials that ended so.")
+@click.option("--sort", type=click.Choice(SORTED_BY), default="trial", show_default=True, help="The first comes first.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet or pandas.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of records.")
+@click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study.")
+def trials(
+    study_name: str | None, outcomes: tuple[str, ...], sort: str, as_csv: bool, as_json: bool, storage: str
+) -> None:
+    """List the trials of a study: outcome, accuracy, cost, network and recipe.
+
+    Accuracies are fractions in CSV and JSON. Sorted by accuracy, the best comes first; by params, the smallest.
+
+    \b
+    Example:
+        nas trials --outcome finished --sort accuracy
+        nas trials --csv
+    """
+    if as_csv and as_json:
+        raise click.UsageError("give either --csv or --json, but got both")
+    rows = listed(find_study(open_storage(storage, must_exist=True), study_name), outcomes, sort)
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    elif as_csv:
+        click.echo(_csv(rows), nl=False)
+    else:
+        _show(rows)
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    """One line a trial: what does not fit of the network and the recipe is cut off, in a narrow terminal all of it."""
+    screen, lines = console(), shown_rows(rows)
+    shown = [column for column in COLUMNS if column not in LONG or screen.width >= WIDE]
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), expand=LONG[0] in shown)
+    for column in shown:
+        if column in LONG:
+            table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=1)
+        else:
+            width = max(len(text) for text in (column, *(line[column] for line in lines)))
+            table.add_column(column, width=width, justify="left" if column == "outcome" else "right")
+    for line in lines:
+        table.add_row(*(line[column] for column in shown))
+    screen.print(table)

@@ -1,0 +1,151 @@
+"""Everything that is known of one trial, as plain data: for `nas show` and the dashboard's notes."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import FixedTrial, FrozenTrial, TrialState
+
+from nas import space as spaces
+from nas.cost import Budget
+from nas.errors import NasError, StudyError
+from nas.layers import LayerRow, layer_rows
+from nas.records import Record, record_of
+from nas.report import Table
+from nas.space import Candidate, Task
+from nas.study import Terms, terms_of
+
+BAR = 24  # characters of the longest bar of a learning curve
+
+
+@dataclass(frozen=True)
+class Details:
+    """One trial. `curve` has the validation accuracy of each epoch, a fraction; `layers` is empty if not known.
+
+    `parameters` is what the sampler suggested.
+    """
+
+    study: str
+    record: Record
+    budget: Budget
+    recipe: str
+    layers: tuple[LayerRow, ...]
+    curve: tuple[tuple[int, float], ...]
+    parameters: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "study": self.study,
+            **self.record.to_dict(),
+            "seconds": self.record.seconds,
+            "budget": self.budget.limits,
+            "training": self.recipe,
+            "layers": [asdict(layer) for layer in self.layers],
+            "curve": [{"epoch": epoch, "validation_accuracy": accuracy} for epoch, accuracy in self.curve],
+            "parameters": self.parameters,
+        }
+
+
+def details_of(study: optuna.Study, number: int) -> Details:
+    """The details of a trial by its number; `StudyError` if there is none, or none that has begun."""
+    trials = study.get_trials(deepcopy=False)
+    if not 0 <= number < len(trials):
+        there = f"one of 0 to {len(trials) - 1}" if trials else "one that there is, and there is none yet"
+        raise StudyError(f"a trial must be {there}, but got {number}: see nas trials")
+    if trials[number].state == TrialState.WAITING:
+        raise StudyError(f"a trial must have begun, but trial {number} waits for a search to go on with it")
+    return describe(study.study_name, terms_of(study), trials, trials[number])
+
+
+def describe(study: str, terms: Terms, trials: Sequence[FrozenTrial], trial: FrozenTrial) -> Details:
+    """The details of one of a study's trials."""
+    record = record_of(trial)
+    candidate = _candidate(terms, trials, trial)
+    return Details(
+        study=study,
+        record=record,
+        budget=Budget(**terms.budget),
+        recipe=str(candidate.recipe) if candidate is not None else record.training,
+        layers=layer_rows(candidate.architecture) if candidate is not None else (),
+        curve=tuple(sorted(trial.intermediate_values.items())),
+        parameters=dict(trial.params),
+    )
+
+
+def cost_table(details: Details) -> Table:
+    """What the network costs, against the budget."""
+    cost = asdict(details.record.cost) if details.record.cost is not None else {}
+    limits = details.budget.limits
+    names = {"params": "parameters", "macs": "MACs", "memory": "bytes of activations", "bytes": "bytes of weights"}
+    rows = tuple(
+        (
+            names[name],
+            f"{count:,}",
+            f"{limits[name]:,}" if name in limits else "-",
+            f"{100 * count / limits[name]:.1f} %" if name in limits else "-",
+        )
+        for name, count in cost.items()
+    )
+    return Table("Against the budget", ("cost", "of this network", "limit", "share"), rows)
+
+
+def curve_table(details: Details) -> Table:
+    """Accuracy after each epoch; bars begin at the lowest, so that the last tenths can be told apart."""
+    accuracies = [accuracy for _, accuracy in details.curve]
+    low, high = min(accuracies, default=0.0), max(accuracies, default=1.0)
+    rows = tuple(
+        (str(epoch), f"{100 * accuracy:.2f} %", _bar((accuracy - low) / (high - low) if high > low else 1.0))
+        for epoch, accuracy in details.curve
+    )
+    return Table("Learning curve", ("epoch", "validation accuracy", "from the lowest to the highest"), rows)
+
+
+def facts(details: Details) -> tuple[tuple[str, str], ...]:
+    """How the trial ended and how it was made, as labels and texts; what is not known is left out."""
+    record = details.record
+    made = record.made_with
+    versions = ", ".join(f"{name} {made[name]}" for name in ("nas", "torch", "optuna", "python") if name in made)
+    revision = f", revision {made['revision']}" if made.get("revision") else ""
+    accuracy = f"{100 * record.accuracy:.2f} % after epoch {record.epochs}" if record.accuracy is not None else ""
+    where = f"{made['device']} (threads: {made['threads']}) in {made['precision']}" if "device" in made else ""
+    known = (
+        ("outcome", record.outcome + (f": {record.reason}" if record.reason else "")),
+        ("accuracy", accuracy),
+        ("recipe", details.recipe),
+        ("seed", str(record.seed) if record.seed is not None else ""),
+        ("made with", versions + revision),
+        ("trained on", where),
+    )
+    return tuple((label, text) for label, text in known if text)
+
+
+def _candidate(terms: Terms, trials: Sequence[FrozenTrial], trial: FrozenTrial) -> Candidate | None:
+    """What was trained: by this trial, by the one that it repeats, or what would have been had it met the budget."""
+    original = trials[trial.user_attrs.get("repeats", trial.number)]
+    return record_of(original).candidate or _suggested_again(terms, trials, trial)
+
+
+def _suggested_again(terms: Terms, trials: Sequence[FrozenTrial], trial: FrozenTrial) -> Candidate | None:
+    """A rejected trial's candidate, which is not stored: what its space makes of its parameters.
+
+    Only of a space that comes with nas and is as it was: a file that a database names is not run.
+    """
+    trained = next((t.user_attrs["architecture"] for t in trials if "architecture" in t.user_attrs), None)
+    if trained is None or terms.space not in spaces.names():
+        return None
+    try:
+        space = spaces.load(terms.space)
+        if space.digest != terms.space_digest:
+            return None
+        limits = trial.user_attrs.get("limits", terms.budget)
+        task = Task(tuple(trained["input_shape"]), trained["n_classes"], terms.epochs, Budget(**limits))
+        return space.suggest(FixedTrial(trial.params, trial.number), task)
+    except (NasError, optuna.TrialPruned):  # cut off in the middle of its suggestions
+        return None
+
+
+def _bar(share: float) -> str:
+    eighths = max(1, round(share * BAR * 8))
+    return "█" * (eighths // 8) + "▏▎▍▌▋▊▉"[eighths % 8 - 1] * (eighths % 8 > 0)
