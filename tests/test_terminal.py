@@ -26,11 +26,9 @@ from strategies import architectures
 
 from nas.cli import cli
 from nas.cost import cost_of
-from nas.details import layer_rows
-from nas.recipe import Recipe
+from nas.layers import layer_rows
 from nas.records import record_of
 from nas.search import SearchOptions
-from nas.space import Candidate
 from nas.status import search_command, status, statuses
 from nas.study import checkpoint_folder, find_study, is_controlled, open_storage, sole_controller
 
@@ -92,7 +90,11 @@ def test_what_a_search_was_told_can_be_told_again(
     options = SearchOptions(budget=budget, target=target, timeout=timeout, study=study, out=Path(out))
     args = shlex.split(search_command(options.given))
     context = cli.commands["search"].make_context("search", args[2:])
-    given = {name: value for name, value in context.params.items() if value is not None and name != "as_json"}
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if value is not None and name not in ("as_json", "confirming")
+    }
     assert SearchOptions(**given) == options
 
 
@@ -213,7 +215,7 @@ def test_a_pipe_that_is_closed_early_ends_quietly(searched: Run, tmp_path: Path)
 
 @given(architecture=architectures())
 def test_layers_add_up_to_the_network(architecture) -> None:  # type: ignore[no-untyped-def]
-    rows, cost = layer_rows(Candidate(architecture, Recipe())), cost_of(architecture)
+    rows, cost = layer_rows(architecture), cost_of(architecture)
     assert (sum(row.params for row in rows), sum(row.macs for row in rows)) == (cost.params, cost.macs)
     assert sum(row.share for row in rows) == pytest.approx(1.0)
     assert [row.input_shape for row in rows[1:]] == [row.output_shape for row in rows[:-1]]
