@@ -160,7 +160,7 @@ def search(
         on_ready(Prepared(options, study, split, dataset.notes, n_continued))
         why_ended = _run(options, study, space, dataset, split, folder, on_event)
         best = ranked(study)
-        model = export_trial(study, best[0], dataset, split, folder, options.out) if best else None
+        model = export_trial(study, best[0], dataset, split, folder, options.out).files[0] if best else None
     reached = options.target is not None and bool(best) and (best[0].accuracy or 0) >= options.target
     return SearchResult(study, why_ended, reached, best, dict(counts(study)), model)
 
