@@ -12,6 +12,7 @@ from nas.cli.check import check
 from nas.cli.data import data
 from nas.cli.export import export
 from nas.cli.reproduce import reproduce
+from nas.cli.retrain import retrain
 from nas.cli.search import search
 from nas.errors import NasError
 
@@ -36,6 +37,7 @@ cli.add_command(export)
 cli.add_command(check)
 cli.add_command(data)
 cli.add_command(reproduce)
+cli.add_command(retrain)
 cli.add_command(ablate)
 
 

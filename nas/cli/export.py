@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from nas import datasets, documented
-from nas.errors import DataError, StudyError
+from nas import documented
+from nas.errors import StudyError
 from nas.export.documented import export_iteration
 from nas.export.formats import DEFAULT, FORMATS
 from nas.export.trials import export_trial
 from nas.records import Record, ranked, record_of
-from nas.study import DEFAULT_STORAGE, RUNS, checkpoint_folder, find_study, open_storage, terms_of
+from nas.study import DEFAULT_STORAGE, RUNS, checkpoint_folder, data_of, find_study, open_storage
 
 
 @click.command()
@@ -77,14 +77,7 @@ def export(
         raise click.UsageError(f"--name names one model, but got --top {top}: leave one of them out")
     database = open_storage(storage, must_exist=True)
     study = find_study(database, study_name)
-    terms = terms_of(study)
-    dataset = datasets.load(terms.dataset, data_dir)
-    if dataset.fingerprint != terms.dataset_fingerprint:
-        raise DataError(
-            f"a model is checked on the data it was found with, but {terms.dataset} has changed since study "
-            f"{study.study_name!r}: give the --data-dir of that time"
-        )
-    split = datasets.split(dataset, terms.n_validation, terms.split_seed)
+    dataset, split = data_of(study, data_dir)
     checkpoints = checkpoint_folder(database, study.study_name)
     winners = [_trial(study.get_trials(deepcopy=False), trial)] if trial is not None else ranked(study)[: top or 1]
     if not winners:
@@ -92,7 +85,18 @@ def export(
             f"there must be a finished trial to export, but study {study.study_name!r} has none: search on"
         )
     for record in winners:
-        written = export_trial(study, record, dataset, split, checkpoints, out, formats=formats, name=name, force=force)
+        written = export_trial(
+            study,
+            record,
+            dataset,
+            split,
+            checkpoints,
+            out,
+            storage=storage,
+            formats=formats,
+            name=name,
+            force=force,
+        )
         for line in (*written.files, *written.notes):
             click.echo(line)
 

@@ -26,13 +26,14 @@ def export_trial(
     checkpoints: Path,
     out: Path,
     *,
+    storage: str | None = None,
     formats: Sequence[str] = DEFAULT,
     name: str | None = None,
     force: bool = False,
 ) -> Written:
     """Writes a finished trial in the formats asked for, checked on the validation part.
 
-    `checkpoints` is the folder with the study's weights.
+    `checkpoints` is the folder with the study's weights, `storage` the URL of its database.
     """
     model = frozen_model(study, record, dataset, split, checkpoints)
     name = name or model_name(dataset.name, record)
@@ -43,6 +44,7 @@ def export_trial(
         split.validation_images,
         split.validation_labels,
         training_images=split.train_images,
+        storage=storage,
         formats=formats,
         force=force,
     )

@@ -9,11 +9,13 @@ from typing import NamedTuple
 from torch import Tensor
 
 from nas.errors import ExportError, InputError
+from nas.export.card import card
 from nas.export.check import check_definition, check_images
 from nas.export.formats import DEFAULT, FORMATS
 from nas.export.frozen import Definition, FrozenModel
-from nas.export.prepared import Images
+from nas.export.prepared import Images, Prepared
 from nas.export.python import check_name, network_source
+from nas.export.script import script
 
 
 class Written(NamedTuple):
@@ -31,10 +33,14 @@ def write(
     labels: Tensor,
     *,
     training_images: Tensor | None = None,
+    storage: str | None = None,
     formats: Sequence[str] = DEFAULT,
     force: bool = False,
 ) -> Written:
     """Write the model in each of the formats (see `nas.export.formats`) into `folder`, once they have been checked.
+
+    Beside them go a model card, NAME.md, and, where the `storage` of the study is known, a script NAME.sh that trains
+    the model again.
 
     `images` (uint8, `(n, channels, height, width)`) and `labels` (`(n,)`) are the validation part that the accuracy was
     measured on; `training_images` are needed by a format with calibrated ranges. Files that are there already with the
@@ -49,6 +55,7 @@ def write(
     given = Images(images, labels, training_images)
     prepared = [FORMATS[each](model, name, given) for each in dict.fromkeys(formats)]
     contents = {folder / file: content for each in prepared for file, content in each.contents.items()}
+    contents |= _companions(model, name, folder, prepared, storage)
 
     def check(staging: Path) -> None:
         for each in prepared:
@@ -56,6 +63,17 @@ def write(
 
     _write_checked(contents, folder, name, force, check)
     return Written(tuple(contents), tuple(note for each in prepared for note in each.notes))
+
+
+def _companions(
+    model: FrozenModel, name: str, folder: Path, prepared: Sequence[Prepared], storage: str | None
+) -> dict[Path, bytes]:
+    """The model card, and the script that trains the model again."""
+    file = f"{name}.sh" if storage is not None else None
+    found = {folder / f"{name}.md": card(model, name, [each.usage for each in prepared], file)}
+    if storage is not None:
+        found[folder / f"{name}.sh"] = script(model, name, storage, folder)
+    return {path: text.encode(errors="backslashreplace") for path, text in found.items()}
 
 
 def write_definition(definition: Definition, text: str, name: str, folder: Path, *, force: bool = False) -> Path:
@@ -77,6 +95,8 @@ def _write_checked(
         with TemporaryDirectory(dir=folder, prefix=f".{name}-", ignore_cleanup_errors=True) as staging:
             for path, content in contents.items():
                 (Path(staging) / path.name).write_bytes(content)
+                if path.suffix == ".sh":
+                    (Path(staging) / path.name).chmod(0o755)
             check_in(Path(staging))
             _refuse_to_overwrite(contents, force)  # another process may have been faster
             for path, content in contents.items():
