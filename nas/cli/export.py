@@ -54,6 +54,7 @@ def export(
     py     NAME.py, which needs torch alone, and NAME.safetensors
     onnx   NAME.onnx, for onnxruntime; needs the extra 'onnx'
     torch  NAME.pt2, a program of torch.export
+    c      NAME.h and NAME.c: 8 bits, for microcontrollers
 
     \b
     Example:

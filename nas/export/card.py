@@ -1,10 +1,11 @@
 """The model card: what a trained network is, how it was made and measured, and how each file is used, in Markdown."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from nas.architecture import Layer
 from nas.cost import cost_of, layer_macs, layer_params
+from nas.export.formats import FORMATS
 from nas.export.frozen import FrozenModel
 from nas.export.words import how_made, how_measured, image_shape, visible
 from nas.report import Table
@@ -12,9 +13,12 @@ from nas.report import Table
 COLUMNS = ("layer", "what it does", "output", "parameters", "MACs")
 
 
-def card(model: FrozenModel, name: str, usages: Sequence[str], script: str | None) -> str:
-    """The text of NAME.md; `usages` are Markdown of the formats, `script` the file that trains the model again."""
-    return "\n".join(part.rstrip() + "\n" for part in _parts(model, name, usages, script))
+def card(model: FrozenModel, name: str, script: str | None) -> str:
+    """The text of NAME.md; `script` is the file that trains the model again.
+
+    It is the same whatever formats are there: one that is added later changes no file.
+    """
+    return "\n".join(part.rstrip() + "\n" for part in _parts(model, name, script))
 
 
 def layer_table(model: FrozenModel) -> Table:
@@ -31,7 +35,7 @@ def _row(layer: Layer) -> tuple[str, ...]:
     return layer.name, layer.spec.describe(), shape, f"{params:,}" if params else "", f"{macs:,}" if macs else ""
 
 
-def _parts(model: FrozenModel, name: str, usages: Sequence[str], script: str | None) -> Iterator[str]:
+def _parts(model: FrozenModel, name: str, script: str | None) -> Iterator[str]:
     cost = cost_of(model.architecture)
     yield f"# {name}"
     yield (
@@ -45,7 +49,9 @@ def _parts(model: FrozenModel, name: str, usages: Sequence[str], script: str | N
         f"{escaped(', '.join(map(visible, model.classes)))}."
     )
     yield "## How to use it"
-    yield from usages
+    options = " or ".join(f"`--format {format}`" for format in FORMATS)
+    yield f"These are the formats there are; `nas export` with {options} writes one that is missing."
+    yield from (format.usage(model, name) for format in FORMATS.values())
     yield layer_table(model).markdown()
     yield "## How it was trained"
     yield escaped(f"{model.recipe}.")

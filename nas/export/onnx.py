@@ -8,7 +8,7 @@ import torch
 
 from nas.errors import ExportError
 from nas.export.check import BATCH, check_accuracy, check_scores, failure
-from nas.export.frozen import FrozenModel
+from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
 from nas.export.program import exported_program, quietly
 from nas.export.words import image_shape
@@ -43,8 +43,12 @@ def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
     return Prepared(
         contents={f"{name}.onnx": onnx_file(model)},
         check=partial(check, model, name, images=images),
-        usage=USAGE.format(name=name, shape=image_shape(model)),
     )
+
+
+def usage(model: Definition, name: str) -> str:
+    """How NAME.onnx is used."""
+    return USAGE.format(name=name, shape=image_shape(model))
 
 
 def onnx_file(model: FrozenModel) -> bytes:

@@ -24,10 +24,9 @@ class Images:
 class Prepared:
     """The files of one format by name. `check` is given the folder they lie in, and raises `ExportError`.
 
-    `usage` is what the model card says of them, in Markdown; `notes` are what the user must know, a line each.
+    `notes` are what the user must know of them, a line each.
     """
 
     contents: Mapping[str, bytes]
     check: Callable[[Path], None]
-    usage: str
     notes: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ import torch
 from torch.export import Dim, ExportedProgram
 
 from nas.export.check import check_program
-from nas.export.frozen import FrozenModel
+from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
 from nas.export.words import image_shape
 
@@ -34,8 +34,12 @@ def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
     return Prepared(
         contents={f"{name}.pt2": file.getvalue()},
         check=partial(check_program, model, name, images=images.validation, labels=images.labels),
-        usage=USAGE.format(name=name, shape=image_shape(model)),
     )
+
+
+def usage(model: Definition, name: str) -> str:
+    """How NAME.pt2 is used."""
+    return USAGE.format(name=name, shape=image_shape(model))
 
 
 def exported_program(model: FrozenModel) -> ExportedProgram:

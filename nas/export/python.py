@@ -122,8 +122,12 @@ def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
     return Prepared(
         contents={f"{name}.py": source(model, name).encode(), f"{name}.safetensors": _weights_file(model)},
         check=lambda folder: check(model, name, folder, images.validation, images.labels),
-        usage=USAGE.substitute(name=name, images=image_shape(model)),
     )
+
+
+def usage(model: Definition, name: str) -> str:
+    """How NAME.py is used."""
+    return USAGE.substitute(name=name, images=image_shape(model))
 
 
 def source(model: FrozenModel, name: str) -> str:

@@ -13,7 +13,7 @@ from nas.export.card import card
 from nas.export.check import check_definition, check_images
 from nas.export.formats import DEFAULT, FORMATS
 from nas.export.frozen import Definition, FrozenModel
-from nas.export.prepared import Images, Prepared
+from nas.export.prepared import Images
 from nas.export.python import check_name, network_source
 from nas.export.script import script
 
@@ -53,9 +53,9 @@ def write(
     check_name(name)
     check_images(model, images, labels)
     given = Images(images, labels, training_images)
-    prepared = [FORMATS[each](model, name, given) for each in dict.fromkeys(formats)]
+    prepared = [FORMATS[each].prepare(model, name, given) for each in dict.fromkeys(formats)]
     contents = {folder / file: content for each in prepared for file, content in each.contents.items()}
-    contents |= _companions(model, name, folder, prepared, storage)
+    contents |= _companions(model, name, folder, storage)
 
     def check(staging: Path) -> None:
         for each in prepared:
@@ -65,12 +65,10 @@ def write(
     return Written(tuple(contents), tuple(note for each in prepared for note in each.notes))
 
 
-def _companions(
-    model: FrozenModel, name: str, folder: Path, prepared: Sequence[Prepared], storage: str | None
-) -> dict[Path, bytes]:
+def _companions(model: FrozenModel, name: str, folder: Path, storage: str | None) -> dict[Path, bytes]:
     """The model card, and the script that trains the model again."""
     file = f"{name}.sh" if storage is not None else None
-    found = {folder / f"{name}.md": card(model, name, [each.usage for each in prepared], file)}
+    found = {folder / f"{name}.md": card(model, name, file)}
     if storage is not None:
         found[folder / f"{name}.sh"] = script(model, name, storage, folder)
     return {path: text.encode(errors="backslashreplace") for path, text in found.items()}
