@@ -185,9 +185,16 @@ def search(
         on_ready(Prepared(options, study, split, dataset.notes, n_continued))
         why_ended = _run(options, study, space, dataset, split, folder, on_event)
         best = ranked(study)
-        model = export_trial(study, best[0], dataset, split, folder, options.out) if best else None
+        model = _hand_over(options, study, best[0], dataset, split, folder) if best else None
     reached = options.target is not None and bool(best) and (best[0].accuracy or 0) >= options.target
     return SearchResult(options, study, why_ended, reached, best, dict(counts(study)), model)
+
+
+def _hand_over(
+    options: SearchOptions, study: optuna.Study, winner: Record, dataset: Dataset, split: Split, folder: Path
+) -> Path:
+    """The winner's frozen model, with its card and the script that trains it again beside it."""
+    return export_trial(study, winner, dataset, split, folder, options.out, storage=options.storage).files[0]
 
 
 def _run(

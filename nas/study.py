@@ -19,8 +19,10 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from nas import datasets
 from nas.cost import Budget
-from nas.errors import InputError, StudyError
+from nas.datasets import Dataset, Split
+from nas.errors import DataError, InputError, StudyError
 from nas.goal import Goal
 from nas.pruner import HalvingPruner
 
@@ -195,6 +197,18 @@ def terms_of(study: optuna.Study) -> Terms:
     if stored is None:
         raise StudyError(f"a study must be one of nas, but {study.study_name!r} was made otherwise")
     return Terms(**stored)
+
+
+def data_of(study: optuna.Study, data_dir: Path | None = None) -> tuple[Dataset, Split]:
+    """The data set that a study searched on, and its two parts; `DataError` if its content has changed since."""
+    terms = terms_of(study)
+    dataset = datasets.load(terms.dataset, data_dir)
+    if dataset.fingerprint != terms.dataset_fingerprint:
+        raise DataError(
+            f"a model needs the data it was found with, but {terms.dataset} has changed since study "
+            f"{study.study_name!r}: give the --data-dir of that time"
+        )
+    return dataset, datasets.split(dataset, terms.n_validation, terms.split_seed)
 
 
 def default_name(dataset: str, budget: Budget, space: str, epochs: int, seed: int, goal: Goal) -> str:

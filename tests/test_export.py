@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from frozen_models import B5, EVERYTHING, FUNCTIONS, N_IMAGES, PROVENANCE, TINY, frozen, network_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -25,7 +26,6 @@ import nas.export.python
 from nas.architecture import (
     SPECS,
     Activation,
-    ActivationKind,
     AdaptiveAvgPool,
     Architecture,
     AvgPool,
@@ -39,99 +39,17 @@ from nas.architecture import (
     Linear,
     MaxPool,
     Shape,
-    gap_head,
 )
 from nas.cost import cost_of
 from nas.datasets import Dataset
 from nas.errors import ExportError, InputError
-from nas.export import FrozenModel, Provenance, fresh, source, write
+from nas.export import FrozenModel, fresh, source, write
 from nas.export.check import check
 from nas.export.python import quoted
 from nas.module import Network
-from nas.recipe import Augmentation, Recipe
+from nas.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
-FUNCTIONS: tuple[ActivationKind, ...] = ("relu", "leaky_relu", "elu", "gelu", "silu", "hardswish")
-N_IMAGES = 500
-PROVENANCE = Provenance(
-    dataset="mnist",
-    study="first",
-    trial=7,
-    seed=123,
-    validation_accuracy=0.25,
-    n_train=50_000,
-    n_validation=N_IMAGES,
-    split_seed=0,
-    epochs=20,
-    versions="nas 0.1.0, torch 2.13.0, Python 3.11.7",
-    precision="bfloat16",
-    device="cpu",
-    threads=1,
-)
-
-
-def conv(channels: int, kernel: int = 3, padding: int = 0) -> tuple[LayerSpec, ...]:
-    return Conv(channels, kernel, padding=padding), BatchNorm(), Activation()
-
-
-B5 = Architecture(
-    (1, 28, 28),
-    10,
-    (
-        *(*conv(16, padding=1), *conv(20), MaxPool(), Dropout(0.05)),
-        *(*conv(28), *conv(36), MaxPool(), Dropout(0.1)),
-        *(*conv(48, 1), *gap_head(10, dropout=0.15)),
-    ),
-)
-TINY = Architecture(
-    (1, 28, 28), 10, (Conv(4, 5, stride=3), BatchNorm(), Activation(), MaxPool(), Flatten(), Linear(10))
-)
-EVERYTHING = Architecture(
-    (2, 13, 11),
-    3,
-    (
-        *(Conv(4, 3, 2, 1, groups=2, bias=False), BatchNorm(affine=False), Activation("leaky_relu")),
-        *(DepthwiseConv(3, 1, 1, bias=False), Activation("elu"), Dropout2d(0.25), MaxPool(3, 1, 1), BatchNorm()),
-        *(AvgPool(2, 1), Activation("gelu"), DepthwiseConv(2), Activation("silu"), Conv(6, 1), Activation("hardswish")),
-        *(AdaptiveAvgPool(2), Dropout(), Flatten(), Linear(5, bias=False), BatchNorm(), Activation(), Linear(3)),
-    ),
-)
-
-
-# Models to export ---------------------------------------------------------------------------------------------------
-
-
-def with_other_numbers(network: Network, seed: int = 0) -> Network:
-    """Untrained, but with no number left at its initial value: batch norm's would hide what is not carried over."""
-    generator = torch.Generator().manual_seed(seed)
-    for values in network.state_dict().values():
-        if values.is_floating_point():
-            values.copy_(0.2 + 0.6 * torch.rand(values.shape, generator=generator))
-            if values.ndim > 1:
-                values.sub_(0.5)
-    return network.eval()
-
-
-def frozen(architecture: Architecture, **changes: Any) -> FrozenModel:
-    channels = architecture.input_shape[0]
-    mean, std = (0.1307, 0.25, 0.375)[:channels], (0.3081, 0.5, 0.1)[:channels]
-    parts = {
-        "architecture": architecture,
-        "recipe": Recipe(epochs=20, optimizer="sgd", schedule="onecycle", augmentation=Augmentation(rotation=5)),
-        "mean": mean,
-        "std": std,
-        "classes": tuple(f"class {i}" for i in range(architecture.n_classes)),
-        "state": with_other_numbers(Network(architecture, mean, std)).state_dict(),
-        "provenance": PROVENANCE,
-    }
-    return FrozenModel(**(parts | changes))
-
-
-def network_of(model: FrozenModel) -> Network:
-    """Built from the parts, not by the code under test."""
-    network = Network(model.architecture, model.mean, model.std)
-    network.load_state_dict(dict(model.state))
-    return network.eval()
 
 
 def run(text: str, **names: Any) -> dict[str, Any]:
@@ -474,7 +392,7 @@ def test_weights_of_another_network_are_refused() -> None:
 @pytest.fixture
 def written(tiny: FrozenModel, tmp_path: Path, images: Tensor, labels: Tensor, unchecked: None) -> Path:
     """The .py file, beside its weights."""
-    return write(tiny, "tiny", tmp_path / "models", images, labels)[0]
+    return write(tiny, "tiny", tmp_path / "models", images, labels).files[0]
 
 
 def test_load_finds_the_weights_beside_the_file(
@@ -584,7 +502,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_write_checks_and_writes_two_files(tiny: FrozenModel, tmp_path: Path, images: Tensor, labels: Tensor) -> None:
-    paths = write(tiny, "tiny", tmp_path / "not" / "there", images, labels)
+    paths = write(tiny, "tiny", tmp_path / "not" / "there", images, labels).files
     assert paths == (tmp_path / "not" / "there" / "tiny.py", tmp_path / "not" / "there" / "tiny.safetensors")
     assert set(contents(paths[0].parent)) == {"tiny.py", "tiny.safetensors"}
     assert paths[0].read_text(encoding="utf-8") == source(tiny, "tiny")
@@ -735,6 +653,7 @@ def test_an_accuracy_that_is_not_reached_again_is_refused(
 
 def test_nas_is_out_of_reach_in_the_fresh_process(tmp_path: Path) -> None:
     (tmp_path / "sneaky.py").write_text("import nas.module\n")
+    torch.save({"batches": [], "threads": 1, "kind": "source"}, tmp_path / fresh.QUESTION)
     done = subprocess.run(
         [sys.executable, "-I", fresh.__file__, "sneaky", str(ROOT)],  # where nas is
         cwd=tmp_path,

@@ -15,6 +15,7 @@ from nas.cli.dashboard import dashboard
 from nas.cli.data import data
 from nas.cli.export import export
 from nas.cli.reproduce import reproduce
+from nas.cli.retrain import retrain
 from nas.cli.search import search
 from nas.cli.show import show
 from nas.cli.status import status
@@ -47,6 +48,7 @@ cli.add_command(export)
 cli.add_command(check)
 cli.add_command(data)
 cli.add_command(reproduce)
+cli.add_command(retrain)
 cli.add_command(ablate)
 cli.add_command(completion)
 

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
-from nas import datasets, documented
+from nas import documented
 from nas.cli.completion import complete_study
-from nas.errors import DataError, StudyError
+from nas.errors import StudyError
 from nas.export.documented import export_iteration
+from nas.export.formats import DEFAULT, FORMATS
 from nas.export.trials import export_trial
 from nas.records import Record, ranked, record_of
-from nas.study import DEFAULT_STORAGE, RUNS, checkpoint_folder, find_study, open_storage, terms_of
+from nas.study import DEFAULT_STORAGE, RUNS, checkpoint_folder, data_of, find_study, open_storage
 
 
 @click.command()
@@ -20,6 +21,15 @@ from nas.study import DEFAULT_STORAGE, RUNS, checkpoint_folder, find_study, open
 @click.option("--trial", type=int, help="Number of the trial; the winner unless told.")
 @click.option("--top", type=click.IntRange(min=1), help="Export so many of the best instead.")
 @click.option("--documented", "iteration", metavar="ID", help="Export a documented iteration, which has no weights.")
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(list(FORMATS)),
+    multiple=True,
+    default=DEFAULT,
+    show_default=True,
+    help="What to write; can be given several times.",
+)
 @click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder for the models.")
 @click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study.")
 @click.option(
@@ -32,22 +42,37 @@ def export(
     trial: int | None,
     top: int | None,
     iteration: str | None,
+    formats: tuple[str, ...],
     out: Path,
     storage: str,
     data_dir: Path | None,
     name: str | None,
     force: bool,
 ) -> None:
-    """Write trained candidates as frozen models: NAME.py, which needs torch alone, and NAME.safetensors.
+    """Write trained candidates as frozen models, in one or more formats.
+
+    Each is checked on the validation images before it is handed over, and all files appear or none.
+
+    \b
+    py     NAME.py, which needs torch alone, and NAME.safetensors
+    onnx   NAME.onnx, for onnxruntime; needs the extra 'onnx'
+    torch  NAME.pt2, a program of torch.export
+    c      NAME.h and NAME.c: 8 bits, for microcontrollers
 
     \b
     Example:
         nas export --top 3 --out models
         nas export --documented B5
+        nas export --format py --format onnx
     """
     if iteration is not None:
         if (study_name, trial, top) != (None, None, None):
             raise click.UsageError("--documented names a network by itself: leave out --study, --trial and --top")
+        if set(formats) != {"py"}:
+            raise click.UsageError(
+                f"a documented iteration has no weights, so it can be written as py alone, but got --format "
+                f"{' --format '.join(formats)}: leave it out"
+            )
         click.echo(export_iteration(documented.load(iteration), out, name=name, force=force))
         return
     if trial is not None and top is not None:
@@ -56,14 +81,7 @@ def export(
         raise click.UsageError(f"--name names one model, but got --top {top}: leave one of them out")
     database = open_storage(storage, must_exist=True)
     study = find_study(database, study_name)
-    terms = terms_of(study)
-    dataset = datasets.load(terms.dataset, data_dir)
-    if dataset.fingerprint != terms.dataset_fingerprint:
-        raise DataError(
-            f"a model is checked on the data it was found with, but {terms.dataset} has changed since study "
-            f"{study.study_name!r}: give the --data-dir of that time"
-        )
-    split = datasets.split(dataset, terms.n_validation, terms.split_seed)
+    dataset, split = data_of(study, data_dir)
     checkpoints = checkpoint_folder(database, study.study_name)
     winners = [_trial(study.get_trials(deepcopy=False), trial)] if trial is not None else ranked(study)[: top or 1]
     if not winners:
@@ -71,7 +89,20 @@ def export(
             f"there must be a finished trial to export, but study {study.study_name!r} has none: search on"
         )
     for record in winners:
-        click.echo(export_trial(study, record, dataset, split, checkpoints, out, name=name, force=force))
+        written = export_trial(
+            study,
+            record,
+            dataset,
+            split,
+            checkpoints,
+            out,
+            storage=storage,
+            formats=formats,
+            name=name,
+            force=force,
+        )
+        for line in (*written.files, *written.notes):
+            click.echo(line)
 
 
 def _trial(trials: list, number: int) -> Record:  # type: ignore[type-arg]

@@ -36,10 +36,10 @@ def check(model: FrozenModel, name: str, folder: Path, images: Tensor, labels: T
     trained network gives here, and the accuracy that was measured after the training.
     """
     _check_imports(name, folder)
-    given = _use_in_fresh_process(name, folder, images, trained=True)
+    given = _use_in_fresh_process(name, folder, images, "source")
     _check_params(model, name, given)
-    _check_scores(model.network(), name, given["scores"], images)
-    _check_accuracy(model, name, given["scores"], labels)
+    check_scores(model.network(), name, given["scores"], images)
+    check_accuracy(model, name, given["scores"], labels)
 
 
 def check_definition(definition: Definition, name: str, folder: Path) -> None:
@@ -51,30 +51,38 @@ def check_definition(definition: Definition, name: str, folder: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     shape = (32, *definition.architecture.input_shape)
     images = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
-    given = _use_in_fresh_process(name, folder, images, trained=False)
+    given = _use_in_fresh_process(name, folder, images, "definition")
     _check_params(definition, name, given)
-    _check_scores(definition.new_network(fresh.SEED).eval(), name, given["scores"], images)
+    check_scores(definition.new_network(fresh.SEED).eval(), name, given["scores"], images)
+
+
+def check_program(model: FrozenModel, name: str, folder: Path, images: Tensor, labels: Tensor) -> None:
+    """Raises `ExportError` unless NAME.pt2 in `folder` is the model that was trained, in a process without nas."""
+    given = _use_in_fresh_process(name, folder, images, "program")
+    _check_params(model, name, given)
+    check_scores(model.network(), name, given["scores"], images)
+    check_accuracy(model, name, given["scores"], labels)
 
 
 def _check_imports(name: str, folder: Path) -> None:
     try:
         tree = ast.parse((folder / f"{name}.py").read_bytes())
     except (SyntaxError, ValueError) as error:
-        raise _failure(name, f"it is not Python: {error}") from error
+        raise failure(name, f"it is not Python: {error}") from error
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     for statement in imports:
         names = [statement.module or ""] if isinstance(statement, ast.ImportFrom) else [n.name for n in statement.names]
         if any(module.split(".")[0] != "torch" for module in names):
-            raise _failure(name, f"it imports more than torch: {ast.unparse(statement)}")
+            raise failure(name, f"it imports more than torch: {ast.unparse(statement)}")
 
 
-def _use_in_fresh_process(name: str, folder: Path, images: Tensor, *, trained: bool) -> dict[str, Any]:
+def _use_in_fresh_process(name: str, folder: Path, images: Tensor, kind: fresh.Kind) -> dict[str, Any]:
     """What `nas.export.fresh` finds out about the files.
 
     Its process ignores the environment and the user's own packages, so it is told where torch is.
     """
     batches = list(images.cpu().split(BATCH))
-    torch.save({"batches": batches, "threads": torch.get_num_threads(), "trained": trained}, folder / fresh.QUESTION)
+    torch.save({"batches": batches, "threads": torch.get_num_threads(), "kind": kind}, folder / fresh.QUESTION)
     command = [
         sys.executable,
         "-I",
@@ -86,7 +94,7 @@ def _use_in_fresh_process(name: str, folder: Path, images: Tensor, *, trained: b
     process = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if process.returncode:
         last_line = (process.stderr.strip() or f"exit code {process.returncode}").splitlines()[-1]
-        raise _failure(name, f"it cannot be used in a fresh process: {last_line}")
+        raise failure(name, f"it cannot be used in a fresh process: {last_line}")
     answer: dict[str, Any] = torch.load(folder / fresh.ANSWER, weights_only=True)
     return answer
 
@@ -94,7 +102,7 @@ def _use_in_fresh_process(name: str, folder: Path, images: Tensor, *, trained: b
 def _check_params(model: Definition, name: str, given: dict[str, Any]) -> None:
     counts = {cost_of(model.architecture).params, given["params"], given["num_params"]}
     if len(counts) > 1:
-        raise _failure(
+        raise failure(
             name,
             f"its parameters were counted as {cost_of(model.architecture).params:,}, but the file says "
             f"{given['num_params']:,} and has {given['params']:,}",
@@ -102,22 +110,25 @@ def _check_params(model: Definition, name: str, given: dict[str, Any]) -> None:
 
 
 @torch.no_grad()
-def _check_scores(network: Network, name: str, scores: Tensor, images: Tensor) -> None:
+def check_scores(network: Network, name: str, scores: Tensor, images: Tensor, tolerance: float = TOLERANCE) -> None:
+    """Raises `ExportError` unless these are the scores that the network gives here."""
     wanted = torch.cat([network(batch) for batch in images.cpu().split(BATCH)])
     difference = (scores - wanted).abs().max().item()
-    if not difference <= TOLERANCE:  # NaN is not
-        raise _failure(name, f"its scores differ by up to {difference:g} from those of the network itself")
+    if not difference <= tolerance:  # NaN is not
+        raise failure(name, f"its scores differ by up to {difference:g} from those of the network itself")
 
 
-def _check_accuracy(model: FrozenModel, name: str, scores: Tensor, labels: Tensor) -> None:
+def check_accuracy(model: FrozenModel, name: str, scores: Tensor, labels: Tensor) -> None:
+    """Raises `ExportError` unless as many images are right as after the training."""
     n_correct = int((scores.argmax(1) == labels.cpu()).sum())
     if n_correct != model.provenance.n_correct:
-        raise _failure(
+        raise failure(
             name,
             f"it gets {n_correct:,} of {len(labels):,} validation images right, but after its training "
             f"{model.provenance.n_correct:,} were: these are not the weights or not the images of that figure",
         )
 
 
-def _failure(name: str, reason: str) -> ExportError:
+def failure(name: str, reason: str) -> ExportError:
+    """Why a file is not handed over."""
     return ExportError(f"{name} was not exported, since {reason}")

@@ -1,18 +1,15 @@
 """A trained network as Python source that needs torch alone, with its weights in a file beside it."""
 
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from inspect import signature
 from itertools import chain
 from keyword import iskeyword
-from pathlib import Path
 from string import Template
-from tempfile import TemporaryDirectory
 from textwrap import indent
 
 import safetensors.torch
-from torch import Tensor, nn
+from torch import nn
 
 from nas.architecture import (
     Activation,
@@ -29,12 +26,11 @@ from nas.architecture import (
     MaxPool,
 )
 from nas.cost import cost_of
-from nas.errors import ExportError, InputError
-from nas.export.check import check, check_definition, check_images
-from nas.export.frozen import Definition, FrozenModel, Provenance
+from nas.errors import InputError
+from nas.export.check import check
+from nas.export.frozen import Definition, FrozenModel
+from nas.export.prepared import Images, Prepared
 from nas.export.words import docstring, image_shape, quoted
-
-__all__ = ["Definition", "FrozenModel", "Provenance", "check_name", "source", "write", "write_definition"]
 
 LINE_LENGTH = 120
 CHECKSUM_MODULUS = 10**18 + 9  # a prime
@@ -108,6 +104,31 @@ def load(path=None):
     return model.eval()
 '''
 
+USAGE = Template("""`$name.py` needs torch alone; `$name.safetensors` belongs beside it:
+
+```python
+import torch
+import $name
+
+model = $name.load()
+with torch.no_grad():
+    scores = model(images)  # uint8 from 0 to 255, or floats from 0 to 1, $images
+```
+""")
+
+
+def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
+    """NAME.py and NAME.safetensors."""
+    return Prepared(
+        contents={f"{name}.py": source(model, name).encode(), f"{name}.safetensors": _weights_file(model)},
+        check=lambda folder: check(model, name, folder, images.validation, images.labels),
+    )
+
+
+def usage(model: Definition, name: str) -> str:
+    """How NAME.py is used."""
+    return USAGE.substitute(name=name, images=image_shape(model))
+
 
 def source(model: FrozenModel, name: str) -> str:
     """The text of NAME.py; its `load()` reads NAME.safetensors, as `write` stores it.
@@ -137,56 +158,6 @@ def network_source(definition: Definition, text: str, weights: str = "") -> str:
     )
 
 
-def write(
-    model: FrozenModel, name: str, folder: Path, images: Tensor, labels: Tensor, *, force: bool = False
-) -> tuple[Path, Path]:
-    """Write NAME.py and NAME.safetensors into `folder`, once they have been checked in a process without nas.
-
-    `images` (uint8, `(n, channels, height, width)`) and `labels` (`(n,)`) are the validation part that the accuracy was
-    measured on. Files that are there already with the same content are left as they are.
-
-    Raises `InputError` for a name that a Python file should not have, for images that are not the validation part, and
-    for a folder that cannot be written to; `ExportError` if the files fail the check, or others of that name are there
-    and `force` is not given. Nothing has been written then.
-    """
-    check_images(model, images, labels)
-    contents = {
-        folder / f"{name}.safetensors": _weights_file(model),
-        folder / f"{name}.py": source(model, name).encode(),
-    }
-    _write_checked(contents, folder, name, force, lambda staging: check(model, name, staging, images, labels))
-    weights, text = contents
-    return text, weights
-
-
-def write_definition(definition: Definition, text: str, name: str, folder: Path, *, force: bool = False) -> Path:
-    """Write NAME.py alone, a network without weights, with `text` as its docstring; checked as by `write`."""
-    check_name(name)
-    path = folder / f"{name}.py"
-    contents = {path: network_source(definition, text).encode()}
-    _write_checked(contents, folder, name, force, lambda staging: check_definition(definition, name, staging))
-    return path
-
-
-def _write_checked(
-    contents: dict[Path, bytes], folder: Path, name: str, force: bool, check_in: Callable[[Path], None]
-) -> None:
-    """All files or none: they are checked in a folder of their own first."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _refuse_to_overwrite(contents, force)
-        with TemporaryDirectory(dir=folder, prefix=f".{name}-", ignore_cleanup_errors=True) as staging:
-            for path, content in contents.items():
-                (Path(staging) / path.name).write_bytes(content)
-            check_in(Path(staging))
-            _refuse_to_overwrite(contents, force)  # another process may have been faster
-            for path, content in contents.items():
-                if not _holds(path, content):
-                    os.replace(Path(staging) / path.name, path)
-    except OSError as error:
-        raise InputError(f"{name} cannot be written to {folder} ({error.strerror}): name another folder") from error
-
-
 def check_name(name: str) -> None:
     """Raises `InputError` unless NAME.py can be imported, and takes nothing else's place."""
     if not name.isascii() or not name.isidentifier() or iskeyword(name):
@@ -205,16 +176,6 @@ def checksum(data: bytes) -> int:
 
 def _weights_file(model: FrozenModel) -> bytes:
     return safetensors.torch.save(model.weights())
-
-
-def _refuse_to_overwrite(contents: dict[Path, bytes], force: bool) -> None:
-    for path, content in contents.items():
-        if not force and path.exists() and not _holds(path, content):
-            raise ExportError(f"{path} is there already, with another content: use --force, or another name")
-
-
-def _holds(path: Path, content: bytes) -> bool:
-    return path.exists() and path.read_bytes() == content
 
 
 def _imports(layers: Sequence[Layer]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """From a study's trial to its frozen model."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
@@ -9,7 +10,9 @@ import torch
 from nas.cost import cost_of
 from nas.datasets import Dataset, Split
 from nas.errors import ExportError
-from nas.export.python import FrozenModel, Provenance, write
+from nas.export.formats import DEFAULT
+from nas.export.frozen import FrozenModel, Provenance
+from nas.export.writing import Written, write
 from nas.objective import checkpoint_path
 from nas.records import Record
 from nas.study import terms_of
@@ -23,16 +26,28 @@ def export_trial(
     checkpoints: Path,
     out: Path,
     *,
+    storage: str | None = None,
+    formats: Sequence[str] = DEFAULT,
     name: str | None = None,
     force: bool = False,
-) -> Path:
-    """Writes a finished trial as `NAME.py` and `NAME.safetensors`, checked on the validation part; returns the former.
+) -> Written:
+    """Writes a finished trial in the formats asked for, checked on the validation part.
 
-    `checkpoints` is the folder with the study's weights.
+    `checkpoints` is the folder with the study's weights, `storage` the URL of its database.
     """
     model = frozen_model(study, record, dataset, split, checkpoints)
     name = name or model_name(dataset.name, record)
-    return write(model, name, out, split.validation_images, split.validation_labels, force=force)[0]
+    return write(
+        model,
+        name,
+        out,
+        split.validation_images,
+        split.validation_labels,
+        training_images=split.train_images,
+        storage=storage,
+        formats=formats,
+        force=force,
+    )
 
 
 def frozen_model(study: optuna.Study, record: Record, dataset: Dataset, split: Split, checkpoints: Path) -> FrozenModel:

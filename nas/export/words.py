@@ -38,16 +38,17 @@ def documented_docstring(iteration: Iteration, definition: Definition, name: str
 
 
 def _joined(paragraphs: Iterable[str]) -> str:
-    wrapped = (part if part.startswith("    ") else _wrapped(part) for part in paragraphs)
-    return "\n\n".join(wrapped).replace("\\", "\\\\").replace('"', '\\"')
+    lines = (part if part.startswith("    ") else wrapped(part) for part in paragraphs)
+    return "\n\n".join(lines).replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _wrapped(paragraph: str) -> str:
+def wrapped(paragraph: str) -> str:
+    """A paragraph in lines of `WIDTH`."""
     return "\n".join(wrap(paragraph, WIDTH, break_on_hyphens=False))
 
 
 def _paragraphs(model: FrozenModel, name: str) -> Iterator[str]:
-    cost, made = cost_of(model.architecture), model.provenance
+    cost = cost_of(model.architecture)
     yield f"{name}: a trained image classifier with {cost.params:,} parameters."
     yield (
         f"It needs {cost.macs:,} multiply-accumulates an image, and no package but torch. Its weights are in "
@@ -61,13 +62,9 @@ def _paragraphs(model: FrozenModel, name: str) -> Iterator[str]:
         " " * 4,
     )
     yield _how_called(model)
-    yield _how_measured(model)
+    yield how_measured(model)
     yield f"Recipe: {model.recipe}."
-    yield (
-        f"Made by trial {made.trial} of the study '{visible(made.study)}', with seed {made.seed} and "
-        f"{visible(made.versions)}; trained in {visible(made.precision)} on {visible(made.device)} with {made.threads} "
-        f"thread{'s' * (made.threads > 1)}."
-    )
+    yield how_made(model)
 
 
 def _documented_paragraphs(iteration: Iteration, definition: Definition, name: str) -> Iterator[str]:
@@ -97,6 +94,16 @@ def _documented_paragraphs(iteration: Iteration, definition: Definition, name: s
     yield f"Recipe: {definition.recipe}."
 
 
+def how_made(model: FrozenModel) -> str:
+    """By which trial, with which seed, versions and device."""
+    made = model.provenance
+    return (
+        f"Made by trial {made.trial} of the study '{visible(made.study)}', with seed {made.seed} and "
+        f"{visible(made.versions)}; trained in {visible(made.precision)} on {visible(made.device)} with {made.threads} "
+        f"thread{'s' * (made.threads > 1)}."
+    )
+
+
 def _how_called(definition: Definition) -> str:
     return (
         f"Images have the shape {image_shape(definition)} and are uint8 from 0 to 255 or floats from 0 to 1; the model "
@@ -105,7 +112,8 @@ def _how_called(definition: Definition) -> str:
     )
 
 
-def _how_measured(model: FrozenModel) -> str:
+def how_measured(model: FrozenModel) -> str:
+    """The accuracy, and what it is worth."""
     made, planned = model.provenance, model.recipe.epochs
     last = f"epoch {made.epochs}, the last" if made.epochs == planned else f"epoch {made.epochs} of {planned} planned"
     return (

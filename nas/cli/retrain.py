@@ -1,0 +1,43 @@
+"""`nas retrain`."""
+
+from pathlib import Path
+
+import click
+
+from nas.retrain import Compared
+from nas.retrain import retrain as run_again
+from nas.study import DEFAULT_STORAGE, data_of, find_study, open_storage
+
+DIFFERENT = 1
+
+
+@click.command()
+@click.option("--trial", type=int, required=True, help="Number of the trial.")
+@click.option("--study", "study_name", help="Name of the study; the one begun last unless told.")
+@click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study.")
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache."
+)
+@click.pass_context
+def retrain(ctx: click.Context, /, trial: int, study_name: str | None, storage: str, data_dir: Path | None) -> None:
+    """Train a study's trial again from its stored seed, and compare each epoch's accuracy with the stored one.
+
+    It is trained with the precision, the device and the number of threads it was trained with. Nothing is written. Ends
+    with exit code 0 if all digits are equal, with 1 if not.
+
+    \b
+    Example:
+        nas retrain --trial 1
+    """
+    study = find_study(open_storage(storage, must_exist=True), study_name)
+    _, split = data_of(study, data_dir)
+    again = run_again(study, trial, split, on_epoch=_show)
+    if again.difference is not None:
+        click.echo(f"nas: {again.difference}", err=True)
+        ctx.exit(DIFFERENT)
+    click.echo(f"Trial {trial} of study {study.study_name!r} gave the same digits again: {len(again.epochs)} epochs.")
+
+
+def _show(epoch: Compared) -> None:
+    verdict = "as stored" if epoch.equal else f"stored: {epoch.stored:.2%}"
+    click.echo(f"epoch {epoch.epoch:3d}  {epoch.again:7.2%}  {verdict}")

@@ -1,0 +1,105 @@
+"""A trained network as C for microcontrollers: whole numbers of 8 bits, no libraries, no allocation.
+
+operations.py   what is computed, as plain data
+quantise.py     from a trained network to operations
+reference.py    the operations in torch, to the last bit
+kernels.py      the operations in C
+source.py       the text of NAME.h and NAME.c
+compiled.py     compiles and runs them
+"""
+
+from functools import partial
+from math import prod
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nas.errors import InputError
+from nas.export.c.compiled import CompilationError, compiler, run, version
+from nas.export.c.operations import Program
+from nas.export.c.quantise import calibration_images, quantise
+from nas.export.c.reference import scores_of
+from nas.export.c.source import Measured, header, source
+from nas.export.check import BATCH, failure
+from nas.export.frozen import Definition, FrozenModel
+from nas.export.prepared import Images, Prepared
+
+__all__ = ["prepare"]
+
+USAGE = """`{name}.h` and `{name}.c` are C99 for a microcontroller, or anything else that has a C compiler: weights and
+activations are numbers of 8 bits. The header says what that costs in accuracy, and how much flash and RAM it takes:
+
+```c
+#include "{name}.h"
+
+float scores[{guard}_CLASSES];
+int label = {name}_predict(image, scores); /* {n_bytes} bytes: channel by channel, row by row */
+```
+"""
+
+
+def usage(model: Definition, name: str) -> str:
+    """How NAME.h and NAME.c are used."""
+    return USAGE.format(name=name, guard=name.upper(), n_bytes=prod(model.architecture.input_shape))
+
+
+def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
+    """NAME.h and NAME.c. Without a C compiler they are written all the same, and say that they were not compiled:
+
+    who writes for a microcontroller may have a cross compiler only. Raises `InputError` without training images.
+    """
+    if images.training is None:
+        raise InputError("the format c needs training images for the ranges of activations, but got none: give them")
+    calibration = calibration_images(images.training)
+    program = quantise(model, calibration)
+    expected, command = scores_of(program, images.validation), compiler()
+    measured = Measured(
+        n_correct=int((expected.argmax(1) == images.labels).sum()),
+        n_equal=int((expected.argmax(1) == _classes(model, images.validation)).sum()),
+        n_validation=len(images.labels),
+        n_calibration=len(calibration),
+        compiler=version(command) if command is not None else None,
+    )
+    text = header(model, program, name, measured)
+    return Prepared(
+        contents={
+            f"{name}.h": text.encode(errors="backslashreplace"),
+            f"{name}.c": source(program, name).encode(),
+        },
+        check=partial(check, name, images=images.validation, expected=expected, command=command),
+        notes=_notes(model, program, name, measured),
+    )
+
+
+def check(name: str, folder: Path, images: Tensor, expected: Tensor, command: list[str] | None) -> None:
+    """Raises `ExportError` unless the compiled source gives exactly these scores, and the class of the largest."""
+    if command is None:
+        return
+    try:
+        scores, classes = run(command, name, folder, images, expected.shape[1])
+    except CompilationError as error:
+        raise failure(name, f"its C source cannot be compiled and run: {error}") from error
+    if not torch.equal(scores, expected) or not torch.equal(classes, expected.argmax(1)):
+        n = int((scores != expected).any(1).sum())
+        raise failure(name, f"its C source gives other scores than expected for {n:,} of {len(images):,} images")
+
+
+@torch.no_grad()
+def _classes(model: FrozenModel, images: Tensor) -> Tensor:
+    """What the trained network says, in float32."""
+    network = model.network()
+    return torch.cat([network(batch).argmax(1) for batch in images.cpu().split(BATCH)])
+
+
+def _notes(model: FrozenModel, program: Program, name: str, measured: Measured) -> tuple[str, ...]:
+    before = model.provenance.validation_accuracy
+    loss = 100 * (before - measured.accuracy)
+    figures = (
+        f"{name}.c: {100 * measured.accuracy:.2f} % of {measured.n_validation:,} validation images right, "
+        f"{100 * before:.2f} % in float: a loss of {loss:.2f} points; {measured.n_equal:,} predictions are equal. "
+        f"{program.flash:,} bytes of flash, {program.ram:,} bytes of RAM."
+    )
+    if measured.compiler is not None:
+        return (figures,)
+    return (figures, f"{name}.c was not compiled, since there is no C compiler here: install one, or name it in CC")

@@ -1,0 +1,90 @@
+"""The model card: what a trained network is, how it was made and measured, and how each file is used, in Markdown."""
+
+import re
+from collections.abc import Iterator
+
+from nas.architecture import Layer
+from nas.cost import cost_of, layer_macs, layer_params
+from nas.export.formats import FORMATS
+from nas.export.frozen import FrozenModel
+from nas.export.words import how_made, how_measured, image_shape, visible
+from nas.report import Table
+
+COLUMNS = ("layer", "what it does", "output", "parameters", "MACs")
+
+
+def card(model: FrozenModel, name: str, script: str | None) -> str:
+    """The text of NAME.md; `script` is the file that trains the model again.
+
+    It is the same whatever formats are there: one that is added later changes no file.
+    """
+    return "\n".join(part.rstrip() + "\n" for part in _parts(model, name, script))
+
+
+def layer_table(model: FrozenModel) -> Table:
+    """One row a layer, and what each costs."""
+    layers = model.architecture.walk
+    rows = tuple(map(_row, layers))
+    cost = cost_of(model.architecture)
+    return Table("Layers", COLUMNS, (*rows, ("sum", "", "", f"{cost.params:,}", f"{cost.macs:,}")))
+
+
+def _row(layer: Layer) -> tuple[str, ...]:
+    params, macs = layer_params(layer), layer_macs(layer)
+    shape = "×".join(map(str, layer.output_shape))
+    return layer.name, layer.spec.describe(), shape, f"{params:,}" if params else "", f"{macs:,}" if macs else ""
+
+
+def _parts(model: FrozenModel, name: str, script: str | None) -> Iterator[str]:
+    cost = cost_of(model.architecture)
+    yield f"# {name}"
+    yield (
+        f"A trained classifier of images, {_shape(model)}, into {model.architecture.n_classes} classes, made by `nas`. "
+        f"{cost.params:,} parameters, {cost.macs:,} multiply-accumulates an image, "
+        f"{cost.bytes:,} bytes of float32 weights, {cost.memory:,} bytes of float32 activations at once."
+    )
+    yield (
+        f"It takes a batch of images, {image_shape(model)}, and gives one score a class, (n, "
+        f"{model.architecture.n_classes}); it normalises the images itself. Classes, in the order of the scores: "
+        f"{escaped(', '.join(map(visible, model.classes)))}."
+    )
+    yield "## How to use it"
+    options = " or ".join(f"`--format {format}`" for format in FORMATS)
+    yield f"These are the formats there are; `nas export` with {options} writes one that is missing."
+    yield from (format.usage(model, name) for format in FORMATS.values())
+    yield layer_table(model).markdown()
+    yield "## How it was trained"
+    yield escaped(f"{model.recipe}.")
+    yield escaped(how_made(model))
+    if script is not None:
+        yield f"`sh {script}` trains it again and compares the digits; its comments say what it needs."
+    yield "## How it was measured"
+    yield escaped(how_measured(model))
+    yield (
+        "**Not confirmed.** The network has not been trained again with other seeds, and never been tested on images "
+        "that had no part in choosing it."
+    )
+    yield "## Limits"
+    yield _limits(model)
+
+
+def _limits(model: FrozenModel) -> str:
+    made = model.provenance
+    error = 100 * (made.validation_accuracy * (1 - made.validation_accuracy) / made.n_validation) ** 0.5
+    return (
+        f"- One binomial standard error of the accuracy on {made.n_validation:,} images is {error:.2f} points; that "
+        "says nothing of the spread between seeds, and nothing of having been chosen by this figure.\n"
+        "- It knows its classes only: any image at all gets one of them. Scores are no probabilities before a softmax, "
+        "and have not been calibrated as such after it.\n"
+        f"- It was measured on images like those of '{escaped(visible(made.dataset))}', of this size and in this "
+        "range. Others (another camera, inverted, not centred) were not tried."
+    )
+
+
+def _shape(model: FrozenModel) -> str:
+    return "×".join(map(str, model.architecture.input_shape))
+
+
+def escaped(text: str) -> str:
+    """Plain text in Markdown: what a user wrote stays text, on GitHub and in a browser."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~$&!])", r"\\\1", text)

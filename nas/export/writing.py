@@ -1,0 +1,114 @@
+"""Putting files where they belong: checked first, all or none, and nothing overwritten unasked."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from torch import Tensor
+
+from nas.errors import ExportError, InputError
+from nas.export.card import card
+from nas.export.check import check_definition, check_images
+from nas.export.formats import DEFAULT, FORMATS
+from nas.export.frozen import Definition, FrozenModel
+from nas.export.prepared import Images
+from nas.export.python import check_name, network_source
+from nas.export.script import script
+
+
+class Written(NamedTuple):
+    """The files of an export, the model first, and what else the user must know of them, a line each."""
+
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def write(
+    model: FrozenModel,
+    name: str,
+    folder: Path,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    training_images: Tensor | None = None,
+    storage: str | None = None,
+    formats: Sequence[str] = DEFAULT,
+    force: bool = False,
+) -> Written:
+    """Write the model in each of the formats (see `nas.export.formats`) into `folder`, once they have been checked.
+
+    Beside them go a model card, NAME.md, and, where the `storage` of the study is known, a script NAME.sh that trains
+    the model again.
+
+    `images` (uint8, `(n, channels, height, width)`) and `labels` (`(n,)`) are the validation part that the accuracy was
+    measured on; `training_images` are needed by a format with calibrated ranges. Files that are there already with the
+    same content are left as they are.
+
+    Raises `InputError` for a name that a Python file should not have, for images that are not the validation part, and
+    for a folder that cannot be written to; `ExportError` if the files fail the check, or others of that name are there
+    and `force` is not given. Nothing has been written then.
+    """
+    check_name(name)
+    check_images(model, images, labels)
+    given = Images(images, labels, training_images)
+    prepared = [FORMATS[each].prepare(model, name, given) for each in dict.fromkeys(formats)]
+    contents = {folder / file: content for each in prepared for file, content in each.contents.items()}
+    contents |= _companions(model, name, folder, storage)
+
+    def check(staging: Path) -> None:
+        for each in prepared:
+            each.check(staging)
+
+    _write_checked(contents, folder, name, force, check)
+    return Written(tuple(contents), tuple(note for each in prepared for note in each.notes))
+
+
+def _companions(model: FrozenModel, name: str, folder: Path, storage: str | None) -> dict[Path, bytes]:
+    """The model card, and the script that trains the model again."""
+    file = f"{name}.sh" if storage is not None else None
+    found = {folder / f"{name}.md": card(model, name, file)}
+    if storage is not None:
+        found[folder / f"{name}.sh"] = script(model, name, storage, folder)
+    return {path: text.encode(errors="backslashreplace") for path, text in found.items()}
+
+
+def write_definition(definition: Definition, text: str, name: str, folder: Path, *, force: bool = False) -> Path:
+    """Write NAME.py alone, a network without weights, with `text` as its docstring; checked as by `write`."""
+    check_name(name)
+    path = folder / f"{name}.py"
+    contents = {path: network_source(definition, text).encode()}
+    _write_checked(contents, folder, name, force, lambda staging: check_definition(definition, name, staging))
+    return path
+
+
+def _write_checked(
+    contents: Mapping[Path, bytes], folder: Path, name: str, force: bool, check_in: Callable[[Path], None]
+) -> None:
+    """All files or none: they are checked in a folder of their own first."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _refuse_to_overwrite(contents, force)
+        with TemporaryDirectory(dir=folder, prefix=f".{name}-", ignore_cleanup_errors=True) as staging:
+            for path, content in contents.items():
+                (Path(staging) / path.name).write_bytes(content)
+                if path.suffix == ".sh":
+                    (Path(staging) / path.name).chmod(0o755)
+            check_in(Path(staging))
+            _refuse_to_overwrite(contents, force)  # another process may have been faster
+            for path, content in contents.items():
+                if not _holds(path, content):
+                    os.replace(Path(staging) / path.name, path)
+    except OSError as error:
+        raise InputError(f"{name} cannot be written to {folder} ({error.strerror}): name another folder") from error
+
+
+def _refuse_to_overwrite(contents: Mapping[Path, bytes], force: bool) -> None:
+    for path, content in contents.items():
+        if not force and path.exists() and not _holds(path, content):
+            raise ExportError(f"{path} is there already, with another content: use --force, or another name")
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.exists() and path.read_bytes() == content

@@ -1,0 +1,105 @@
+"""Trained networks to export, without a training: what is carried over does not depend on how good it is."""
+
+from typing import Any
+
+import torch
+
+from nas.architecture import (
+    Activation,
+    ActivationKind,
+    AdaptiveAvgPool,
+    Architecture,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    DepthwiseConv,
+    Dropout,
+    Dropout2d,
+    Flatten,
+    LayerSpec,
+    Linear,
+    MaxPool,
+    gap_head,
+)
+from nas.export import FrozenModel, Provenance
+from nas.module import Network
+from nas.recipe import Augmentation, Recipe
+
+FUNCTIONS: tuple[ActivationKind, ...] = ("relu", "leaky_relu", "elu", "gelu", "silu", "hardswish")
+N_IMAGES = 500
+PROVENANCE = Provenance(
+    dataset="mnist",
+    study="first",
+    trial=7,
+    seed=123,
+    validation_accuracy=0.25,
+    n_train=50_000,
+    n_validation=N_IMAGES,
+    split_seed=0,
+    epochs=20,
+    versions="nas 0.1.0, torch 2.13.0, Python 3.11.7",
+    precision="bfloat16",
+    device="cpu",
+    threads=1,
+)
+
+
+def conv(channels: int, kernel: int = 3, padding: int = 0) -> tuple[LayerSpec, ...]:
+    return Conv(channels, kernel, padding=padding), BatchNorm(), Activation()
+
+
+B5 = Architecture(
+    (1, 28, 28),
+    10,
+    (
+        *(*conv(16, padding=1), *conv(20), MaxPool(), Dropout(0.05)),
+        *(*conv(28), *conv(36), MaxPool(), Dropout(0.1)),
+        *(*conv(48, 1), *gap_head(10, dropout=0.15)),
+    ),
+)
+TINY = Architecture(
+    (1, 28, 28), 10, (Conv(4, 5, stride=3), BatchNorm(), Activation(), MaxPool(), Flatten(), Linear(10))
+)
+EVERYTHING = Architecture(
+    (2, 13, 11),
+    3,
+    (
+        *(Conv(4, 3, 2, 1, groups=2, bias=False), BatchNorm(affine=False), Activation("leaky_relu")),
+        *(DepthwiseConv(3, 1, 1, bias=False), Activation("elu"), Dropout2d(0.25), MaxPool(3, 1, 1), BatchNorm()),
+        *(AvgPool(2, 1), Activation("gelu"), DepthwiseConv(2), Activation("silu"), Conv(6, 1), Activation("hardswish")),
+        *(AdaptiveAvgPool(2), Dropout(), Flatten(), Linear(5, bias=False), BatchNorm(), Activation(), Linear(3)),
+    ),
+)
+
+
+def with_other_numbers(network: Network, seed: int = 0) -> Network:
+    """Untrained, but with no number left at its initial value: batch norm's would hide what is not carried over."""
+    generator = torch.Generator().manual_seed(seed)
+    for values in network.state_dict().values():
+        if values.is_floating_point():
+            values.copy_(0.2 + 0.6 * torch.rand(values.shape, generator=generator))
+            if values.ndim > 1:
+                values.sub_(0.5)
+    return network.eval()
+
+
+def frozen(architecture: Architecture, **changes: Any) -> FrozenModel:
+    channels = architecture.input_shape[0]
+    mean, std = (0.1307, 0.25, 0.375, 0.5)[:channels], (0.3081, 0.5, 0.1, 0.2)[:channels]
+    parts = {
+        "architecture": architecture,
+        "recipe": Recipe(epochs=20, optimizer="sgd", schedule="onecycle", augmentation=Augmentation(rotation=5)),
+        "mean": mean,
+        "std": std,
+        "classes": tuple(f"class {i}" for i in range(architecture.n_classes)),
+        "state": with_other_numbers(Network(architecture, mean, std)).state_dict(),
+        "provenance": PROVENANCE,
+    }
+    return FrozenModel(**(parts | changes))
+
+
+def network_of(model: FrozenModel) -> Network:
+    """Built from the parts, not by the code under test."""
+    network = Network(model.architecture, model.mean, model.std)
+    network.load_state_dict(dict(model.state))
+    return network.eval()

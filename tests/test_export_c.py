@@ -1,0 +1,310 @@
+"""The C source computes what the reference computes, to the last bit; and that is close to the trained network."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+
+import pytest
+import torch
+from frozen_models import B5, EVERYTHING, PROVENANCE, TINY, frozen, network_of
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from strategies import architectures
+from torch import Tensor
+
+from nas.architecture import Activation, Architecture, BatchNorm, Conv, Flatten, Linear, MaxPool, gap_head
+from nas.cost import cost_of
+from nas.datasets import Dataset, Split, normalisation
+from nas.errors import ExportError, InputError
+from nas.export import FrozenModel, write
+from nas.export.c import check, compiled, prepare
+from nas.export.c.operations import Coding, Program, Scaling
+from nas.export.c.quantise import quantise
+from nas.export.c.reference import scores_of
+from nas.export.c.source import Measured, header, source
+from nas.export.prepared import Images
+from nas.recipe import Recipe
+from nas.training import TrainingRun
+
+needs_cc = pytest.mark.skipif(compiled.compiler() is None, reason="needs a C compiler")
+STRICT = ("-std=c99", "-pedantic", "-O1", "-Wall", "-Wextra", "-Werror")
+SANITIZED = (*STRICT, "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+MEASURED = Measured(n_correct=490, n_equal=495, n_validation=500, n_calibration=100, compiler="cc 1.0")
+BYTES = {"int8_t": 1, "uint8_t": 1, "int32_t": 4, "float": 4}
+SMALL = Architecture(
+    (1, 28, 28),
+    10,
+    (
+        *(Conv(8, 3, 1, 1), BatchNorm(), Activation(), MaxPool(), Conv(16, 3), BatchNorm(), Activation("silu")),
+        *(MaxPool(), Conv(16, 3), Activation("leaky_relu"), BatchNorm(), *gap_head(10)),
+    ),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
+
+
+def random_images(architecture: Architecture, n: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(256, (n, *architecture.input_shape), generator=generator, dtype=torch.uint8)
+
+
+@pytest.fixture(scope="module")
+def sanitizers(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """Strict options, with the sanitizers where this machine's compiler has them."""
+    folder, command = tmp_path_factory.mktemp("sanitizers"), compiled.compiler()
+    if command is None:
+        pytest.skip("needs a C compiler")
+    (folder / "any.c").write_text("int main(void) { return 0; }\n")
+    works = (
+        subprocess.run([*command, *SANITIZED, "any.c", "-o", "any"], cwd=folder, capture_output=True).returncode == 0
+    )
+    return SANITIZED if works and subprocess.run([folder / "any"]).returncode == 0 else STRICT
+
+
+def compile_and_run(
+    model: FrozenModel, program: Program, images: Tensor, folder: Path, options: tuple[str, ...]
+) -> tuple[Tensor, Tensor]:
+    (folder / "m.h").write_text(header(model, program, "m", MEASURED))
+    (folder / "m.c").write_text(source(program, "m"))
+    command = compiled.compiler()
+    assert command is not None
+    return compiled.run(command, "m", folder, images, program.n_classes, options)
+
+
+# The arithmetic -----------------------------------------------------------------------------------------------------
+
+
+@needs_cc
+@settings(max_examples=12, deadline=None)
+@given(architecture=architectures(), seed=st.integers(0, 1000))
+@example(architecture=EVERYTHING, seed=0)
+@example(architecture=SMALL, seed=0)
+def test_c_is_the_reference_to_the_last_bit(
+    architecture: Architecture, seed: int, sanitizers: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    model, images = frozen(architecture), random_images(architecture, 40, seed)
+    program = quantise(model, images[:20])
+    expected = scores_of(program, images)
+    scores, classes = compile_and_run(model, program, images, tmp_path_factory.mktemp("c"), sanitizers)
+    assert torch.equal(scores, expected)
+    assert torch.equal(classes, expected.argmax(1))
+
+
+@settings(max_examples=100, deadline=None)
+@given(architecture=architectures(), seed=st.integers(0, 1000))
+@example(architecture=EVERYTHING, seed=0)
+@example(architecture=B5, seed=0)
+@torch.no_grad()
+def test_the_reference_is_close_to_the_network(architecture: Architecture, seed: int) -> None:
+    """Images that were not calibrated on may lie outside of the ranges, and weights here are wild; hence a quarter."""
+    model, images = frozen(architecture), random_images(architecture, 120, seed)
+    program = quantise(model, images[:100])
+    wanted = network_of(model)(images[100:])
+    assert (scores_of(program, images[100:]) - wanted).abs().max() <= 0.25 * wanted.abs().max() + 1e-6
+
+
+@settings(max_examples=100, deadline=None)
+@given(architecture=architectures())
+@example(architecture=EVERYTHING)
+def test_buffers_hold_what_they_must_and_no_more_than_counted(architecture: Architecture) -> None:
+    program = quantise(frozen(architecture), random_images(architecture, 2, 0))
+    assert program.ram <= cost_of(architecture).memory // 4, "a byte a number, and the image is the caller's"
+    held: range | None = None
+    for operation, place in zip(program.operations, program.places(), strict=True):
+        if place is None:
+            continue
+        written = range(place, place + operation.n_out)
+        assert place >= 0
+        assert written.stop <= program.ram
+        if held is not None and not (operation.in_place and written == held):
+            assert written.stop <= held.start or held.stop <= written.start, "it would overwrite what it reads"
+        held = written
+
+
+@settings(max_examples=50, deadline=None)
+@given(architecture=architectures())
+@example(architecture=EVERYTHING)
+def test_flash_is_what_the_constants_take(architecture: Architecture) -> None:
+    program = quantise(frozen(architecture), random_images(architecture, 2, 0))
+    arrays = re.findall(r"static const (\w+) \w+\[\] = \{(.*?)\};", source(program, "m"), re.DOTALL)
+    assert program.flash == sum(BYTES[kind] * len(re.findall(r"[^\s,]+", values)) for kind, values in arrays)
+
+
+@given(st.floats(2**-30, 2**29))
+def test_a_scaling_is_the_nearest_there_is(factor: float) -> None:
+    scaling = Scaling.of(factor)
+    assert 2**30 <= scaling.multiplier < 2**31
+    assert scaling.multiplier / 2**scaling.shift == pytest.approx(factor, rel=2**-31)
+
+
+@given(st.floats(0, 1e30))
+def test_a_scaling_of_any_factor_stays_within_32_bits(factor: float) -> None:
+    scaling = Scaling.of(factor)
+    assert 0 <= scaling.multiplier < 2**31
+    assert 1 <= scaling.shift <= 62
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+def test_zero_is_a_number_of_every_coding(low: float, high: float) -> None:
+    coding = Coding.of_range(min(low, high), max(low, high))
+    assert 0 <= coding.zero <= 255
+    assert coding.scale > 0
+
+
+def test_batch_norm_and_relu_are_folded_into_the_convolution() -> None:
+    program = quantise(frozen(TINY), random_images(TINY, 2, 0))
+    assert [operation.name for operation in program.operations] == ["conv1", "pool1", "fc1"]
+    assert [operation.input.zero for operation in program.operations] == [33, 0, 0], "an image's mean; ReLU's lower end"
+
+
+@needs_cc
+@pytest.mark.parametrize("bias", [1e9, -1e9, 0.0])
+def test_channels_without_weights_and_with_a_huge_bias(
+    bias: float, sanitizers: tuple[str, ...], tmp_path: Path
+) -> None:
+    model = frozen(Architecture((1, 4, 4), 2, (Conv(3, 3, padding=1), Flatten(), Linear(2))))
+    state = dict(model.state) | {"conv1.bias": torch.tensor([bias, 1.0, 0.0])}
+    state["conv1.weight"] = model.state["conv1.weight"] * torch.tensor([0.0, 1.0, 0.0]).view(3, 1, 1, 1)
+    model, images = replace(model, state=state), random_images(model.architecture, 10, 0)
+    program = quantise(model, images)
+    assert torch.equal(compile_and_run(model, program, images, tmp_path, sanitizers)[0], scores_of(program, images))
+
+
+# A network that was trained, on real images -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(mnist: Dataset) -> tuple[FrozenModel, Images]:
+    """A small network after two epochs on 4,000 images, and 1,000 others to validate with."""
+    mean, std = normalisation(mnist.images[:4000])
+    parts = mnist.images[:4000], mnist.labels[:4000], mnist.images[4000:5000], mnist.labels[4000:5000]
+    recipe = Recipe(epochs=2, batch_size=50, lr=0.1, schedule="linear")
+    run = TrainingRun(SMALL, recipe, Split(*parts, mean, std, 10, (1, 28, 28)), seed=0)
+    *_, last = run
+    said = replace(PROVENANCE, n_validation=1000, epochs=2, validation_accuracy=last.validation_accuracy, n_train=4000)
+    model = frozen(SMALL, mean=mean, std=std, recipe=recipe, provenance=said, state=run.network.state_dict())
+    return model, Images(parts[2], parts[3], parts[0])
+
+
+@needs_cc
+def test_a_trained_network_loses_little_and_says_how_much(trained: tuple[FrozenModel, Images], tmp_path: Path) -> None:
+    model, images = trained
+    before = model.provenance.validation_accuracy
+    assert before > 0.9
+    written = write(
+        model, "m", tmp_path, images.validation, images.labels, training_images=images.training, formats=("c",)
+    )
+    command = compiled.compiler()
+    assert command is not None
+    copy = tmp_path / "elsewhere"
+    copy.mkdir()
+    for name in ("m.c", "m.h"):
+        shutil.copy(tmp_path / name, copy)
+    _, classes = compiled.run(command, "m", copy, images.validation, 10, STRICT)
+    n_correct = int((classes == images.labels).sum())
+    with torch.no_grad():
+        n_equal = int((classes == network_of(model)(images.validation).argmax(1)).sum())
+    assert before - n_correct / 1000 <= 0.01
+    assert n_equal >= 980
+    (note,) = written.notes
+    text = " ".join((tmp_path / "m.h").read_text().replace("\n *", "").split())
+    assert f"{n_correct / 10:.2f} % of 1,000 validation images right, {100 * before:.2f} % in float" in note
+    assert f"{100 * before:.2f} % in float ({round(1000 * before)} right), {n_correct / 10:.2f} % as it is here" in text
+    assert f"{n_equal} predictions are those of the trained network" in text
+    assert "Calibrated on 2,000 of the images it was trained on" in text
+    assert "to the last bit" in text
+    program = quantise(model, images.validation)
+    assert f"Flash: {program.flash:,} bytes of weights and tables. RAM: {program.ram:,} bytes" in text
+
+
+def test_validation_images_have_no_part_in_the_calibration(trained: tuple[FrozenModel, Images]) -> None:
+    model, images = trained
+    assert images.training is not None
+    first = prepare(model, "m", images).contents["m.c"]
+    inverted = replace(images, validation=255 - images.validation)
+    assert prepare(model, "m", inverted).contents["m.c"] == first
+    assert prepare(model, "m", replace(images, training=images.training // 2)).contents["m.c"] != first
+
+
+# Handing it over ----------------------------------------------------------------------------------------------------
+
+
+@needs_cc
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("int best = 0;", "int best = 0", "cannot be compiled and run: m.c:"),
+        ("int best = 0;", "int best = 0; scores = 0;", "cannot be compiled and run: exit code -11"),
+        (">> shift) + zero", ">> shift) + zero + 1", "gives other scores than expected for"),
+        ("scores[i] > scores[best]", "scores[i] < scores[best]", "gives other scores than expected for 0 of"),
+    ],
+)
+def test_the_check_finds_what_is_wrong(
+    old: str, new: str, reason: str, trained: tuple[FrozenModel, Images], tmp_path: Path
+) -> None:
+    model, images = trained
+    assert images.training is not None
+    program = quantise(model, images.training[:10])
+    (tmp_path / "m.h").write_text(header(model, program, "m", MEASURED))
+    text = source(program, "m")
+    assert old in text
+    (tmp_path / "m.c").write_text(text.replace(old, new, 1))
+    few = images.validation[:20]
+    with pytest.raises(ExportError, match=re.escape(reason)) as raised:
+        check("m", tmp_path, few, scores_of(program, few), compiled.compiler())
+    assert "\n" not in str(raised.value)
+
+
+def test_without_a_compiler_it_is_written_and_said_to_be_unchecked(
+    trained: tuple[FrozenModel, Images], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, images = trained
+    monkeypatch.setenv("CC", "no-such-compiler")
+    written = write(
+        model, "m", tmp_path, images.validation, images.labels, training_images=images.training, formats=("c",)
+    )
+    assert {path.name for path in written.files} == {"m.c", "m.h", "m.md"} == {path.name for path in tmp_path.iterdir()}
+    assert "m.c was not compiled, since there is no C compiler here" in written.notes[1]
+    assert "NOT COMPILED when it was written" in (tmp_path / "m.h").read_text()
+
+
+def test_training_images_are_needed(trained: tuple[FrozenModel, Images], tmp_path: Path) -> None:
+    model, images = trained
+    with pytest.raises(InputError, match="needs training images"):
+        write(model, "m", tmp_path / "none", images.validation, images.labels, formats=("c",))
+    assert not (tmp_path / "none").exists()
+
+
+def test_weights_that_are_no_numbers_are_refused() -> None:
+    model = frozen(TINY)
+    broken = {**model.state, "fc1.bias": torch.full((10,), float("nan"))}
+    with pytest.raises(ExportError, match="finite"):
+        quantise(replace(model, state=broken), random_images(TINY, 2, 0))
+
+
+@needs_cc
+@pytest.mark.parametrize("text", ["*/ int x; /*", "a*/", "??/", "ends with \\", "\\\n*/", "w" * 5000, "ü \ud800", "//"])
+def test_any_text_is_harmless_in_the_comment(text: str, tmp_path: Path) -> None:
+    said = replace(PROVENANCE, dataset=text, study=text, versions=text, precision=text, device=text)
+    model = frozen(TINY, provenance=said, classes=(text, *map(str, range(1, 10))))
+    images = random_images(TINY, 3, 0)
+    program = quantise(model, images)
+    scores, _ = compile_and_run(model, program, images, tmp_path, STRICT)
+    assert torch.equal(scores, scores_of(program, images))
+    assert (tmp_path / "m.h").read_text().count("*/") == 2
+
+
+def test_the_image_is_described_in_the_header() -> None:
+    text = header(frozen(EVERYTHING), quantise(frozen(EVERYTHING), random_images(EVERYTHING, 2, 0)), "m", MEASURED)
+    assert f"int m_predict(const uint8_t image[{prod(EVERYTHING.input_shape)}], float scores[3]);" in text
+    assert "#define M_CHANNELS 2\n#define M_HEIGHT 13\n#define M_WIDTH 11\n#define M_CLASSES 3\n" in text
