@@ -31,25 +31,26 @@ from nas.confirmed import (
     stored_form,
 )
 from nas.datasets import Dataset, Split
-from nas.errors import DataError, InputError, StudyError
+from nas.errors import InputError, StudyError
+from nas.export.trials import export_trial
 from nas.module import Network
 from nas.records import Record, ranked
 from nas.search import SearchResult
 from nas.space import Candidate
 from nas.study import (
     DEFAULT_STORAGE,
+    RUNS,
     checkpoint_folder,
+    data_of,
     find_study,
     open_storage,
     runs_folder,
     sole_controller,
-    terms_of,
 )
 from nas.training import EVALUATION_BATCH
 from nas.trainings import Means, OnEpoch, Trained, Training, train_all
 
 FIRST_SEED = 1_000_000_000  # far from the seeds of trials, which are those of no network that was chosen
-N_TRAINED_ON = 1000  # images that a network on all training images is evaluated on, to see that it learns
 
 OnStage = Callable[[str, Sequence[Training]], None]
 
@@ -64,6 +65,7 @@ def confirm(
     device: str = "auto",
     precision: str = "auto",
     data_dir: Path | None = None,
+    out: Path = RUNS,
     on_stage: OnStage = lambda stage, trainings: None,
     on_epoch: OnEpoch = lambda training, result: None,
 ) -> Confirmed:
@@ -71,8 +73,8 @@ def confirm(
 
     `search` is a result of `nas.search`, whose options for storage, data and device then hold, or the name of a study
     in `storage`; the one begun last unless told. What was trained is not trained again, nor tested again. `on_stage`
-    gets what is about to be trained. Raises `StudyError` without a finished trial, `DataError` for other data than the
-    study's.
+    gets what is about to be trained. The network of the first seed is exported to `out`. Raises `StudyError` without a
+    finished trial, `DataError` for other data than the study's.
     """
     for name, value in (("top", top), ("seeds", seeds)):
         if value < 1:
@@ -80,13 +82,15 @@ def confirm(
     if isinstance(search, SearchResult):
         options, search = search.options, search.study.study_name
         storage, data_dir, workers = options.storage, options.data_dir, options.workers
-        device, precision = options.device, options.precision
+        device, precision, out = options.device, options.precision, options.out
     database = open_storage(storage, must_exist=True)
     study = find_study(database, search)
     folder = checkpoint_folder(database, study.study_name)
     kept = runs_folder(database) / "trainings"
     means = Means(device=device, precision=precision, folder=kept, **({} if workers is None else {"workers": workers}))
-    dataset = _dataset(study, data_dir)
+    dataset, split = data_of(study, data_dir)
+    if dataset.reader is None:
+        dataset.read_test()  # says what is missing, before hours of training
     finalists = ranked(study)[:top]
     if not finalists:
         raise StudyError(
@@ -96,29 +100,16 @@ def confirm(
     with sole_controller(folder, study.study_name):
         raced: Sequence[Raced] = ()
         if len(finalists) > 1:
-            raced = race(study, finalists, dataset, fresh, means, on_stage, on_epoch)
+            data_name = f"{dataset.fingerprint} split, validated on {len(split.validation_labels)}"
+            raced = race(study, finalists, split, data_name, fresh, means, on_stage, on_epoch)
             finalists = [record for record in finalists if record.trial == raced[0].trial]
-        everything = replace(means, folder=folder)
-        trained = _train_on_everything(finalists[0], dataset, fresh, everything, on_stage, on_epoch)
+        trained = _train_on_everything(finalists[0], dataset, fresh, replace(means, folder=folder), on_stage, on_epoch)
         for each in trained:
             _test(study, finalists[0], each, dataset)
         found = _confirmed(study, finalists[0], dataset, trained, raced)
         study.set_user_attr(f"{CONFIRMED}{found.trial}", stored_form(found))
-    return found
-
-
-def _dataset(study: optuna.Study, data_dir: Path | None) -> Dataset:
-    """The study's data set, which must have a test set that can be read later."""
-    terms = terms_of(study)
-    dataset = datasets.load(terms.dataset, data_dir)
-    if dataset.fingerprint != terms.dataset_fingerprint:
-        raise DataError(
-            f"a winner is confirmed on the data it was found with, but {terms.dataset} has changed since study "
-            f"{study.study_name!r}: give the --data-dir of that time"
-        )
-    if dataset.reader is None:
-        dataset.read_test()  # says what is missing, before hours of training
-    return dataset
+        written = export_trial(study, finalists[0], dataset, split, folder, out, storage=storage, force=True)
+    return replace(found, model=written.files[0])
 
 
 # The race -------------------------------------------------------------------------------------------------------------
@@ -127,16 +118,14 @@ def _dataset(study: optuna.Study, data_dir: Path | None) -> Dataset:
 def race(
     study: optuna.Study,
     finalists: Sequence[Record],
-    dataset: Dataset,
+    split: Split,
+    data_name: str,
     seeds: Sequence[int],
     means: Means,
     on_stage: OnStage,
     on_epoch: OnEpoch,
 ) -> list[Raced]:
     """Who has the best mean on the validation part, trained on the training part once a seed; the winner first."""
-    terms = terms_of(study)
-    split = datasets.split(dataset, terms.n_validation, terms.split_seed)
-    data_name = f"{dataset.fingerprint} split, validated on {terms.n_validation}"
     found: dict[int, list[float]] = {record.trial: [] for record in finalists}
     running = list(finalists)
     for seed in seeds:
@@ -186,22 +175,7 @@ def _train_on_everything(
     trainings = [_training(winner, seed) for seed in seeds]
     on_stage("All training images", trainings)
     data_name = f"{dataset.fingerprint} all, not validated"
-    return train_all(trainings, everything(dataset), data_name, means, on_epoch, keep_weights=True)
-
-
-def everything(dataset: Dataset) -> Split:
-    """All training images to train on; what is evaluated after each epoch are some of them, to see that they learn."""
-    mean, std = datasets.normalisation(dataset.images)
-    return Split(
-        train_images=dataset.images,
-        train_labels=dataset.labels,
-        validation_images=dataset.images[:N_TRAINED_ON].clone(),
-        validation_labels=dataset.labels[:N_TRAINED_ON].clone(),
-        mean=mean,
-        std=std,
-        n_classes=dataset.n_classes,
-        image_shape=dataset.image_shape,
-    )
+    return train_all(trainings, datasets.everything(dataset), data_name, means, on_epoch, keep_weights=True)
 
 
 def _test(study: optuna.Study, winner: Record, trained: Trained, dataset: Dataset) -> None:
@@ -247,6 +221,7 @@ def _confirmed(
         n_train=len(dataset.labels),
         epochs=trained[0].training.candidate.recipe.epochs,
         made_with=trained[0].made_with,
+        history=tuple(result.validation_accuracy for result in trained[0].history),
         race=tuple(raced),
         n_readings=len(readings(study)),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -50,8 +51,10 @@ class Confirmed:
     n_train: int
     epochs: int
     made_with: dict[str, Any]
+    history: tuple[float, ...]  # of the first seed: accuracy on some of its training images after each epoch
     race: tuple[Raced, ...] = ()  # who it won against, itself first; none if it was the only one
     n_readings: int = 0  # of the test set in the whole study, these included
+    model: Path | None = None  # the exported network of the first seed; not stored
 
     @property
     def weights(self) -> str:
@@ -111,6 +114,21 @@ class Confirmed:
         n, p = self.readings[0].n_images or 1, self.accuracy.mean
         return sqrt(p * (1 - p) / n)
 
+    def sentences(self) -> str:
+        """How it was confirmed, for those who get the network of the first seed."""
+        spread, first = self.accuracy, self.readings[0]
+        interval = ""
+        if self.interval is not None:
+            interval = "; 95 % interval of the mean {:.2f} to {:.2f} %".format(*(100 * end for end in self.interval))
+        deviation = " (mean ± standard deviation" + interval + ")" if spread.std is not None else ""
+        return (
+            f"Confirmed: trained from scratch on all {self.n_train:,} training images, "
+            f"{plural(self.epochs, 'epoch')}, with {plural(len(self.seeds), 'fresh seed')}; test accuracy of the last "
+            f"epoch, in float32: {spread.per_cent()} %{deviation}. This is the network of the first seed, with "
+            f"{100 * (first.accuracy or 0):.2f} % of {first.n_images:,} test images; that figure did not choose it. "
+            f"The test set was read {plural(self.n_readings, 'time')} in its study, once a network."
+        )
+
     def tables(self, target: float | None = None) -> list[Table]:
         """The race, if there was one, and what is now known of its winner; with a target the chance to have it."""
         return [*([race_table(self.race)] if self.race else []), confirmed_table(self, target)]
@@ -147,13 +165,14 @@ def of_networks(all_readings: Sequence[Reading], networks: Sequence[str]) -> tup
 
 def stored_form(found: Confirmed) -> dict[str, Any]:
     """Readings have study attributes of their own."""
-    plain = {name: value for name, value in vars(found).items() if name not in ("readings", "race")}
+    plain = {name: value for name, value in vars(found).items() if name not in ("readings", "race", "model")}
     networks, rows = [reading.network for reading in found.readings], [asdict(row) for row in found.race]
     return {**plain, "networks": networks, "race": rows}
 
 
 def restored(stored: dict[str, Any], all_readings: Sequence[Reading]) -> Confirmed:
     given = {**stored, "classes": tuple(stored["classes"]), "race": _raced(stored["race"])}
+    given["history"] = tuple(given["history"])
     return Confirmed(readings=of_networks(all_readings, given.pop("networks")), **given)
 
 

@@ -3,13 +3,15 @@
 import platform
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import optuna
 import torch
 
 import nas
-from nas.datasets import Split
+from nas import datasets
+from nas.confirmed import Confirmed, confirmations
+from nas.datasets import Dataset, Split
 from nas.errors import InputError, StudyError
 from nas.execution import Job, ProcessExecutor
 from nas.records import Record, record_of
@@ -51,15 +53,26 @@ class Retrained:
 
 
 def retrain(
-    study: optuna.Study, number: int, split: Split, on_epoch: Callable[[Compared], None] = lambda compared: None
+    study: optuna.Study,
+    number: int,
+    dataset: Dataset,
+    split: Split,
+    *,
+    confirmed: bool = False,
+    on_epoch: Callable[[Compared], None] = lambda compared: None,
 ) -> Retrained:
     """Trains a trial again, for as many epochs as the study holds, with its seed, precision, device and threads.
 
-    `split` is the study's own: see `nas.study.data_of`. Raises `StudyError` for a trial that was never trained, and
-    `InputError` where its device is missing.
+    `dataset` and `split` are the study's own: see `nas.study.data_of`. With `confirmed`, what is trained again is the
+    network that was exported from its confirmation, on all training images. Raises `StudyError` for a trial that was
+    never trained, and `InputError` where its device is missing.
     """
     trial = _trial(study, number)
     record, stored = record_of(trial), trial.intermediate_values
+    if confirmed:
+        found = _confirmed(study, number)
+        record = replace(record, seed=found.seeds[0], made_with=found.made_with)
+        stored, split = dict(enumerate(found.history, start=1)), datasets.everything(dataset)
     if record.candidate is None or record.seed is None or not stored:
         reason = f" ({record.reason})" if record.reason else ""
         raise StudyError(
@@ -79,6 +92,13 @@ def retrain(
     finally:
         executor.close()
     return Retrained(record, tuple(epochs), tuple(_other_versions(record)))
+
+
+def _confirmed(study: optuna.Study, number: int) -> Confirmed:
+    for found in confirmations(study):
+        if found.trial == number:
+            return found
+    raise StudyError(f"a confirmed trial is asked for, but trial {number} was not confirmed: see nas confirm")
 
 
 def _compared(result: EpochResult, stored: dict[int, float]) -> Compared:

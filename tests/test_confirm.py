@@ -18,7 +18,7 @@ from scipy.stats import kstest
 from test_cli import check_refused
 
 from nas import datasets
-from nas.confirm import clearly_loses, everything
+from nas.confirm import clearly_loses
 from nas.confirmed import Confirmed, Reading, confirmations, last_race, readings
 from nas.datasets import Dataset
 from nas.module import Network
@@ -70,7 +70,7 @@ def test_the_winner_is_trained_on_everything_and_tested_once_a_network(nas, tmp_
     dataset = datasets.load(str(images).replace("npz:", f"npz:{tmp_path}/"))
     candidate = record_of(study.trials[found.trial]).candidate
     assert candidate is not None
-    whole = everything(dataset)
+    whole = datasets.everything(dataset)
     assert torch.equal(whole.train_images, dataset.images)
     run = TrainingRun(candidate.architecture, candidate.recipe, whole, seed=found.seeds[0], kernels="numba")
     list(run)
@@ -80,6 +80,18 @@ def test_the_winner_is_trained_on_everything_and_tested_once_a_network(nas, tmp_
     network.load_state_dict(stored)
     assert evaluate(network, *dataset.read_test())[1] == found.accuracy.values[0]
     assert [sum(row) for row in found.confusion] == (2 * torch.bincount(dataset.read_test()[1])).tolist()
+
+    # It is handed over as confirmed, and can be trained again to the same digits.
+    (model,) = (tmp_path / "runs").glob("*_confirmed.py")
+    text = " ".join(model.read_text().split())
+    assert f"{100 * found.accuracy.values[0]:.2f} % of 100 test images" in text
+    assert found.accuracy.per_cent() in text
+    assert "was read 2 times" in text
+    script = model.with_suffix(".sh").read_text()
+    assert "--confirmed" in script
+    again = nas("retrain", "--trial", str(found.trial), "--confirmed")
+    assert (again.returncode, "the same digits" in again.stdout) == (0, True), again.stdout + again.stderr
+    assert len(readings(study_of(tmp_path / "runs"))) == 2, "neither reads the test set"
 
     before = dict(study.user_attrs)
     again = nas("confirm", "--top", "2", "--seeds", "2", *FLOAT, "--json")
@@ -179,7 +191,7 @@ def test_only_who_loses_to_the_leader_again_and_again_is_out(own: list[float], d
 
 def confirmed(values: list[float]) -> Confirmed:
     found = tuple(Reading("", "confirm", 0, i, str(i), 100, value, ((100,),)) for i, value in enumerate(values))
-    return Confirmed(0, ("a",), found, 600, 2, {})
+    return Confirmed(0, ("a",), found, 600, 2, {}, (0.9, 0.95))
 
 
 def test_the_interval_and_the_chance_are_as_often_right_as_they_say() -> None:

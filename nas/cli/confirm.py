@@ -14,7 +14,7 @@ from nas.cli.tables import console, show
 from nas.cli.trainings import TrainingsDisplay
 from nas.confirm import confirm as run_confirm
 from nas.confirmed import Confirmed
-from nas.study import DEFAULT_STORAGE
+from nas.study import DEFAULT_STORAGE, RUNS
 from nas.training import EpochResult
 from nas.trainings import Training
 
@@ -30,6 +30,9 @@ from nas.trainings import Training
 @click.option("--precision", default="auto", show_default=True, help="auto, float32 or bfloat16.")
 @click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder for the confirmed model."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON; progress goes to standard error.")
 def confirm(
@@ -57,6 +60,7 @@ def confirm(
             study_name, storage=storage, top=top, seeds=seeds, on_stage=stages.stage, on_epoch=stages.epoch, **means
         )
     show(screen, found.tables(target))
+    screen.print(f"Model: {found.model}", soft_wrap=True)
     if as_json:
         click.echo(json.dumps(as_plain_data(found, target), indent=2))
 
@@ -92,6 +96,7 @@ class Stages:
 def as_plain_data(found: Confirmed, target: float | None) -> dict[str, Any]:
     """What `--json` prints."""
     return {
+        "model": str(found.model),
         "trial": found.trial,
         "test_accuracy": found.accuracy.values,
         "mean": found.accuracy.mean,

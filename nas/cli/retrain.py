@@ -18,8 +18,11 @@ DIFFERENT = 1
 @click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache."
 )
+@click.option("--confirmed", is_flag=True, help="The network that was exported from the trial's confirmation.")
 @click.pass_context
-def retrain(ctx: click.Context, /, trial: int, study_name: str | None, storage: str, data_dir: Path | None) -> None:
+def retrain(
+    ctx: click.Context, /, trial: int, study_name: str | None, storage: str, data_dir: Path | None, confirmed: bool
+) -> None:
     """Train a study's trial again from its stored seed, and compare each epoch's accuracy with the stored one.
 
     It is trained with the precision, the device and the number of threads it was trained with. Nothing is written. Ends
@@ -30,8 +33,7 @@ def retrain(ctx: click.Context, /, trial: int, study_name: str | None, storage: 
         nas retrain --trial 1
     """
     study = find_study(open_storage(storage, must_exist=True), study_name)
-    _, split = data_of(study, data_dir)
-    again = run_again(study, trial, split, on_epoch=_show)
+    again = run_again(study, trial, *data_of(study, data_dir), confirmed=confirmed, on_epoch=_show)
     if again.difference is not None:
         click.echo(f"nas: {again.difference}", err=True)
         ctx.exit(DIFFERENT)

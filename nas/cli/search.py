@@ -140,6 +140,7 @@ def search(ctx: click.Context, /, confirming: bool, as_json: bool, **settings: A
         with Stages(console) as stages:
             found = confirm(result, on_stage=stages.stage, on_epoch=stages.epoch)
         show(console, found.tables(options.target))
+        console.print(f"Confirmed model: {found.model}", soft_wrap=True)
     if as_json:
         data = as_plain_data(result)
         if found is not None:

@@ -9,6 +9,7 @@ from nas.datasets.dataset import Dataset
 from nas.errors import InputError
 
 SMALLEST_STD = 1 / 255  # one step of a byte: a channel without any contrast must not divide by zero
+N_SHOWN = 1000  # images that a network which trains on all of them is evaluated on
 DEFAULT_SHARE = 6  # a sixth: 10,000 of MNIST's 60,000
 
 
@@ -55,6 +56,24 @@ def split(dataset: Dataset, n_validation: int | None = None, seed: int = 0) -> S
         train_labels=dataset.labels[~held_out],
         validation_images=dataset.images[held_out],
         validation_labels=dataset.labels[held_out],
+        mean=mean,
+        std=std,
+        n_classes=dataset.n_classes,
+        image_shape=dataset.image_shape,
+    )
+
+
+def everything(dataset: Dataset) -> Split:
+    """All training images to train on.
+
+    The first `N_SHOWN` of them stand in for a validation part, to see that they are learned and to recognise a network.
+    """
+    mean, std = normalisation(dataset.images)
+    return Split(
+        train_images=dataset.images,
+        train_labels=dataset.labels,
+        validation_images=dataset.images[:N_SHOWN].clone(),
+        validation_labels=dataset.labels[:N_SHOWN].clone(),
         mean=mean,
         std=std,
         n_classes=dataset.n_classes,

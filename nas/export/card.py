@@ -3,14 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from nas.architecture import Layer
-from nas.cost import cost_of, layer_macs, layer_params
+from nas.cost import cost_of
 from nas.export.formats import FORMATS
 from nas.export.frozen import FrozenModel
 from nas.export.words import how_made, how_measured, image_shape, visible
-from nas.report import Table
-
-COLUMNS = ("layer", "what it does", "output", "parameters", "MACs")
+from nas.layers import layer_rows, layer_table
 
 
 def card(model: FrozenModel, name: str, script: str | None) -> str:
@@ -19,20 +16,6 @@ def card(model: FrozenModel, name: str, script: str | None) -> str:
     It is the same whatever formats are there: one that is added later changes no file.
     """
     return "\n".join(part.rstrip() + "\n" for part in _parts(model, name, script))
-
-
-def layer_table(model: FrozenModel) -> Table:
-    """One row a layer, and what each costs."""
-    layers = model.architecture.walk
-    rows = tuple(map(_row, layers))
-    cost = cost_of(model.architecture)
-    return Table("Layers", COLUMNS, (*rows, ("sum", "", "", f"{cost.params:,}", f"{cost.macs:,}")))
-
-
-def _row(layer: Layer) -> tuple[str, ...]:
-    params, macs = layer_params(layer), layer_macs(layer)
-    shape = "×".join(map(str, layer.output_shape))
-    return layer.name, layer.spec.describe(), shape, f"{params:,}" if params else "", f"{macs:,}" if macs else ""
 
 
 def _parts(model: FrozenModel, name: str, script: str | None) -> Iterator[str]:
@@ -52,7 +35,7 @@ def _parts(model: FrozenModel, name: str, script: str | None) -> Iterator[str]:
     options = " or ".join(f"`--format {format}`" for format in FORMATS)
     yield f"These are the formats there are; `nas export` with {options} writes one that is missing."
     yield from (format.usage(model, name) for format in FORMATS.values())
-    yield layer_table(model).markdown()
+    yield layer_table(layer_rows(model.architecture)).markdown()
     yield "## How it was trained"
     yield escaped(f"{model.recipe}.")
     yield escaped(how_made(model))
@@ -60,10 +43,11 @@ def _parts(model: FrozenModel, name: str, script: str | None) -> Iterator[str]:
         yield f"`sh {script}` trains it again and compares the digits; its comments say what it needs."
     yield "## How it was measured"
     yield escaped(how_measured(model))
-    yield (
-        "**Not confirmed.** The network has not been trained again with other seeds, and never been tested on images "
-        "that had no part in choosing it."
-    )
+    if not model.provenance.confirmed:
+        yield (
+            "**Not confirmed.** The network has not been trained again with other seeds, and never been tested on "
+            "images that had no part in choosing it."
+        )
     yield "## Limits"
     yield _limits(model)
 
@@ -71,9 +55,12 @@ def _parts(model: FrozenModel, name: str, script: str | None) -> Iterator[str]:
 def _limits(model: FrozenModel) -> str:
     made = model.provenance
     error = 100 * (made.validation_accuracy * (1 - made.validation_accuracy) / made.n_validation) ** 0.5
-    return (
+    chosen = (
         f"- One binomial standard error of the accuracy on {made.n_validation:,} images is {error:.2f} points; that "
         "says nothing of the spread between seeds, and nothing of having been chosen by this figure.\n"
+    )
+    return (
+        f"{'' if made.confirmed else chosen}"
         "- It knows its classes only: any image at all gets one of them. Scores are no probabilities before a softmax, "
         "and have not been calibrated as such after it.\n"
         f"- It was measured on images like those of '{escaped(visible(made.dataset))}', of this size and in this "

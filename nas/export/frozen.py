@@ -30,6 +30,9 @@ class Provenance:
     precision: str  # of the training
     device: str  # of the training
     threads: int
+    # How it was tested, if it was, in whole sentences. Then it was trained on all training images, and the accuracy
+    # above is one on some of these, by which the network is recognised.
+    confirmed: str = ""
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -24,6 +24,8 @@ def script(model: FrozenModel, name: str, storage: str, folder: Path) -> str:
         "Further options go on to nas: --data-dir FOLDER, or --storage URL if the database has moved.",
     ]
     command = f"exec nas retrain --trial={made.trial} --study={quote(made.study)} --storage={_storage(storage, folder)}"
+    if made.confirmed:
+        command += " --confirmed"
     lines = ["#!/bin/sh", *("\n".join(f"# {line}" for line in wrapped(text).splitlines()) for text in comments)]
     return "\n".join([*lines, "set -eu", 'here=$(cd -- "$(dirname -- "$0")" && pwd)', f'{command} "$@"', ""])
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import optuna
 import torch
 
+from nas import datasets
+from nas.confirmed import Confirmed, confirmations
 from nas.cost import cost_of
 from nas.datasets import Dataset, Split
 from nas.errors import ExportError
@@ -33,10 +35,15 @@ def export_trial(
 ) -> Written:
     """Writes a finished trial in the formats asked for, checked on the validation part.
 
+    A confirmed one is written as it was confirmed: trained on all training images; some of these check it.
+
     `checkpoints` is the folder with the study's weights, `storage` the URL of its database.
     """
-    model = frozen_model(study, record, dataset, split, checkpoints)
-    name = name or model_name(dataset.name, record)
+    confirmed = next((found for found in confirmations(study) if found.trial == record.trial), None)
+    if confirmed is not None:
+        split = datasets.everything(dataset)
+    model = frozen_model(study, record, confirmed, dataset, split, checkpoints)
+    name = name or model_name(dataset.name, record) + ("_confirmed" if confirmed else "")
     return write(
         model,
         name,
@@ -50,35 +57,47 @@ def export_trial(
     )
 
 
-def frozen_model(study: optuna.Study, record: Record, dataset: Dataset, split: Split, checkpoints: Path) -> FrozenModel:
-    """A finished trial with its weights, and how its figure was made."""
+def frozen_model(
+    study: optuna.Study,
+    record: Record,
+    confirmed: Confirmed | None,
+    dataset: Dataset,
+    split: Split,
+    checkpoints: Path,
+) -> FrozenModel:
+    """A finished trial with its weights, or those of its confirmation, and how its figure was made.
+
+    `split` is the study's, or all training images for a confirmed one.
+    """
     if not record.finished or record.candidate is None or record.accuracy is None or record.seed is None:
         raise ExportError(
             f"only a finished trial has a model, but trial {record.trial} is {record.outcome}: choose another"
         )
-    terms, made_with = terms_of(study), record.made_with
+    made_with = record.made_with if confirmed is None else confirmed.made_with
     provenance = Provenance(
         dataset=dataset.name,
         study=study.study_name,
         trial=record.trial,
-        seed=record.seed,
-        validation_accuracy=record.accuracy,
-        n_train=terms.n_train,
-        n_validation=terms.n_validation,
-        split_seed=terms.split_seed,
+        seed=record.seed if confirmed is None else confirmed.seeds[0],
+        validation_accuracy=record.accuracy if confirmed is None else confirmed.history[-1],
+        n_train=len(split.train_labels),
+        n_validation=len(split.validation_labels),
+        split_seed=terms_of(study).split_seed,
         epochs=record.epochs,
         versions=f"nas {made_with['nas']}, torch {made_with['torch']}, Python {made_with['python']}",
         precision=made_with["precision"],
         device=made_with["device"],
         threads=made_with["threads"],
+        confirmed="" if confirmed is None else confirmed.sentences(),
     )
+    weights = checkpoint_path(checkpoints, record.trial) if confirmed is None else checkpoints / confirmed.weights
     return FrozenModel(
         architecture=record.candidate.architecture,
         recipe=record.candidate.recipe,
         mean=split.mean,
         std=split.std,
         classes=dataset.classes,
-        state=_weights(checkpoints, record),
+        state=_weights(weights, record),
         provenance=provenance,
     )
 
@@ -91,8 +110,7 @@ def model_name(dataset: str, record: Record) -> str:
     return f"{stem if stem[:1].isalpha() else f'model_{stem}'}_{params}_trial_{record.trial}"
 
 
-def _weights(checkpoints: Path, record: Record) -> dict[str, torch.Tensor]:
-    path = checkpoint_path(checkpoints, record.trial)
+def _weights(path: Path, record: Record) -> dict[str, torch.Tensor]:
     if not path.exists():
         raise ExportError(f"the weights of trial {record.trial} must lie in {path}, but there is no such file")
     state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)["evaluated"]

@@ -17,10 +17,10 @@ def quoted(text: str) -> str:
     return quote + "".join("\\" + c if c in ("\\", quote) else _printable(c) for c in text) + quote
 
 
-def visible(text: str) -> str:
-    """The text as it is shown in a docstring: in one line, printable, not too long."""
+def visible(text: str, most: int = SHOWN_TEXT) -> str:
+    """The text as it is shown in a docstring: in one line, printable, not longer than `most`."""
     shown = "".join(map(_printable, text)).replace(">>", "> >")  # what follows a doctest prompt could be run
-    return shown if len(shown) <= SHOWN_TEXT else shown[: SHOWN_TEXT - 1] + "…"
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 def _printable(character: str) -> str:
@@ -114,6 +114,8 @@ def _how_called(definition: Definition) -> str:
 
 def how_measured(model: FrozenModel) -> str:
     """The accuracy, and what it is worth."""
+    if model.provenance.confirmed:
+        return visible(model.provenance.confirmed, len(model.provenance.confirmed))
     made, planned = model.provenance, model.recipe.epochs
     last = f"epoch {made.epochs}, the last" if made.epochs == planned else f"epoch {made.epochs} of {planned} planned"
     return (
