@@ -1,7 +1,6 @@
 """What the commands share that train candidates over several seeds: options, progress, tables, files."""
 
 import json
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -23,7 +22,6 @@ from nas.report import Table
 from nas.training import EpochResult
 from nas.trainings import KEPT, Means, Training
 
-NUMBER = re.compile(r"-|[+−-]?[\d,.]+( ?%)?")
 Command = Callable[..., Any]
 
 
@@ -144,10 +142,9 @@ def show(console: Console, tables: Iterable[Table]) -> None:
     """Tables in the terminal."""
     for table in tables:
         shown = RichTable(title=table.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
-        for column, cells in zip(table.columns, zip(*table.rows, strict=True), strict=True):
-            numbers = all(map(NUMBER.fullmatch, cells))
-            no_wrap = numbers or not any(" " in cell for cell in (*cells, column))
-            shown.add_column(column, no_wrap=no_wrap, justify="right" if numbers else "left")
+        for column, cells, numeric in zip(table.columns, zip(*table.rows, strict=True), table.numeric, strict=True):
+            no_wrap = numeric or not any(" " in cell for cell in (*cells, column))
+            shown.add_column(column, no_wrap=no_wrap, justify="right" if numeric else "left")
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown)
