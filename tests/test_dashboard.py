@@ -27,7 +27,7 @@ from optuna.trial import TrialState, create_trial
 from processes import read_until
 
 from nas.report.plots import front_figure, front_points, importance_figure, importances
-from nas.study import find_study, open_storage
+from nas.study import TERMS, find_study, open_storage
 
 pytest.importorskip("optuna_dashboard", reason="the dashboard is not installed: pip install '.[dashboard]'")
 
@@ -164,6 +164,19 @@ def test_an_edited_note_is_kept_and_nothing_else_is_written(searched: Path) -> N
     del notes[1]
     assert after == notes
     assert [line for line in dump(searched) if "study_system_attributes" not in line] == before
+
+
+def test_a_note_that_somebody_wrote_before_is_shown_as_it_is(searched: Path) -> None:
+    from optuna_dashboard import save_note
+
+    study = find_study(open_storage(str(searched)))
+    save_note(study, "mine")
+    # A long name makes the other note a long one, which is stored in several parts.
+    study.set_user_attr(TERMS, {**study.user_attrs[TERMS], "dataset": "npz:" + "long" * 1000})
+    with served(searched) as url:
+        shown = get(f"{url}/api/studies/1")
+    assert shown["note"]["body"] == "mine", "and not followed by the rest of a longer one"
+    assert all(trial["note"]["body"] for trial in shown["trials"])
 
 
 @pytest.mark.usefixtures("one_core")

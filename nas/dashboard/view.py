@@ -44,6 +44,7 @@ class View(Storage):
         super().__init__(url)
         self.models: tuple[Path, ...] = ()  # further folders of exported models
         self._lock = Lock()
+        self._studies: dict[str, optuna.Study] = {}  # kept, since they read from the database only what is new
         self._notes: dict[int, dict[int | None, Attrs]] = {}  # of a study: its own under None, each trial's
         self._plots: dict[int, tuple[int, Attrs]] = {}  # of a study: how many trials they show, and they
         self._artifacts: dict[int, Attrs] = {}  # of a trial
@@ -56,11 +57,14 @@ class View(Storage):
 
     def prepare(self, study_id: int) -> None:
         """Makes what is new since the last time; only reads from the database, in short transactions."""
-        study = optuna.load_study(study_name=self.get_study_name_from_id(study_id), storage=self)
-        if TERMS not in study.user_attrs:
-            return
+        name = self.get_study_name_from_id(study_id)
         with self._lock:
-            trials = super().get_all_trials(study_id, deepcopy=False)
+            if name not in self._studies:
+                self._studies[name] = optuna.load_study(study_name=name, storage=self)
+            study = self._studies[name]
+            if TERMS not in study.user_attrs:
+                return
+            trials = study.get_trials(deepcopy=False)
             self._take_notes(study, trials)
             self._draw(study, trials)
             self._collect_models(study, trials)
