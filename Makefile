@@ -59,5 +59,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(INSTALL) --no-build-isolation --editable '.[dev,onnx]'
+	$(INSTALL) --no-build-isolation --editable '.[dev,dashboard,onnx,report]'
 	@touch $@

@@ -90,7 +90,7 @@ def small_search(few_images: str, tmp_path_factory: pytest.TempPathFactory) -> P
     """A folder in which a small search has been, for copying: some finished trials, some rejected ones, a model."""
     folder = tmp_path_factory.mktemp("searched")
     options = ["--space", "tiny", "--epochs", "2", "--budget", "1500", "--sampler", "random", "--pruner", "none"]
-    asked = ["--trials", "3", "--workers", "1", "--target", "0.99", "--study", "small", "--dataset", few_images]
+    asked = ["--trials", "3", "--workers", "2", "--target", "0.99", "--study", "small", "--dataset", few_images]
     done = subprocess.run(
         [sys.executable, "-m", "nas", "search", *options, *asked], cwd=folder, capture_output=True, text=True
     )

@@ -100,7 +100,7 @@ def test_what_a_search_was_told_can_be_told_again(
 
 def test_status_sees_a_running_search_and_leaves_it_alone(start: Start, nas: Run, tmp_path: Path) -> None:
     slow = ("search", "--space", "tiny", "--epochs", "400", "--budget", "3k", "--pruner", "none", "--trials", "1")
-    process = start(*slow, "--workers", "1", "--study", "long")
+    process = start(*slow, "--workers", "2", "--study", "long")  # one thread each
     read_until(process, "epoch 2/400")
     seen = nas("status").stdout
     assert "searching now" in seen

@@ -1,6 +1,5 @@
 """Tables in the terminal."""
 
-import re
 import sys
 from collections.abc import Iterable
 
@@ -9,8 +8,6 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from nas.report import Table
-
-NUMBER = re.compile(r"-|[+−-]?[\d,.]+( ?%)?")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -22,10 +19,9 @@ def show(console: Console, tables: Iterable[Table]) -> None:
     """Tables in the terminal."""
     for table in tables:
         shown = RichTable(title=table.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
-        for column, cells in zip(table.columns, zip(*table.rows, strict=True), strict=True):
-            numbers = all(map(NUMBER.fullmatch, cells))
-            no_wrap = numbers or not any(" " in cell for cell in (*cells, column))
-            shown.add_column(column, no_wrap=no_wrap, justify="right" if numbers else "left")
+        for column, cells, numeric in zip(table.columns, zip(*table.rows, strict=True), table.numeric, strict=True):
+            no_wrap = numeric or not any(" " in cell for cell in (*cells, column))
+            shown.add_column(column, no_wrap=no_wrap, justify="right" if numeric else "left")
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown)

@@ -1,6 +1,7 @@
 """The notes that explain a study and its trials, in Markdown."""
 
 from math import sqrt
+from shlex import quote
 
 from nas.cost import Budget
 from nas.details import Details, cost_table, curve_table, facts
@@ -28,8 +29,8 @@ def study_note(status: Status) -> str:
             f"**nas** looks for the image classifier with at most {Budget(**terms.budget)} that is most accurate on "
             f"`{terms.dataset}`, in the search space `{terms.space}`. {_so_far(status)}",
             _how_to_read(terms, status.best.accuracy if status.best is not None else None),
-            f"In a terminal: `nas status --study {status.study}` tells where it stands, `nas show TRIAL` what a trial "
-            "was, `nas export --trial TRIAL` writes its model.",
+            f"In a terminal: `nas status --study {quote(status.study)}` tells where it stands, `nas show TRIAL` what a "
+            "trial was, `nas export --trial TRIAL` writes its model.",
         ]
     )
 

@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard._custom_plot_data import SYSTEM_ATTR_PLOT_DATA, split_plot_data
 from optuna_dashboard._note import note_ver_key, split_body
 
+from nas.cost import Budget
 from nas.dashboard.models import exports
 from nas.dashboard.notes import study_note, trial_note
 from nas.details import describe
@@ -28,7 +29,8 @@ from nas.study import OPTIONS, TERMS, Storage, Terms, runs_folder, terms_of
 Attrs = dict[str, Any]
 OLD_CONSTRAINTS = "constraints"  # all that optuna-dashboard 0.21 knows of
 NEW_CONSTRAINTS = "constraints:"
-SHOWN_IN_THE_NOTE = ("architecture", "recipe", "digest")
+# Long attributes, which the note shows better; they make the page of a trial too wide.
+SHOWN_IN_THE_NOTE = ("architecture", "recipe", "digest", "network", "training", "made_with")
 
 
 class View(Storage):
@@ -42,6 +44,7 @@ class View(Storage):
         super().__init__(url)
         self.models: tuple[Path, ...] = ()  # further folders of exported models
         self._lock = Lock()
+        self._studies: dict[str, optuna.Study] = {}  # kept, since they read from the database only what is new
         self._notes: dict[int, dict[int | None, Attrs]] = {}  # of a study: its own under None, each trial's
         self._plots: dict[int, tuple[int, Attrs]] = {}  # of a study: how many trials they show, and they
         self._artifacts: dict[int, Attrs] = {}  # of a trial
@@ -54,11 +57,14 @@ class View(Storage):
 
     def prepare(self, study_id: int) -> None:
         """Makes what is new since the last time; only reads from the database, in short transactions."""
-        study = optuna.load_study(study_name=self.get_study_name_from_id(study_id), storage=self)
-        if TERMS not in study.user_attrs:
-            return
+        name = self.get_study_name_from_id(study_id)
         with self._lock:
-            trials = super().get_all_trials(study_id, deepcopy=False)
+            if name not in self._studies:
+                self._studies[name] = optuna.load_study(study_name=name, storage=self)
+            study = self._studies[name]
+            if TERMS not in study.user_attrs:
+                return
+            trials = study.get_trials(deepcopy=False)
             self._take_notes(study, trials)
             self._draw(study, trials)
             self._collect_models(study, trials)
@@ -68,10 +74,11 @@ class View(Storage):
         return self._with_prepared(study_id, super().get_study_system_attrs(study_id))
 
     def get_all_studies(self) -> list[FrozenStudy]:
-        """As they are, with what was prepared."""
+        """As they are, with what was prepared, and their terms one by one."""
         studies = super().get_all_studies()
         for study in studies:
             study.system_attrs = self._with_prepared(study._study_id, study.system_attrs)
+            study.user_attrs = _readable(study.user_attrs)
         return studies
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
@@ -166,6 +173,22 @@ class View(Storage):
                 }
             )
         return attached
+
+
+def _readable(user_attrs: Attrs) -> Attrs:
+    """A study's user attributes with its terms in words."""
+    rest = {name: value for name, value in user_attrs.items() if name not in (TERMS, OPTIONS) and value != []}
+    if TERMS not in user_attrs:
+        return rest
+    terms = Terms(**user_attrs[TERMS])
+    return {
+        "space": terms.space,
+        "data set": terms.dataset,
+        "budget": str(Budget(**terms.budget)),
+        "epochs": terms.epochs,
+        "images": f"{terms.n_train:,} to train, {terms.n_validation:,} to validate",
+        **rest,
+    }
 
 
 def _trial_note(study: optuna.Study, terms: Terms, trials: list[FrozenTrial], trial: FrozenTrial) -> Attrs:

@@ -82,7 +82,7 @@ def front_figure(study: optuna.Study) -> "Figure":
     figure.update_layout(
         title="Accuracy and parameters",
         xaxis={"title": "parameters", "tickformat": ","},
-        yaxis={"title": "validation accuracy, last epoch trained", "tickformat": ".1%"},
+        yaxis={"title": "validation accuracy", "tickformat": ".2~%", "automargin": True},
         template="none",
     )
     return figure

@@ -1,8 +1,11 @@
 """A table as plain data."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+
+NUMBER = re.compile(r"-|[+−-]?[\d,.]+( ?%)?")
 
 
 @dataclass(frozen=True)
@@ -14,9 +17,20 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Which columns hold nothing but numbers, and are aligned to the right."""
+        if not self.rows:
+            return (False,) * len(self.columns)
+        return tuple(all(map(NUMBER.fullmatch, cells)) for cells in zip(*self.rows, strict=True))
+
     def markdown(self) -> str:
         """The table as GitHub shows it, with its title as a heading."""
-        lines = [_line(self.columns), _line(["---"] * len(self.columns)), *map(_line, self.rows)]
+        lines = [
+            _line(self.columns),
+            _line("---:" if numeric else "---" for numeric in self.numeric),
+            *map(_line, self.rows),
+        ]
         return "\n\n".join([f"## {self.title}", "\n".join(lines), *self.notes]) + "\n"
 
     def html(self) -> str:

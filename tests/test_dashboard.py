@@ -1,0 +1,363 @@
+"""The dashboard as a browser gets it: over HTTP from a real server, and in a real Chromium."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import CompletedProcess
+from threading import Thread
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.trial import TrialState, create_trial
+from processes import read_until
+
+from nas.report.plots import front_figure, front_points, importance_figure, importances
+from nas.study import TERMS, find_study, open_storage
+
+pytest.importorskip("optuna_dashboard", reason="the dashboard is not installed: pip install '.[dashboard]'")
+
+from nas.dashboard import open_view, serve
+
+Run = Callable[..., CompletedProcess[str]]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def searched(small_search: Path, tmp_path: Path) -> Path:
+    """A folder of its own in which a small search has been; the database's path."""
+    shutil.copytree(small_search, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "runs" / "nas.db"
+
+
+@contextmanager
+def served(database: Path) -> Iterator[str]:
+    """The address of a dashboard of this database."""
+    with serve(open_view(str(database)), "127.0.0.1", 0) as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def get(url: str) -> Any:
+    with urlopen(url, timeout=30) as answer:
+        return json.loads(answer.read())
+
+
+def send(method: str, url: str, **content: Any) -> int:
+    request = Request(url, json.dumps(content).encode(), {"Content-Type": "application/json"}, method=method)
+    try:
+        with urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        error.close()
+        return error.code
+
+
+def dump(database: Path) -> list[str]:
+    with sqlite3.connect(database) as connection:
+        return list(connection.iterdump())
+
+
+def test_rejected_trials_and_no_others_are_infeasible(searched: Path) -> None:
+    with served(searched) as url:
+        shown = get(f"{url}/api/studies/1")
+    known = find_study(open_storage(str(searched))).trials
+    assert len(shown["trials"]) == len(known)
+    states = {"rejected": "Infeasible", "finished": "Complete", "repeated": "Complete"}
+    for trial, real in zip(shown["trials"], known, strict=True):
+        assert trial["state"] == states[real.user_attrs["outcome"]]
+        assert trial["constraints"] == list(real.constraints.values())
+        assert (max(trial["constraints"]) > 0) == (trial["state"] == "Infeasible")
+    assert {trial["state"] for trial in shown["trials"]} >= {"Infeasible", "Complete"}
+    assert [trial["state"] for trial in shown["best_trials"]] == ["Complete"]
+
+
+def test_notes_explain_the_study_and_every_trial(searched: Path) -> None:
+    with served(searched) as url:
+        shown = get(f"{url}/api/studies/1")
+    for words in ("at most 1,500 parameters", "**Infeasible**: rejected", "The test set is not read", "3 candidates"):
+        assert words in shown["note"]["body"]
+    for trial in shown["trials"]:
+        note = trial["note"]["body"]
+        params = int(next(attr["value"] for attr in trial["user_attrs"] if attr["key"] == "params"))
+        layers = re.findall(r"^\| \w+ \|.* \| ([\d,]+) \| [\d.]+ % \| [\d,]+ \|$", note, re.MULTILINE)
+        assert sum(int(count.replace(",", "")) for count in layers) == params
+        if trial["state"] == "Infeasible":
+            assert f"{100 * params / 1500 - 100:.1f} % more than the budget of 1,500" in note
+            assert "Learning curve" not in note
+        else:
+            assert f"| 2 | {100 * trial['values'][0]:.2f} % |" in note
+
+
+def test_plots_and_models_are_there(searched: Path) -> None:
+    with served(searched) as url:
+        shown = get(f"{url}/api/studies/1")
+        (source,) = searched.parent.glob("*.py")
+        number = int(source.stem.rpartition("_")[2])
+        attached = {trial["number"]: trial["artifacts"] for trial in shown["trials"] if trial["artifacts"]}
+        assert list(attached) == [number]
+        assert {artifact["filename"] for artifact in attached[number]} == {source.name, f"{source.stem}.safetensors"}
+        for artifact in attached[number]:
+            with urlopen(f"{url}/artifacts/1/{number + 1}/{artifact['artifact_id']}") as answer:
+                assert answer.read() == (searched.parent / artifact["filename"]).read_bytes()
+        again = get(f"{url}/api/studies/1")["trials"][number]["artifacts"]
+    assert again == attached[number]
+    assert len(list((searched.parent / "artifacts").iterdir())) == 2, "each content once"
+    assert {plot["id"] for plot in shown["plotly_graph_objects"]} == {"accuracy-and-parameters", "importance-of-axes"}
+
+
+@pytest.mark.parametrize("change", [("of the study 'small'", "of the study 'other'"), ("with seed ", "with seed 1")])
+def test_a_model_of_another_study_is_not_attached(searched: Path, change: tuple[str, str]) -> None:
+    (source,) = searched.parent.glob("*.py")
+    text = " ".join(source.read_text().split('"""')[1].split())
+    assert change[0] in text
+    source.write_text(f'"""{text.replace(*change)}"""\n')
+    with served(searched) as url:
+        assert not any(trial["artifacts"] for trial in get(f"{url}/api/studies/1")["trials"])
+
+
+def test_looking_changes_nothing_in_the_study(searched: Path) -> None:
+    before = dump(searched)
+    with served(searched) as url:
+        get(f"{url}/api/studies")
+        get(f"{url}/api/studies/1")
+        get(f"{url}/api/studies/1/param_importances")
+        for method, path in (
+            ("DELETE", "/api/studies/1"),
+            ("POST", "/api/studies/1/rename"),
+            ("POST", "/api/studies"),
+            ("POST", "/api/trials/1/tell"),
+            ("POST", "/api/trials/1/user-attrs"),
+            ("POST", "/api/artifacts/1"),
+        ):
+            assert send(method, url + path, study_name="other", directions=["maximize"], state="Fail") == 403
+    assert dump(searched) == before
+
+
+def test_an_edited_note_is_kept_and_nothing_else_is_written(searched: Path) -> None:
+    before = [line for line in dump(searched) if "study_system_attributes" not in line]
+    with served(searched) as url:
+        notes = {trial["trial_id"]: trial["note"] for trial in get(f"{url}/api/studies/1")["trials"]}
+        version = notes[1]["version"] + 1
+        assert send("PUT", f"{url}/api/studies/1/1/note", version=version, body="mine") == 204
+        assert get(f"{url}/api/studies/1")["trials"][0]["note"]["body"] == "mine"
+    with served(searched) as url:
+        after = {trial["trial_id"]: trial["note"] for trial in get(f"{url}/api/studies/1")["trials"]}
+    assert after.pop(1) == {"version": version, "body": "mine"}
+    del notes[1]
+    assert after == notes
+    assert [line for line in dump(searched) if "study_system_attributes" not in line] == before
+
+
+def test_a_note_that_somebody_wrote_before_is_shown_as_it_is(searched: Path) -> None:
+    from optuna_dashboard import save_note
+
+    study = find_study(open_storage(str(searched)))
+    save_note(study, "mine")
+    # A long name makes the other note a long one, which is stored in several parts.
+    study.set_user_attr(TERMS, {**study.user_attrs[TERMS], "dataset": "npz:" + "long" * 1000})
+    with served(searched) as url:
+        shown = get(f"{url}/api/studies/1")
+    assert shown["note"]["body"] == "mine", "and not followed by the rest of a longer one"
+    assert all(trial["note"]["body"] for trial in shown["trials"])
+
+
+@pytest.mark.usefixtures("one_core")
+def test_a_continued_search_finds_the_same_with_a_dashboard_beside_it(searched: Path, nas: Run) -> None:
+    shutil.copytree(searched.parent, searched.parent.parent / "without")
+    more = ("search", "--space", "tiny", "--epochs", "2", "--budget", "1500", "--study", "small", "--workers", "1")
+    more = (*more, "--trials", "4", "--pruner", "none")  # TPE, which models the constraints
+    with served(searched) as url:
+        notes = get(f"{url}/api/studies/1")
+        assert send("PUT", f"{url}/api/studies/1/note", version=notes["note"]["version"] + 1, body="mine") == 204
+        assert nas(*more).returncode == 0
+        shown = get(f"{url}/api/studies/1")
+    assert nas(*more, "--storage", "without/nas.db").returncode == 0
+    one, other = (find_study(open_storage(str(path))).trials for path in (searched, Path("without/nas.db")))
+    assert [(t.params, t.values, t.constraints) for t in one] == [(t.params, t.values, t.constraints) for t in other]
+    assert len(shown["trials"]) == len(one) > len(notes["trials"])
+
+
+def test_only_what_is_new_is_prepared(searched: Path) -> None:
+    view = open_view(str(searched))
+    view.prepare(1)
+    first = dict(view._notes[1])
+    view.prepare(1)
+    assert all(view._notes[1][trial] is note for trial, note in first.items() if trial is not None)
+
+
+def test_a_running_search_is_shown_and_goes_on(start: Start, tmp_path: Path) -> None:
+    slow = ("search", "--space", "tiny", "--epochs", "400", "--budget", "3k", "--pruner", "none", "--trials", "1")
+    process = start(*slow, "--workers", "2", "--study", "long")  # one thread each
+    read_until(process, "epoch 2/400")
+    with served(tmp_path / "runs" / "nas.db") as url:
+        shown = get(f"{url}/api/studies/1")
+        assert "A search is running" in shown["note"]["body"]
+        (running,) = (trial for trial in shown["trials"] if trial["state"] == "Running")
+        assert "### Layers" in running["note"]["body"]
+        read_until(process, f"epoch {len(running['intermediate_values']) + 2}/400")
+        later = get(f"{url}/api/studies/1")["trials"][running["number"]]
+        assert later["note"]["body"] != running["note"]["body"], "its learning curve grows"
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1"])
+def test_only_this_machine_sees_it_unless_told(searched: Path, nas: Run, host: str) -> None:
+    done = nas("dashboard", "--no-browser", "--port", "0", "--host", host)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "--allow-remote" in done.stderr
+
+
+def test_a_port_in_use_gets_one_line(searched: Path, nas: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = nas("dashboard", "--no-browser", "--port", port)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert port in done.stderr
+    assert "--port" in done.stderr
+
+
+@pytest.mark.parametrize("package", ["optuna_dashboard", "plotly"])
+def test_what_is_not_installed_is_named(nas: Run, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    done = nas("dashboard")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert package.replace("_", "-") in done.stderr
+    assert "[dashboard]" in done.stderr
+
+
+@contextmanager
+def command(folder: Path, *options: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """`nas dashboard` in a process of its own, and its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "nas", "dashboard", "--no-browser", "--port", "0", *options],
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        yield read_until(process, "Dashboard:").split()[1], process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_ctrl_c_ends_it_cleanly(searched: Path) -> None:
+    with command(searched.parent.parent, "--allow-remote", "--host", "0.0.0.0") as (url, process):
+        get(url.replace("0.0.0.0", "127.0.0.1").replace("/dashboard", "/api/studies/1"))
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output.strip()) == (0, "")
+    (warning,) = errors.splitlines()
+    assert "Warning" in warning
+
+
+accuracies = st.integers(0, 8).map(lambda n: n / 8)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), accuracies, st.sampled_from(["finished", "pruned"])), max_size=12))
+def test_the_front_is_what_no_finished_candidate_beats(trials: list[tuple[int, float, str]]) -> None:
+    study = optuna.create_study(direction="maximize")
+    for params, accuracy, outcome in trials:
+        attrs = {"outcome": outcome, "params": params, "macs": 1, "memory": 1, "bytes": 1}
+        state = TrialState.COMPLETE if outcome == "finished" else TrialState.PRUNED
+        study.add_trial(create_trial(state=state, value=accuracy, user_attrs=attrs, intermediate_values={1: accuracy}))
+    points = front_points(study)
+    assert sorted(point.trial for point in points) == list(range(len(trials)))
+    finished = {(point.params, point.accuracy) for point in points if point.outcome == "finished"}
+    best = {
+        (params, accuracy)
+        for params, accuracy in finished
+        if not any(p <= params and a >= accuracy and (p, a) != (params, accuracy) for p, a in finished)
+    }
+    assert {(point.params, point.accuracy) for point in points if point.on_front} == best
+    drawn = front_figure(study).data
+    assert [list(trace.x) for trace in drawn] == [
+        [point.params for point in points if point.on_front],
+        [point.params for point in points if point.outcome == "finished"],
+        [point.params for point in points if point.outcome != "finished"],
+    ]
+
+
+def test_the_axis_that_decides_is_the_important_one(searched: Path) -> None:
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+    assert importances(study) == ()
+    study.optimize(lambda trial: trial.suggest_float("matters", 0, 1) + 0 * trial.suggest_float("idle", 0, 1), 40)
+    found = importances(study)
+    assert [name for name, _ in found] == ["matters", "idle"]
+    assert sum(share for _, share in found) == pytest.approx(1)
+    assert list(importance_figure(study).data[0].y) == ["idle", "matters"], "the last bar is drawn on top"
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """A real Chromium without a window."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install '.[dev]'")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("needs a Chromium and its driver: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1500,1300"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()
+
+
+def wait_for(browser: Any, text: str) -> str:
+    """What the page shows, once this is among it."""
+    deadline = time.monotonic() + 60
+    while text not in (shown := browser.execute_script("return document.body.innerText")):
+        assert time.monotonic() < deadline, f"{text!r} never appeared in: {shown}"
+        time.sleep(0.2)
+    return shown
+
+
+@pytest.mark.slow
+def test_a_browser_shows_notes_plots_models_and_what_was_rejected(searched: Path, browser: Any) -> None:
+    trials = find_study(open_storage(str(searched))).trials
+    rejected = next(trial for trial in trials if trial.user_attrs["outcome"] == "rejected")
+    best = max((t for t in trials if t.user_attrs["outcome"] == "finished"), key=lambda trial: trial.value or 0)
+    with command(searched.parent.parent) as (url, _):
+        browser.get(url)
+        wait_for(browser, "small")
+        browser.get(f"{url}/studies/1")
+        wait_for(browser, "Accuracy and parameters")
+        wait_for(browser, "Importance of the axes")
+        browser.get(f"{url}/studies/1/note")
+        assert "One standard error" in wait_for(browser, "looks for the image classifier")
+        browser.get(f"{url}/studies/1/trials?numbers={rejected.number}")
+        shown = wait_for(browser, "Rejected, never trained")
+        page = shown[shown.index(f"Trial {rejected.number} (trial_id") :]
+        assert page.split("\n")[1] == "Infeasible"
+        assert "more than the budget of 1,500" in page
+        browser.get(f"{url}/studies/1/trials?numbers={best.number}")
+        shown = wait_for(browser, ".safetensors")
+        page = shown[shown.index(f"Trial {best.number} (trial_id") :]
+        assert page.split("\n")[1] == "Complete"
+        assert "Learning curve" in page
+        assert f"_trial_{best.number}.py" in page.replace("\n", "")
+        assert len(browser.find_elements("css selector", "table")) >= 3, "Markdown tables are drawn as tables"
+        assert browser.get_log("browser") == []
