@@ -12,6 +12,8 @@ from nas.cli.check import check
 from nas.cli.confirm import confirm
 from nas.cli.data import data
 from nas.cli.export import export
+from nas.cli.pareto import pareto
+from nas.cli.report import report
 from nas.cli.reproduce import reproduce
 from nas.cli.search import search
 from nas.errors import NasError
@@ -35,6 +37,8 @@ def cli() -> None:
 cli.add_command(search)
 cli.add_command(confirm)
 cli.add_command(export)
+cli.add_command(report)
+cli.add_command(pareto)
 cli.add_command(check)
 cli.add_command(data)
 cli.add_command(reproduce)

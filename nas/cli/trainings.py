@@ -11,6 +11,7 @@ from typing import Any
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
@@ -139,11 +140,11 @@ def console(*, stderr: bool = False) -> Console:
 def show(console: Console, tables: Iterable[Table]) -> None:
     """Tables in the terminal."""
     for table in tables:
-        shown = RichTable(title=table.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+        shown = RichTable(title=escape(table.title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
         for column, cells in zip(table.columns, zip(*table.rows, strict=True), strict=True):
             shown.add_column(column, no_wrap=not any(" " in cell for cell in (*cells, column)))
         for row in table.rows:
-            shown.add_row(*row)
+            shown.add_row(*map(escape, row))
         console.print(shown)
         for note in table.notes:
             console.print(note.removeprefix("\\"), soft_wrap=True)

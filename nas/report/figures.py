@@ -12,35 +12,41 @@ from typing import Any
 
 from nas.errors import NasError
 from nas.report.curves import Curve
-from nas.report.front import NAMES, Front, Point
+from nas.report.front import NAMES, Front, Point, pareto
 from nas.report.importance import Importance
 from nas.report.progress import Moment
 from nas.report.scale import Scale, scale_of
 
 try:
     from plotly.graph_objects import Figure
+    from plotly.offline import get_plotlyjs
 except ImportError as error:
     raise NasError("figures need plotly, but it is not installed: pip install '.[report]'") from error
 
-__all__ = ["Figure", "curves_figure", "front_figure", "importance_figure", "nothing", "progress_figure"]
+__all__ = ["Figure", "curves_figure", "front_figure", "importance_figure", "nothing", "plotly_js", "progress_figure"]
 
 BLUE, ORANGE, GREY = "#3585c6", "#cf7416", "#8b9099"
 INK, RULE = "#7b818a", "rgba(128, 134, 144, 0.25)"  # a page puts those of its theme in place of these
 N_AXES = 15  # bars of the importance, before the rest become one
 WIDTH = 44  # characters of a line in a hover text, for narrow screens
+FAR = 3  # times the size or the errors
+SPACE = 0.06  # of the axis at both ends
 LOGARITHMIC_FROM = 20  # largest size to smallest
 
 
 def front_figure(front: Front) -> Figure:
-    """Accuracy against size: the front as a staircase, the other finished candidates, the documented iterations."""
-    everything = [*front.points, *front.documented]
-    if not everything:
+    """Accuracy against size: the front as a staircase, the other finished candidates, the documented iterations.
+
+    At first documented ones that lie far off are out of view; a double click shows all.
+    """
+    near = [*front.points, *(point for point in front.documented if _is_near(point, front))]
+    if not near:
         return nothing("No finished trial yet")
-    scale = scale_of(point.accuracy for point in everything)
-    on_front = set(front.members)
+    on_front, best_documented = set(front.members), set(pareto(front.documented))
+    scale = scale_of(point.accuracy for point in near)
     figure = _figure(scale)
     groups = (
-        ("documented (best epoch, test set)", front.documented, "markers", ORANGE, "diamond-open"),
+        ("documented (best epoch, test set)", front.documented, "markers+text", ORANGE, "diamond-open"),
         ("finished", [point for point in front.points if point not in on_front], "markers", GREY, "circle"),
         ("front", front.members, "lines+markers", BLUE, "circle"),
     )
@@ -50,13 +56,15 @@ def front_figure(front: Front) -> Figure:
                 name=name,
                 x=[point.size for point in points],
                 y=[scale.error(point.accuracy) for point in points],
+                text=[point.label if point in best_documented else "" for point in points],
+                textposition="middle right",
                 hovertext=[_described(point, front) for point in points],
                 hoverinfo="text",
                 mode=mode,
                 line={"shape": "hv", "width": 1.5},
                 marker={"color": colour, "symbol": symbol, "size": 9},
             )
-    sizes = [point.size for point in everything]
+    sizes = [point.size for point in near]
     if front.limit is not None:
         sizes.append(front.limit)
         figure.add_vline(front.limit, line={"color": GREY, "dash": "dot", "width": 1})
@@ -71,7 +79,7 @@ def curves_figure(curves: Sequence[Curve], winner: int | None) -> Figure:
     scale = scale_of(accuracy for curve in curves for accuracy in curve.accuracies)
     figure = _figure(scale)
     groups = (
-        ("pruned", [c for c in curves if c.outcome == "pruned"], GREY, 0.35, 1.0),
+        ("pruned", [c for c in curves if c.outcome == "pruned"], GREY, 0.45, 1.0),
         ("running", [c for c in curves if c.outcome == "running"], GREY, 0.8, 1.5),
         ("finished", [c for c in curves if c.outcome == "finished" and c.trial != winner], BLUE, 0.75, 1.5),
         (f"trial {winner}", [c for c in curves if c.trial == winner], ORANGE, 1.0, 3.0),
@@ -127,7 +135,7 @@ def progress_figure(moments: Sequence[Moment]) -> Figure:
         mode="lines",
         line={"color": ORANGE, "shape": "hv", "width": 2},
     )
-    figure.update_xaxes(title_text=f"{unit} in which something was trained", rangemode="tozero")
+    figure.update_xaxes(title_text=unit, rangemode="tozero")
     return figure
 
 
@@ -156,6 +164,12 @@ def importance_figure(importances: Sequence[Importance], too_few: str = "Too few
     )
     figure.update_yaxes(showgrid=False, ticks="")
     return figure
+
+
+def plotly_js() -> str:
+    """The library that draws the figures in a browser."""
+    js: str = get_plotlyjs()
+    return js
 
 
 def nothing(why: str) -> Figure:
@@ -193,10 +207,22 @@ def _figure(scale: Scale | None = None) -> Figure:
     return figure
 
 
+def _is_near(point: Point, front: Front) -> bool:
+    """Whether a documented iteration is not much larger or worse than what the studies have."""
+    if not front.points:
+        return True
+    largest = max(*(each.size for each in front.points), front.limit or 0)
+    most_errors = max(1 - each.accuracy for each in front.points)
+    return point.size <= FAR * largest and 1 - point.accuracy <= FAR * most_errors
+
+
 def _size_axis(sizes: Sequence[int]) -> dict[str, Any]:
-    if max(sizes) < LOGARITHMIC_FROM * max(1, min(sizes)):
-        return {}
-    return {"type": "log", "dtick": "D2"}
+    low, high = min(sizes), max(sizes)
+    if high < LOGARITHMIC_FROM * max(1, low):
+        space = SPACE * (high - low or high)
+        return {"range": [low - space, high + space]}
+    space = SPACE * log10(high / max(1, low))
+    return {"type": "log", "dtick": "D2", "range": [log10(max(1, low)) - space, log10(high) + space]}
 
 
 def _described(point: Point, front: Front) -> str:

@@ -7,6 +7,7 @@ from math import floor, log10
 
 MARGIN = 1.12  # free space at both ends, as a factor of the error
 FEWEST_TICKS = 4
+NO_ERROR = 1e-9  # what rounding leaves of none
 STEPS = ((1, 2, 5), range(1, 10), [n / 10 for n in range(10, 100)])  # of a decade, coarse to fine
 
 
@@ -25,14 +26,14 @@ class Scale:
 
     def error(self, accuracy: float) -> float:
         """Where an accuracy lies; one without any errors lies at the upper end."""
-        return max(1 - accuracy, self.smallest)
+        return 1 - accuracy if 1 - accuracy > NO_ERROR else self.smallest
 
 
 def scale_of(accuracies: Iterable[float]) -> Scale:
     """The scale that shows all of them."""
     errors = sorted({1 - accuracy for accuracy in accuracies})
-    some = [error for error in errors if error > 1e-9] or [0.01]
-    smallest = some[0] / (2 if errors and errors[0] <= 1e-9 else 1)  # half an error stands for none
+    some = [error for error in errors if error > NO_ERROR] or [0.01]
+    smallest = some[0] / (2 if errors and errors[0] <= NO_ERROR else 1)  # half an error stands for none
     low, high = smallest / MARGIN, some[-1] * MARGIN
     return Scale(high, low, tuple(_ticks(low, high)))
 
