@@ -27,6 +27,10 @@ __all__ = ["Figure", "curves_figure", "front_figure", "importance_figure", "noth
 
 BLUE, ORANGE, GREY = "#3585c6", "#cf7416", "#8b9099"
 INK, RULE = "#7b818a", "rgba(128, 134, 144, 0.25)"  # a page puts those of its theme in place of these
+ON_CURVE = (
+    "<b>trial %{customdata[0]}</b><br>epoch %{x}: %{customdata[1]:.2f} %<br>"
+    + "%{customdata[2]:,} parameters<extra></extra>"
+)
 N_AXES = 15  # bars of the importance, before the rest become one
 WIDTH = 44  # characters of a line in a hover text, for narrow screens
 FAR = 3  # times the size or the errors
@@ -86,13 +90,10 @@ def curves_figure(curves: Sequence[Curve], winner: int | None) -> Figure:
     )
     for name, group, colour, opacity, width in groups:
         if group:
-            x, y, text = _joined(group, scale)
             figure.add_scatter(
                 name=name,
-                x=x,
-                y=y,
-                hovertext=text,
-                hoverinfo="text",
+                **_joined(group, scale),
+                hovertemplate=ON_CURVE,
                 mode="lines+markers",
                 opacity=opacity,
                 line={"color": colour, "width": width},
@@ -238,21 +239,16 @@ def _described(point: Point, front: Front) -> str:
     return "<br>".join(lines)
 
 
-def _joined(curves: Iterable[Curve], scale: Scale) -> tuple[list[int | None], list[float | None], list[str]]:
+def _joined(curves: Iterable[Curve], scale: Scale) -> dict[str, list[Any]]:
     """Many curves as one line with gaps: a trace for each of thousands would be slow."""
     x: list[int | None] = []
     y: list[float | None] = []
-    text = []
+    said: list[tuple[int, float, int] | None] = []
     for curve in curves:
         x += [*range(1, len(curve.accuracies) + 1), None]
         y += [*map(scale.error, curve.accuracies), None]
-        text += [
-            f"<b>trial {curve.trial}</b> ({curve.outcome})<br>epoch {epoch}: {100 * accuracy:.2f} %"
-            f"<br>{curve.params:,} parameters"
-            for epoch, accuracy in enumerate(curve.accuracies, start=1)
-        ]
-        text.append("")
-    return x, y, text
+        said += [*((curve.trial, round(100 * accuracy, 4), curve.params) for accuracy in curve.accuracies), None]
+    return {"x": x, "y": y, "customdata": said}
 
 
 def _ended(moment: Moment, seconds: float, unit: str) -> str:

@@ -13,7 +13,7 @@ from nas.report.mistakes import Hard, Matrix
 from nas.report.summary import Fact
 from nas.report.table import Table
 
-LONG = 40  # characters of a cell that takes several lines
+SHORT, LONG = 24, 40  # characters of a cell in one line, and of one in several
 VOID = ("img", "meta")
 NUMBER = re.compile(r"[−+-]?[\d,.]+( %)?|–")
 
@@ -75,7 +75,7 @@ def matrix(classes: tuple[str, ...], confusion: Matrix, title: str) -> Html:
         for i, row in enumerate(confusion)
     )
     heads = (tag("th", name, scope="col") for name in classes)
-    corner = tag("th", "true ↓  predicted →", scope="col")
+    corner = tag("th", "true\u00a0↓ predicted\u00a0→", scope="col")
     whole = tag(
         "table",
         tag("caption", title),
@@ -104,7 +104,8 @@ def _kind(cells: Sequence[str]) -> str:
     """How a column is set."""
     if all(map(NUMBER.fullmatch, cells)):
         return "number"
-    return "long" if max(map(len, cells)) > LONG else "text"
+    longest = max(map(len, cells))
+    return "word" if longest <= SHORT else "text" if longest <= LONG else "long"
 
 
 def _cell(n: int, right: bool, most: int) -> Html:

@@ -105,7 +105,7 @@ def _importance(study: optuna.Study) -> Section:
         "candidates trained longer count as better, then accuracy decides. It tells where the sampler found the good "
         "ones, not what causes them, and with so few candidates small shares are chance."
     )
-    return Section("What decides", [_figure("importance", plots.importance_figure(study), alt, text)])
+    return Section("What decides", [_figure("importance", figures.importance_figure(found), alt, text)])
 
 
 def _layers(winner: Record) -> Section:
