@@ -1,6 +1,7 @@
 """What all tests share: MNIST, read once, a small part of it, and the command line."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,14 +12,18 @@ from subprocess import CompletedProcess
 import numpy as np
 import pytest
 import torch
+from small_study import SmallStudy
 
 from nas import datasets
 from nas.cli import main
+from nas.confirm import confirm
 from nas.datasets import Dataset
+from nas.search import search
 
 # As a worker has: networks this small lose more by waiting for threads than they gain, above all on a busy machine.
 torch.set_num_threads(1)
 
+UNKIND = "</script><b>bold</b> & %{x} [red]"
 TAKE_A_DATASET = ("search", "check", "reproduce", "ablate")
 BESIDE = Path(__file__).parent.parent.parent / "shared" / "data"
 
@@ -43,6 +48,32 @@ def few_images(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> str:
     images, labels = mnist.images[:3600, 0].numpy(), mnist.labels[:3600].numpy()
     np.savez(path, x_train=images[:3000], y_train=labels[:3000], x_test=images[3000:], y_test=labels[3000:])
     return f"npz:{path}"
+
+
+@pytest.fixture(scope="session")
+def searched(few_images: str, tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
+    """Rejected, pruned and finished trials of a real search, in a study with an unkind name."""
+    small = SmallStudy(tmp_path_factory.mktemp("searched"))
+    search(
+        space="tiny",
+        dataset=few_images,
+        budget=2500,
+        epochs=2,
+        trials=10,
+        workers=2,
+        storage=small.storage,
+        study=UNKIND,
+        out=small.folder,
+    )
+    return small
+
+
+@pytest.fixture(scope="session")
+def confirmed(searched: SmallStudy, tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
+    """A copy of that study, its winner trained again with two seeds and tested."""
+    copy = SmallStudy(shutil.copytree(searched.folder, tmp_path_factory.mktemp("confirmed") / "runs"))
+    confirm(UNKIND, storage=copy.storage, top=1, seeds=2, workers=1, out=copy.folder)
+    return copy
 
 
 def with_dataset(args: Sequence[str], dataset: str) -> list[str]:

@@ -19,14 +19,9 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-import optuna
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from optuna.trial import TrialState, create_trial
 from processes import read_until
 
-from nas.report.plots import front_figure, front_points, importance_figure, importances
 from nas.study import TERMS, find_study, open_storage
 
 pytest.importorskip("optuna_dashboard", reason="the dashboard is not installed: pip install '.[dashboard]'")
@@ -270,43 +265,6 @@ def test_ctrl_c_ends_it_cleanly(searched: Path) -> None:
     assert (process.returncode, output.strip()) == (0, "")
     (warning,) = errors.splitlines()
     assert "Warning" in warning
-
-
-accuracies = st.integers(0, 8).map(lambda n: n / 8)
-
-
-@given(st.lists(st.tuples(st.integers(1, 9), accuracies, st.sampled_from(["finished", "pruned"])), max_size=12))
-def test_the_front_is_what_no_finished_candidate_beats(trials: list[tuple[int, float, str]]) -> None:
-    study = optuna.create_study(direction="maximize")
-    for params, accuracy, outcome in trials:
-        attrs = {"outcome": outcome, "params": params, "macs": 1, "memory": 1, "bytes": 1}
-        state = TrialState.COMPLETE if outcome == "finished" else TrialState.PRUNED
-        study.add_trial(create_trial(state=state, value=accuracy, user_attrs=attrs, intermediate_values={1: accuracy}))
-    points = front_points(study)
-    assert sorted(point.trial for point in points) == list(range(len(trials)))
-    finished = {(point.params, point.accuracy) for point in points if point.outcome == "finished"}
-    best = {
-        (params, accuracy)
-        for params, accuracy in finished
-        if not any(p <= params and a >= accuracy and (p, a) != (params, accuracy) for p, a in finished)
-    }
-    assert {(point.params, point.accuracy) for point in points if point.on_front} == best
-    drawn = front_figure(study).data
-    assert [list(trace.x) for trace in drawn] == [
-        [point.params for point in points if point.on_front],
-        [point.params for point in points if point.outcome == "finished"],
-        [point.params for point in points if point.outcome != "finished"],
-    ]
-
-
-def test_the_axis_that_decides_is_the_important_one(searched: Path) -> None:
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
-    assert importances(study) == ()
-    study.optimize(lambda trial: trial.suggest_float("matters", 0, 1) + 0 * trial.suggest_float("idle", 0, 1), 40)
-    found = importances(study)
-    assert [name for name, _ in found] == ["matters", "idle"]
-    assert sum(share for _, share in found) == pytest.approx(1)
-    assert list(importance_figure(study).data[0].y) == ["idle", "matters"], "the last bar is drawn on top"
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from nas.cli.confirm import confirm
 from nas.cli.dashboard import dashboard
 from nas.cli.data import data
 from nas.cli.export import export
+from nas.cli.pareto import pareto
+from nas.cli.report import report
 from nas.cli.reproduce import reproduce
 from nas.cli.retrain import retrain
 from nas.cli.search import search
@@ -45,6 +47,8 @@ cli.add_command(trials)
 cli.add_command(show)
 cli.add_command(dashboard)
 cli.add_command(export)
+cli.add_command(report)
+cli.add_command(pareto)
 cli.add_command(check)
 cli.add_command(data)
 cli.add_command(reproduce)

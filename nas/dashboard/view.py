@@ -22,7 +22,9 @@ from nas.dashboard.models import exports
 from nas.dashboard.notes import study_note, trial_note
 from nas.details import describe
 from nas.records import record_of
-from nas.report.plots import front_figure, front_points, importance_figure, importances
+from nas.report.front import front_of
+from nas.report.importance import importances
+from nas.report.plots import front_figure, importance_figure
 from nas.status import status
 from nas.study import OPTIONS, TERMS, Storage, Terms, runs_folder, terms_of
 
@@ -132,7 +134,7 @@ class View(Storage):
         n_shown = sum(trial.state.is_finished() for trial in trials)
         if self._plots.get(study._study_id, (-1, {}))[0] != n_shown:
             drawn: Attrs = {}
-            if front_points(study):
+            if front_of([study]).points:
                 drawn |= _plot("accuracy-and-parameters", front_figure(study).to_json())
             if importances(study):
                 drawn |= _plot("importance-of-axes", importance_figure(study).to_json())

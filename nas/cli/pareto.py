@@ -1,0 +1,38 @@
+"""`nas pareto`."""
+
+from pathlib import Path
+
+import click
+
+from nas.cli.tables import console, show
+from nas.report.front import SIZES, Size, documented_table, front_of, table
+from nas.study import DEFAULT_STORAGE, find_study, open_storage
+
+
+@click.command()
+@click.argument("studies", nargs=-1, metavar="[STUDY ...]")
+@click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the studies.")
+@click.option("--by", type=click.Choice(SIZES), default="params", show_default=True, help="What the size is.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw it as well, as an HTML page."
+)
+def pareto(studies: tuple[str, ...], storage: str, by: Size, plot: Path | None) -> None:
+    """Print the Pareto front of accuracy against size: the candidates that no smaller one beats.
+
+    Of the study begun last, or of the STUDIES named, together. Accuracies are those of the validation part. For MNIST
+    the documented iterations are shown too, whose accuracies are best epochs on the test set.
+
+    \b
+    Example:
+        nas pareto --by macs --plot front.html
+    """
+    database = open_storage(storage, must_exist=True)
+    front = front_of([find_study(database, name) for name in dict.fromkeys(studies) or (None,)], by)
+    tables = [table(front), *([documented_table(front)] if front.documented else [])]
+    if plot is not None:
+        from nas.report.page import front_page, write  # needs plotly
+
+        write(front_page(front), plot)
+    show(console(), tables)
+    if plot is not None:
+        click.echo(f"Plot: {plot}")

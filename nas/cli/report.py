@@ -1,0 +1,38 @@
+"""`nas report`."""
+
+from pathlib import Path
+
+import click
+
+from nas.study import DEFAULT_STORAGE, checkpoint_folder, find_study, open_storage
+
+
+@click.command()
+@click.option("--study", "study_name", help="Name of the study; the one begun last unless told.")
+@click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study.")
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache."
+)
+@click.option(
+    "--target",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="If there is a confirmation: tell the chance that a fresh training has this test accuracy.",
+)
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE", help="The page."
+)
+def report(study_name: str | None, storage: str, data_dir: Path | None, target: float | None, out: Path) -> None:
+    """Write a study as one HTML page that needs no network: what was found, figures, every trial.
+
+    The hardest images are shown where the winner's weights and the data set are still there. The test set is not read.
+
+    \b
+    Example:
+        nas report -o report.html
+    """
+    from nas.report.page import report_page, write  # needs plotly, and nothing else of the command line does
+
+    database = open_storage(storage, must_exist=True)
+    study = find_study(database, study_name)
+    write(report_page(study, checkpoint_folder(database, study.study_name), data_dir, target), out)
+    click.echo(f"Report: {out}")

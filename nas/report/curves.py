@@ -1,0 +1,32 @@
+"""Learning curves: the validation accuracy of every candidate that was trained, epoch by epoch."""
+
+from typing import NamedTuple
+
+import optuna
+from optuna.trial import TrialState
+
+from nas.records import record_of
+
+SHOWN = ("finished", "pruned", "running")
+
+
+class Curve(NamedTuple):
+    """The accuracies, fractions, after epochs 1, 2, ... of one trial."""
+
+    trial: int
+    outcome: str
+    params: int
+    accuracies: tuple[float, ...]
+
+
+def curves(study: optuna.Study) -> list[Curve]:
+    """The curves of trials that finished, were pruned, or are running, in order."""
+    found = []
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state == TrialState.WAITING or not trial.intermediate_values:
+            continue
+        record = record_of(trial)
+        if record.outcome in SHOWN and record.cost is not None:
+            accuracies = tuple(value for _, value in sorted(trial.intermediate_values.items()))
+            found.append(Curve(trial.number, record.outcome, record.cost.params, accuracies))
+    return found

@@ -1,0 +1,153 @@
+"""The Pareto front: which candidates have more accuracy than every smaller one."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+import optuna
+
+from nas import documented
+from nas.cost import Cost, cost_of
+from nas.errors import InputError, StudyError
+from nas.records import ranked
+from nas.report.table import Table
+from nas.study import Terms, nearest, terms_of
+
+Size = Literal["params", "macs", "memory", "bytes"]
+SIZES: tuple[Size, ...] = get_args(Size)
+NAMES = {"params": "parameters", "macs": "MACs", "memory": "bytes of activations", "bytes": "bytes of weights"}
+DRAWN_OVER = "mnist"  # the data set of the documented iterations
+ON_TEST = "documented, best epoch on the test set"
+
+
+class Point(NamedTuple):
+    """A network by its size and its accuracy, a fraction; `label` says which one: `trial 7` or `B5`."""
+
+    label: str
+    study: str
+    size: int
+    accuracy: float
+    network: str
+
+
+@dataclass(frozen=True)
+class Front:
+    """All finished candidates, those on the front by size, and the documented iterations for comparison.
+
+    Accuracies are those of the validation part after the last epoch; `documented` has best epochs on the test set, and
+    is empty for other data. `limit`: the budget, where all studies have the same one.
+    """
+
+    by: Size
+    points: tuple[Point, ...]
+    members: tuple[Point, ...]
+    documented: tuple[Point, ...]
+    limit: int | None
+
+
+def pareto(points: Iterable[Point]) -> tuple[Point, ...]:
+    """The points that no other dominates, by size: none is at most as large and at least as accurate, and not equal.
+
+    Points of the same size and accuracy do not dominate each other: they are on the front together or not at all.
+    """
+    members: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.size, -p.accuracy)):
+        best = members[-1] if members else None
+        if best is None or point.accuracy > best.accuracy or (point.size, point.accuracy) == (best.size, best.accuracy):
+            members.append(point)
+    return tuple(members)
+
+
+def front_of(studies: Sequence[optuna.Study], by: Size = "params") -> Front:
+    """The front over the finished trials of one or several studies; empty if there are none.
+
+    Raises `StudyError` if accuracies of the studies cannot be compared, `InputError` for another size.
+    """
+    if by not in SIZES:
+        raise InputError(f"a front is by one of {', '.join(SIZES)}, but got {by!r}{nearest(by, SIZES)}")
+    terms = [terms_of(study) for study in studies]
+    _check_comparable(studies, terms)
+    points = tuple(point for study in studies for point in _finished(study, by))
+    limits = {each.budget.get(by) for each in terms}
+    on_mnist = all(each.dataset == DRAWN_OVER for each in terms)
+    return Front(
+        by,
+        points,
+        pareto(points),
+        _documented(by) if on_mnist else (),
+        limits.pop() if len(limits) == 1 else None,
+    )
+
+
+def table(front: Front) -> Table:
+    """The front as a table. Raises `StudyError` if nothing is finished."""
+    if not front.points:
+        raise StudyError("a front needs a finished trial, but the study has none: search on, or name another study")
+    several = len({point.study for point in front.points}) > 1
+    columns = ("study",) * several + ("network", NAMES[front.by], "accuracy (%)", "layers")
+    rows = [
+        (point.study,) * several + (point.label, f"{point.size:,}", f"{100 * point.accuracy:.2f}", point.network)
+        for point in front.members
+    ]
+    return Table(
+        f"Pareto front of accuracy against {NAMES[front.by]}",
+        columns,
+        tuple(rows),
+        (
+            f"Validation part, last epoch; {len(front.members)} of {len(front.points)} finished candidates. Each was "
+            "also chosen by this figure, which is therefore optimistic.",
+        ),
+    )
+
+
+def documented_table(front: Front) -> Table:
+    """The documented iterations, the best for their size first."""
+    return Table(
+        "Documented iterations",
+        ("iteration", NAMES[front.by], "accuracy (%)", "layers"),
+        tuple((p.label, f"{p.size:,}", f"{100 * p.accuracy:.2f}", p.network) for p in pareto(front.documented)),
+        (
+            f"Those of the {len(front.documented)} that no other of them dominates. These are best epochs on the test "
+            "set, as documented: not the same figure as above, and a more flattering one.",
+        ),
+    )
+
+
+def _finished(study: optuna.Study, by: Size) -> list[Point]:
+    return [
+        Point(f"trial {record.trial}", study.study_name, _size(record.cost, by), record.accuracy, record.network)
+        for record in ranked(study)
+        if record.cost is not None and record.accuracy is not None
+    ]
+
+
+def _documented(by: Size) -> tuple[Point, ...]:
+    iterations = map(documented.load, documented.names())
+    return tuple(
+        Point(
+            each.name,
+            ON_TEST,
+            _size(cost_of(each.candidate.architecture), by),
+            each.accuracy,
+            str(each.candidate.architecture),
+        )
+        for each in iterations
+    )
+
+
+def _size(cost: Cost, by: Size) -> int:
+    size: int = getattr(cost, by)
+    return size
+
+
+def _check_comparable(studies: Sequence[optuna.Study], terms: Sequence[Terms]) -> None:
+    for study, each in zip(studies[1:], terms[1:], strict=True):
+        if _measured_on(each) != _measured_on(terms[0]):
+            raise StudyError(
+                f"studies of one front must have the same data and validation part, but {studies[0].study_name!r} and "
+                f"{study.study_name!r} do not: name studies that can be compared"
+            )
+
+
+def _measured_on(terms: Terms) -> tuple[str, int, int]:
+    return terms.dataset_fingerprint, terms.n_validation, terms.split_seed

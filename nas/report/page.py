@@ -1,0 +1,86 @@
+"""A study as one HTML page that needs no network, and a page for a front alone."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import optuna
+
+import nas
+from nas.errors import InputError
+from nas.report.figures import plotly_js
+from nas.report.front import Front
+from nas.report.markup import Html, tag
+from nas.report.sections import Section, front_section, sections
+
+HERE = Path(__file__).parent
+
+
+def report_page(
+    study: optuna.Study, checkpoints: Path, data_dir: Path | None = None, target: float | None = None
+) -> str:
+    """The report on a study; its parts are those of `nas.report.sections`."""
+    return _page(f"Study {study.study_name}", sections(study, checkpoints, data_dir, target))
+
+
+def front_page(found: Front) -> str:
+    """The front alone."""
+    return _page("Pareto front", [front_section(found)])
+
+
+def write(page: str, out: Path) -> None:
+    """Writes a page; raises `InputError` where that is not possible."""
+    try:
+        out.write_text(page, "utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(
+            f"a page must be written to a file in a folder that exists, but {out} cannot be ({error.strerror}): "
+            "name another"
+        ) from error
+
+
+def _page(title: str, parts: Sequence[Section]) -> str:
+    scripts = plotly_js(), (HERE / "page.js").read_text("utf-8")
+    without = tag("noscript", tag("p", "Figures need JavaScript; text and tables do not."))
+    body = tag(
+        "body",
+        tag("header", tag("h1", title), without, _contents(parts)),
+        tag("main", *map(_section, parts)),
+        tag("footer", tag("p", f"Made by nas {nas.__version__}.", class_="note")),
+        *(tag("script", Html(script)) for script in scripts),
+    )
+    return f"<!doctype html>\n{tag('html', _head(title, scripts), body, lang='en')}\n"
+
+
+def _head(title: str, scripts: Sequence[str]) -> Html:
+    hashes = " ".join(f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts)
+    # Nothing is fetched, and no scripts run but these: text of a study that slipped through would be harmless.
+    policy = (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "form-action 'none'; base-uri 'none'"
+    )
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("title", title),
+        tag("style", Html((HERE / "style.css").read_text("utf-8"))),
+    )
+
+
+def _contents(parts: Sequence[Section]) -> Html:
+    if len(parts) == 1:
+        return Html()
+    links = (tag("li", tag("a", part.title, href=f"#{_name(part)}")) for part in parts)
+    return tag("nav", tag("ul", *links), aria_label="Contents")
+
+
+def _section(part: Section) -> Html:
+    heading = f"{_name(part)}-title"
+    return tag("section", tag("h2", part.title, id=heading), *part.parts, id=_name(part), aria_labelledby=heading)
+
+
+def _name(part: Section) -> str:
+    return part.title.lower().replace(" ", "-")

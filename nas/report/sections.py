@@ -1,0 +1,189 @@
+"""The parts of a report: each one a title, and what stands below it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import optuna
+
+from nas.confirmed import Confirmed, confirmed_table, last_race, plural, race_table
+from nas.errors import NasError
+from nas.layers import layer_rows, layer_table
+from nas.records import Record, records
+from nas.report import figures, front, importance, plots, summary, trials
+from nas.report.figures import Figure
+from nas.report.front import Front, front_of
+from nas.report.markup import Html, facts, gallery, matrix, table, tag
+from nas.report.mistakes import Matrix, Mistakes, last_confirmed, most_frequent, on_validation_part
+from nas.report.table import Table
+
+MOST_CLASSES = 20  # of a matrix; of more, the most frequent confusions are shown
+SCALE = "The scale of accuracies is logarithmic in the error: half as many errors are as far up everywhere."
+DIAMONDS = (
+    "Diamonds are the documented iterations. Their accuracies are best epochs on the test set, not last epochs on the "
+    "validation part. Those far off are out of view: a double click on the figure shows them too."
+)
+
+
+class Section(NamedTuple):
+    """`parts` stand below one another."""
+
+    title: str
+    parts: list[Html]
+
+
+def sections(study: optuna.Study, checkpoints: Path, data_dir: Path | None, target: float | None) -> list[Section]:
+    """The whole report on a study. The test set is not read: what is known of it was stored by the confirmation.
+
+    `checkpoints` is the folder with the study's weights; `target` an accuracy whose chance is told.
+    """
+    confirmed = last_confirmed(study)
+    winner = summary.winner_of(study, confirmed)
+    return [
+        _answer(study, winner, confirmed, target),
+        front_section(front_of([study])),
+        _curves(study, winner),
+        _progress(study),
+        _importance(study),
+        *([_layers(winner)] if winner is not None else []),
+        *_mistakes(study, winner, confirmed, checkpoints, data_dir),
+        _trials(study),
+        _measured(study),
+    ]
+
+
+def _answer(study: optuna.Study, winner: Record | None, confirmed: Confirmed | None, target: float | None) -> Section:
+    parts = [tag("p", summary.asked(study)), *(tag("p", text) for text in summary.found(study, winner, confirmed))]
+    if winner is not None:
+        parts.append(table(summary.winner_table(winner)))
+    if confirmed is not None:
+        parts.append(table(confirmed_table(confirmed, target)))
+    if last_race(study):
+        parts.append(table(race_table(last_race(study))))
+    return Section("Asked and found", parts)
+
+
+def front_section(found: Front) -> Section:
+    title = f"Accuracy against {front.NAMES[found.by]}"
+    alt = f"{title}: {plural(len(found.points), 'finished candidate')}, {len(found.members)} of them on the front."
+    caption = f"{SCALE} Point at a network to see its layers."
+    parts = [_figure("front", figures.front_figure(found), alt, caption)]
+    if found.limit is not None:
+        parts.append(tag("p", f"The dotted line is the budget, {found.limit:,}.", class_="note"))
+    if found.points:
+        parts.append(table(front.table(found)))
+    if found.documented:
+        parts.append(tag("p", DIAMONDS, class_="note"))
+        parts.append(table(front.documented_table(found)))
+    return Section(title, parts)
+
+
+def _curves(study: optuna.Study, winner: Record | None) -> Section:
+    plot = plots.curves_figure(study, None if winner is None else winner.trial)
+    alt = "Validation accuracy of each candidate after each epoch it was trained."
+    text = "Validation accuracy, epoch by epoch. Pruned trainings are faint and end where they were stopped."
+    return Section("Learning curves", [_figure("curves", plot, alt, f"{text} {SCALE}")])
+
+
+def _progress(study: optuna.Study) -> Section:
+    alt = "The best validation accuracy of a finished candidate over the time in which something was trained."
+    text = (
+        "Every training where it ended; the line is the best finished one so far. Time counts while something was "
+        "trained. Rejected candidates have no accuracy and are not there."
+    )
+    return Section("Accuracy over time", [_figure("progress", plots.progress_figure(study), alt, text)])
+
+
+def _importance(study: optuna.Study) -> Section:
+    n = importance.n_trained(study)
+    if n < importance.N_NEEDED:
+        text = f"{plural(n, 'candidate')} trained: too few, {importance.N_NEEDED} are needed."
+        return Section("What decides", [tag("p", text)])
+    found = importance.importances(study)
+    alt = "The most important axes: " + ", ".join(f"{each.axis} {each.share:.0%}" for each in found[:5]) + "."
+    text = (
+        f"How far the best of {n:,} trained candidates lie apart from all of them, axis by axis (PED-ANOVA); "
+        "candidates trained longer count as better, then accuracy decides. It tells where the sampler found the good "
+        "ones, not what causes them, and with so few candidates small shares are chance."
+    )
+    return Section("What decides", [_figure("importance", figures.importance_figure(found), alt, text)])
+
+
+def _layers(winner: Record) -> Section:
+    assert winner.candidate is not None
+    text = f"Trial {winner.trial}, layer by layer."
+    return Section(
+        "What the budget bought", [tag("p", text), table(layer_table(layer_rows(winner.candidate.architecture)))]
+    )
+
+
+def _mistakes(
+    study: optuna.Study, winner: Record | None, confirmed: Confirmed | None, checkpoints: Path, data_dir: Path | None
+) -> list[Section]:
+    if winner is None:
+        return []
+    seen, missing = _seen(study, winner, checkpoints, data_dir)
+    return [
+        Section("What is confused with what", _confusions(winner, confirmed, seen, missing)),
+        Section("The hardest images", _hardest(winner, seen, missing)),
+    ]
+
+
+def _seen(study: optuna.Study, winner: Record, checkpoints: Path, data_dir: Path | None) -> tuple[Mistakes | None, str]:
+    try:
+        return on_validation_part(study, winner, checkpoints, data_dir), ""
+    except NasError as error:
+        return None, f"Not shown, since {error}."
+
+
+def _confusions(winner: Record, confirmed: Confirmed | None, seen: Mistakes | None, missing: str) -> list[Html]:
+    if confirmed is not None:
+        n = len(confirmed.seeds)
+        where = f"On the test set: trial {confirmed.trial}, {plural(n, 'confirmed network')}" + " together" * (n > 1)
+        return [tag("p", f"{where}."), _confusion(confirmed.classes, confirmed.confusion, "Test set")]
+    if seen is None:
+        return [tag("p", missing)]
+    where = f"On the validation part, not the test set: the network of trial {winner.trial} that the search trained."
+    return [tag("p", where), _confusion(seen.classes, seen.confusion, "Validation part")]
+
+
+def _confusion(classes: tuple[str, ...], confusion: Matrix, title: str) -> Html:
+    if len(classes) <= MOST_CLASSES:
+        return matrix(classes, confusion, title)
+    frequent = most_frequent(classes, confusion, MOST_CLASSES)
+    rows = tuple((each.true, each.predicted, f"{each.images:,}") for each in frequent)
+    return table(Table(f"{title}: the most frequent confusions", ("true class", "taken for", "images"), rows))
+
+
+def _hardest(winner: Record, seen: Mistakes | None, missing: str) -> list[Html]:
+    if seen is None:
+        return [tag("p", missing)]
+    text = (
+        f"Images of the validation part to which the network of trial {winner.trial} gave the least probability for "
+        "their true class, the hardest first: true class, what it was taken for, and how certainly."
+    )
+    return [tag("p", text), gallery(seen.hardest)]
+
+
+def _trials(study: optuna.Study) -> Section:
+    found = records(study)
+    trained, others = trials.trained_table(found), trials.untrained_table(found)
+    parts = [table(trained, sortable=True) if trained.rows else tag("p", "No training has begun.")]
+    if others.rows:
+        title = tag("summary", f"{plural(len(others.rows), 'trial')} that were not trained")
+        parts.append(tag("details", title, table(others, sortable=True)))
+    return Section("Trials", parts)
+
+
+def _measured(study: optuna.Study) -> Section:
+    words = tag("h3", "Words")
+    return Section("How everything was measured", [facts(summary.measured(study)), words, facts(summary.meanings())])
+
+
+def _figure(name: str, plot: Figure, alt: str, caption: str) -> Html:
+    height = {"style": f"height: {plot.layout.height}px"} if plot.layout.height else {}
+    return tag(
+        "figure",
+        tag("div", id=f"{name}-figure", class_="plot", role="img", aria_label=alt, **height),
+        tag("figcaption", caption),
+        Html(f'<script type="application/json" data-figure="{name}-figure">{plot.to_json()}</script>'),
+    )

@@ -1,0 +1,154 @@
+"""What was asked, what was found, and how everything was measured: in words."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import optuna
+
+from nas.confirmed import Confirmed, plural, readings
+from nas.cost import Budget
+from nas.records import Record, counts, ranked, records
+from nas.report.table import Table
+from nas.study import Terms, terms_of
+
+ENVIRONMENT = {
+    "nas": "nas",
+    "revision": "revision of nas",
+    "torch": "torch",
+    "optuna": "Optuna",
+    "python": "Python",
+    "machine": "machine",
+    "device": "device",
+    "threads": "threads of a training",
+    "precision": "precision of a training",
+    "kernels": "kernels",
+}
+OUTCOMES = {
+    "rejected": "over the budget: counted by arithmetic, never built or trained, and told to the sampler",
+    "pruned": "stopped early by the pruner, because others did better with as much training, or because its loss was "
+    "not finite any more; its accuracy is that of the epoch where it stopped",
+    "finished": "trained for all epochs; its accuracy is that of the last one, not of the best",
+    "repeated": "the same candidate as an earlier trial; it has that one's figures and was not trained again",
+    "winner": "the finished candidate with the best validation accuracy; of equal ones the smallest",
+    "confirmed": "trained from scratch on all training images with fresh seeds; each network reads the test set once",
+}
+
+
+class Fact(NamedTuple):
+    """A term and what is known of it."""
+
+    term: str
+    text: str
+
+
+def asked(study: optuna.Study) -> str:
+    """The question, in a sentence."""
+    terms = terms_of(study)
+    return (
+        f"Asked: the most accurate network for {terms.dataset} within {Budget(**terms.budget)}, out of the space "
+        f"{terms.space!r}, with trainings of {plural(terms.epochs, 'epoch')}."
+    )
+
+
+def found(study: optuna.Study, winner: Record | None, confirmed: Confirmed | None) -> list[str]:
+    """The answer, in a few sentences."""
+    tally = counts(study)
+    effort = (
+        f"{plural(tally['finished'] + tally['pruned'], 'candidate')} trained, {tally['pruned']:,} of them stopped "
+        f"early; {tally['rejected']:,} rejected before training, because they were over the budget."
+    )
+    if winner is None or winner.accuracy is None or winner.cost is None:
+        return ["Found: nothing yet, since no training has finished.", effort]
+    answer = (
+        f"Found: trial {winner.trial}, with {winner.cost.params:,} parameters and {winner.cost.macs:,} "
+        f"multiply-accumulates an image. It recognises {100 * winner.accuracy:.2f} % of the validation part."
+    )
+    return [answer, effort, _trust(study, confirmed)]
+
+
+def _trust(study: optuna.Study, confirmed: Confirmed | None) -> str:
+    n = len(readings(study))
+    if confirmed is None:
+        return (
+            f"The test set was read {plural(n, 'time')}. That accuracy is of one training, on images that also chose "
+            "it among others: it is optimistic until nas confirm trains it again and tests it."
+        )
+    return (
+        f"Confirmed: trial {confirmed.trial}, trained {plural(len(confirmed.seeds), 'time')} from scratch, recognises "
+        f"{confirmed.accuracy.per_cent()} % of the test set, which was read {plural(n, 'time')} in this study and "
+        "chose nothing."
+    )
+
+
+def winner_table(record: Record) -> Table:
+    """The winner's figures."""
+    assert record.cost is not None
+    assert record.accuracy is not None
+    return Table(
+        f"Trial {record.trial}",
+        ("figure", "value"),
+        (
+            ("validation accuracy", f"{100 * record.accuracy:.2f} %"),
+            ("parameters", f"{record.cost.params:,}"),
+            ("multiply-accumulates an image", f"{record.cost.macs:,}"),
+            ("activations at once", f"{record.cost.memory:,} bytes"),
+            ("weights", f"{record.cost.bytes:,} bytes"),
+            ("layers", record.network),
+            ("training", record.training),
+        ),
+    )
+
+
+def winner_of(study: optuna.Study, confirmed: Confirmed | None) -> Record | None:
+    """The candidate that a report is about: the confirmed one, else the best of the validation part."""
+    best = ranked(study)
+    if confirmed is not None:
+        return next((record for record in best if record.trial == confirmed.trial), None)
+    return best[0] if best else None
+
+
+def measured(study: optuna.Study) -> list[Fact]:
+    """How the figures were made."""
+    terms = terms_of(study)
+    return [*_terms(terms, study), *_environment(records(study))]
+
+
+def _terms(terms: Terms, study: optuna.Study) -> list[Fact]:
+    notes = study.user_attrs.get("notes", [])
+    return [
+        Fact("data", f"{terms.dataset}, training images with the fingerprint {terms.dataset_fingerprint}"),
+        Fact(
+            "split",
+            f"{terms.n_train:,} images to train, {terms.n_validation:,} to validate, held out of the training set in "
+            f"proportion to the classes (split seed {terms.split_seed}); the test set chooses nothing",
+        ),
+        Fact("accuracy", "of the last epoch, on the validation part, evaluated in float32"),
+        Fact("epochs", f"{terms.epochs}"),
+        Fact("space", f"{terms.space}, whose source has the digest {terms.space_digest}"),
+        Fact(
+            "seeds", "each training has its own, from the study's seed and the trial's number: see the table of trials"
+        ),
+        *(Fact("note on the data", note) for note in notes),
+    ]
+
+
+def _environment(trained: Iterable[Record]) -> list[Fact]:
+    made = [record.made_with for record in trained if record.made_with]
+    return [
+        Fact(name, _tally(Counter(str(each[key]) for each in made if each.get(key) is not None)))
+        for key, name in ENVIRONMENT.items()
+        if any(each.get(key) is not None for each in made)
+    ]
+
+
+def _tally(values: Counter[str]) -> str:
+    """One value as it is; several with the number of trainings that had each."""
+    if len(values) == 1:
+        return next(iter(values))
+    return ", ".join(f"{value} ({plural(n, 'training')})" for value, n in values.most_common())
+
+
+def meanings() -> list[Fact]:
+    """What the words for outcomes mean."""
+    return [Fact(word, text) for word, text in OUTCOMES.items()]

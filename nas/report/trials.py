@@ -1,0 +1,50 @@
+"""The trials of a study as tables."""
+
+from collections.abc import Sequence
+
+from nas.records import Record
+from nas.report.table import Table
+
+TRAINED = ("finished", "pruned", "running", "interrupted")
+
+
+def trained_table(records: Sequence[Record]) -> Table:
+    """Candidates whose training began."""
+    return Table(
+        "Trained candidates",
+        ("trial", "outcome", "parameters", "MACs", "accuracy (%)", "epochs", "seed", "layers", "training"),
+        tuple(
+            (
+                str(r.trial),
+                r.outcome,
+                f"{r.cost.params:,}" if r.cost else "–",
+                f"{r.cost.macs:,}" if r.cost else "–",
+                f"{100 * r.accuracy:.2f}" if r.accuracy is not None else "–",
+                str(r.epochs),
+                str(r.seed) if r.seed is not None else "–",
+                r.network,
+                r.training,
+            )
+            for r in records
+            if r.outcome in TRAINED
+        ),
+    )
+
+
+def untrained_table(records: Sequence[Record]) -> Table:
+    """All other trials: rejected, repeated, failed."""
+    return Table(
+        "Not trained",
+        ("trial", "outcome", "parameters", "MACs", "reason"),
+        tuple(
+            (
+                str(r.trial),
+                r.outcome,
+                f"{r.cost.params:,}" if r.cost else "–",
+                f"{r.cost.macs:,}" if r.cost else "–",
+                r.reason or "–",
+            )
+            for r in records
+            if r.outcome not in TRAINED
+        ),
+    )

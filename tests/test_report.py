@@ -1,0 +1,340 @@
+"""What a report shows, as plain data: the front, curves, progress, importance, mistakes, and harmless HTML."""
+
+import math
+import shutil
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import FloatDistribution
+from optuna.trial import TrialState, create_trial
+from small_study import SmallStudy
+
+from nas.confirmed import confirmations, readings
+from nas.datasets import Dataset
+from nas.errors import DataError, ExportError, StudyError
+from nas.records import ranked, records
+from nas.report import figures, front, importance, mistakes, progress, trials
+from nas.report.curves import curves
+from nas.report.front import Point, front_of, pareto
+from nas.report.markup import Html, joined, table, tag
+from nas.report.page import report_page
+from nas.report.plots import importance_figure
+from nas.report.scale import MARGIN, scale_of
+from nas.report.table import Table
+from nas.study import Terms, open_storage, open_study
+
+Run = Callable[..., CompletedProcess[str]]
+
+# The front ------------------------------------------------------------------------------------------------------------
+
+points = st.builds(
+    Point,
+    label=st.just("trial"),
+    study=st.just("study"),
+    size=st.integers(1, 12),  # few sizes and accuracies, so that ties and equal points occur
+    accuracy=st.integers(0, 12).map(lambda n: n / 12),
+    network=st.just("layers"),
+)
+
+
+def dominates(one: Point, other: Point) -> bool:
+    as_good = one.size <= other.size and one.accuracy >= other.accuracy
+    return as_good and (one.size, one.accuracy) != (other.size, other.accuracy)
+
+
+@given(st.lists(points, max_size=30))
+def test_nothing_dominates_the_front_and_something_dominates_everything_else(everything: list[Point]) -> None:
+    members = pareto(everything)
+    assert not any(dominates(one, other) for one in everything for other in members)
+    rest = list(everything)
+    for member in members:
+        rest.remove(member)
+    assert all(any(dominates(member, other) for member in members) for other in rest)
+    assert [member.size for member in members] == sorted(member.size for member in members)
+
+
+def test_equal_points_are_on_the_front_together_and_one_point_is_a_front() -> None:
+    one, same, larger = Point("a", "", 5, 0.9, ""), Point("b", "", 5, 0.9, ""), Point("c", "", 6, 0.9, "")
+    assert pareto([larger, one, same]) == (one, same)
+    assert pareto([one]) == (one,)
+    assert pareto([]) == ()
+
+
+def study_without_trials(folder: Path, name: str, **changed: object) -> optuna.Study:
+    terms = Terms("tiny", "0" * 16, "mnist", "f" * 16, 50_000, 10_000, 0, 3, {"params": 20_000})
+    storage = open_storage(str(folder / "nas.db"))
+    return open_study(storage, name, Terms(**{**vars(terms), **changed}), "random", "none", 0)
+
+
+def test_documented_iterations_are_drawn_in_for_mnist_alone_and_labelled(tmp_path: Path) -> None:
+    digits = front_of([study_without_trials(tmp_path, "digits")])
+    assert {"A1", "B5"} < {point.label for point in digits.documented}
+    assert all("test set" in point.study for point in digits.documented)
+    assert "best epochs on the test set" in front.documented_table(digits).notes[0]
+    assert front_of([study_without_trials(tmp_path, "clothes", dataset="fashion-mnist")]).documented == ()
+
+
+def test_studies_that_were_validated_on_other_images_share_no_front(tmp_path: Path) -> None:
+    one, longer = study_without_trials(tmp_path, "one"), study_without_trials(tmp_path, "longer", epochs=9)
+    assert front_of([one, longer]).points == ()
+    for changed in ({"n_validation": 5}, {"dataset_fingerprint": "e" * 16}, {"split_seed": 1}):
+        other = study_without_trials(tmp_path, f"other {changed}", **changed)
+        with pytest.raises(StudyError, match="same data and validation part"):
+            front_of([one, other])
+
+
+def check_refused(done: CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 2, done.stdout + done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    for word in words:
+        assert word in line, f"{word!r} is missing in: {line}"
+
+
+def test_bad_input_of_pareto_and_report_gets_one_line(nas: Run, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    study_without_trials(tmp_path / "runs", "empty")
+    check_refused(nas("pareto"), "finished trial", "search on")
+    check_refused(nas("pareto", "emty"), "'emty'", "did you mean 'empty'?")
+    check_refused(nas("pareto", "--by", "weight"), "weight", "params")
+    check_refused(nas("report", "-o", "nowhere/report.html"), "nowhere", "folder that exists")
+    check_refused(nas("report", "-o", "r.html", "--target", "99.4"), "99.4")
+    check_refused(nas("report", "-o", "r.html", "--storage", "other.db"), "other.db")
+    assert not list(tmp_path.glob("*.html"))
+
+
+def test_without_plotly_the_front_is_printed_and_a_page_is_refused_in_one_line(
+    nas: Run, searched: SmallStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "plotly"] + ["plotly"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("figures", "plots", "sections", "page"):
+        monkeypatch.delitem(sys.modules, f"nas.report.{name}", raising=False)
+    storage = searched.storage
+    assert nas("pareto", "--storage", storage).returncode == 0
+    check_refused(nas("report", "--storage", storage, "-o", "r.html"), "plotly", "pip install")
+    check_refused(nas("pareto", "--storage", storage, "--plot", "p.html"), "plotly", "pip install")
+    assert not list(tmp_path.glob("*.html"))
+
+
+# A real study ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_front_of_a_study_is_that_of_its_finished_trials(searched: SmallStudy) -> None:
+    found = front_of([searched.study], "macs")
+    finished = [record for record in records(searched.study) if record.finished]
+    assert sorted(point.size for point in found.points) == sorted(r.cost.macs for r in finished if r.cost)
+    assert ranked(searched.study)[0].accuracy == max(point.accuracy for point in found.members)
+    assert len(front.table(found).rows) == len(found.members)
+    twice = front_of([searched.study, searched.study])
+    assert len(twice.points) == 2 * len(found.points)
+
+
+def test_every_trained_candidate_has_a_curve_and_a_row_and_no_rejected_one(searched: SmallStudy) -> None:
+    trained = {r.trial: r for r in records(searched.study) if r.outcome in ("finished", "pruned")}
+    rejected = {r.trial for r in records(searched.study) if r.outcome == "rejected"}
+    assert trained
+    assert rejected
+    shown = {curve.trial: curve for curve in curves(searched.study)}
+    assert shown.keys() == trained.keys()
+    for trial, record in trained.items():
+        assert len(shown[trial].accuracies) == record.epochs
+        assert shown[trial].accuracies[-1] == record.accuracy
+    found = records(searched.study)
+    assert {int(row[0]) for row in trials.trained_table(found).rows} == trained.keys()
+    assert rejected <= {int(row[0]) for row in trials.untrained_table(found).rows}
+
+
+def test_progress_leaves_rejected_candidates_out_and_never_falls(searched: SmallStudy) -> None:
+    moments = progress.progress(searched.study)
+    assert {moment.trial for moment in moments} == {curve.trial for curve in curves(searched.study)}
+    assert [moment.seconds for moment in moments] == sorted(moment.seconds for moment in moments)
+    best = [moment.best for moment in moments if moment.best is not None]
+    assert best == sorted(best)
+    assert best[-1] == ranked(searched.study)[0].accuracy
+
+
+def test_a_pause_between_two_runs_of_a_search_does_not_count() -> None:
+    start = datetime(2024, 1, 1)
+    minutes = [(0, 2), (1, 4), (3, 3), (600, 605), (602, 603)]
+    spans = progress.merged((start + timedelta(minutes=a), start + timedelta(minutes=b)) for a, b in minutes)
+    assert progress.busy_until(start + timedelta(minutes=3), spans) == 180
+    assert progress.busy_until(start + timedelta(minutes=300), spans) == 240
+    assert progress.busy_until(start + timedelta(minutes=605), spans) == 540
+
+
+def test_mistakes_are_those_of_the_stored_weights_on_the_validation_part(searched: SmallStudy) -> None:
+    winner = ranked(searched.study)[0]
+    found = mistakes.on_validation_part(searched.study, winner, searched.checkpoints, n_hardest=500)
+    matrix = np.array(found.confusion)
+    assert matrix.sum() == 500
+    assert matrix.trace() / 500 == winner.accuracy
+    assert sum(each.wrong for each in found.hardest) == 500 - matrix.trace()
+    frequent = mistakes.most_frequent(found.classes, found.confusion, 1000)
+    assert sum(each.images for each in frequent) == 500 - matrix.trace()
+    assert frequent[0].images == max(each.images for each in frequent)
+    # Hardness grows with the certainty of what is wrong, and falls with that of what is right.
+    right = [each.certainty for each in found.hardest if not each.wrong]
+    assert right == sorted(right)
+
+
+def test_missing_weights_or_data_become_a_sentence_in_the_report(searched: SmallStudy, tmp_path: Path) -> None:
+    winner = ranked(searched.study)[0]
+    with pytest.raises(ExportError, match="weights of trial"):
+        mistakes.on_validation_part(searched.study, winner, tmp_path)
+    assert "the weights of trial" in text_of(report_page(searched.study, tmp_path))
+    moved = SmallStudy(shutil.copytree(searched.folder, tmp_path / "copy"))
+    moved.study.set_user_attr("nas", {**moved.study.user_attrs["nas"], "dataset": "npz:gone.npz"})
+    with pytest.raises(DataError, match=r"gone\.npz"):
+        mistakes.on_validation_part(moved.study, winner, moved.checkpoints)
+    assert "gone.npz" in text_of(report_page(moved.study, moved.checkpoints))
+
+
+def test_the_report_does_not_read_the_test_set(confirmed: SmallStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Dataset, "read_test", lambda self: pytest.fail("the test set was read"))
+    before = readings(confirmed.study)
+    text = text_of(report_page(confirmed.study, confirmed.checkpoints, target=0.5))
+    assert readings(confirmed.study) == before
+    (found,) = confirmations(confirmed.study)
+    assert f"{found.accuracy.per_cent()} %" in text
+    assert f"read {len(before)} times" in text
+    assert "chance that a fresh training has 50.00%" in text
+    assert "2 confirmed networks together" in text
+
+
+def test_a_report_on_a_study_without_trials_says_so(tmp_path: Path) -> None:
+    text = text_of(report_page(study_without_trials(tmp_path, "empty"), tmp_path))
+    assert "nothing yet" in text
+    assert "The test set was read 0 times" in text or "no training has finished" in text
+
+
+# Importance, layers, scale --------------------------------------------------------------------------------------------
+
+
+def study_of(n: int, outcome: Callable[[int], str]) -> optuna.Study:
+    """Candidates whose accuracy is decided by `x`; each epoch brings more."""
+    study = optuna.create_study(direction="maximize")
+    rng = np.random.default_rng(0)
+    space = {name: FloatDistribution(0, 1) for name in ("x", "y", "z")}
+    for i in range(n):
+        params = {name: float(rng.uniform()) for name in space}
+        epochs = {"finished": 3, "pruned": 1}.get(outcome(i), 0)
+        values = {epoch: params["x"] * 0.9 + 0.02 * epoch for epoch in range(1, epochs + 1)}
+        study.add_trial(
+            create_trial(
+                params=params,
+                distributions=space,
+                value=values[3] if epochs == 3 else None,
+                state=TrialState.COMPLETE if epochs == 3 else TrialState.PRUNED,
+                intermediate_values=values,
+                user_attrs={"outcome": outcome(i)},
+            )
+        )
+    return study
+
+
+def test_the_axis_that_decides_is_found_and_the_answer_is_always_the_same() -> None:
+    study = study_of(60, lambda i: "finished")
+    found = importance.importances(study)
+    assert found[0].axis == "x"
+    assert found[0].share > 0.5
+    assert math.isclose(sum(each.share for each in found), 1)
+    assert importance.importances(study) == found
+
+
+def test_the_figure_of_importance_has_few_bars_or_says_why_it_has_none() -> None:
+    drawn = importance_figure(study_of(30, lambda i: "finished"))
+    assert drawn.data[0].y[-1] == "x"
+    assert "needs 20" in importance_figure(study_of(3, lambda i: "finished")).layout.annotations[0].text
+    many = figures.importance_figure([importance.Importance(f"<b>{i}</b>", 0.01) for i in range(100)])
+    assert len(many.data[0].y) == figures.N_AXES + 1
+    assert not any("<" in name for name in many.data[0].y)
+
+
+def test_importance_needs_enough_trained_candidates_pruned_ones_among_them() -> None:
+    outcomes = ["finished", "pruned", "rejected", "repeated"]
+    assert importance.importances(study_of(4 * importance.N_NEEDED // 2 - 4, lambda i: outcomes[i % 4])) == []
+    assert importance.importances(study_of(4 * importance.N_NEEDED // 2, lambda i: outcomes[i % 4])) != []
+
+
+@given(st.lists(st.integers(0, 10_000).map(lambda n: n / 10_000), min_size=1))
+def test_the_scale_shows_every_accuracy_in_its_order_with_readable_ticks(accuracies: list[float]) -> None:
+    scale = scale_of(accuracies)
+    errors = [scale.error(accuracy) for accuracy in sorted(accuracies)]
+    assert errors == sorted(errors, reverse=True)
+    assert all(scale.smallest <= error <= scale.largest for error in errors)
+    assert 1 <= len(scale.ticks) <= 12
+    assert all(scale.smallest <= tick <= min(1, scale.largest) for tick in scale.ticks)
+    assert len(set(scale.labels)) == len(scale.labels)
+    assert scale.largest / scale.smallest >= MARGIN
+
+
+# HTML -----------------------------------------------------------------------------------------------------------------
+
+
+class Reader(HTMLParser):
+    """What a browser sees: elements, and text outside of scripts and styles. Fails where elements do not nest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.texts: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action")]
+        if tag not in ("img", "meta"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"script", "style"} & set(self.open):
+            self.texts.append(data)
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def text_of(page: str) -> str:
+    return " ".join("".join(read(page).texts).split())
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"])), st.text(st.characters(exclude_categories=["Cs", "Cc"])))
+def test_any_text_stays_text(text: str, other: str) -> None:
+    page = read(tag("p", text, tag("b", other), title=other))
+    assert page.tags == ["p", "b"]
+    assert "".join(page.texts) == text + other
+    shown = read(table(Table(text, (other, "n"), ((text, other),))))
+    assert set(shown.tags) <= {"div", "table", "caption", "thead", "tbody", "tr", "th", "td"}
+
+
+def test_joined_keeps_html_and_escapes_text() -> None:
+    assert joined([Html("<b>x</b>"), "<i>"]) == "<b>x</b>&lt;i&gt;"
+
+
+def test_a_page_nests_names_nothing_elsewhere_and_shows_names_as_they_are(searched: SmallStudy) -> None:
+    page = report_page(searched.study, searched.checkpoints)
+    seen = read(page)
+    assert all(address.startswith(("#", "data:image/png;base64,")) for address in seen.addresses)
+    assert seen.tags.count("h1") == 1
+    assert seen.tags.count("script") == 3 + 2  # three figures, plotly.js, and ours
+    assert f"Study {searched.study.study_name}" in text_of(page)
+    assert "<b>bold" not in page
+    assert len(page) < 5_500_000

@@ -1,0 +1,177 @@
+"""The report in a real browser: figures, a phone, the dark, no network, and no harm from names."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from small_study import SmallStudy
+
+from nas.records import ranked, records
+from nas.report.page import report_page, write
+
+selenium = pytest.importorskip("selenium", reason="selenium is not installed")
+
+from selenium import webdriver  # noqa: E402
+from selenium.webdriver import ActionChains  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+N_FIGURES = 3  # the importance of axes needs more trials than this study has
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="neither Chromium nor its driver is installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM or ""
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def page(searched: SmallStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("page") / "report.html"
+    write(report_page(searched.study, searched.checkpoints), file)
+    return file
+
+
+def show(browser: webdriver.Chrome, page: Path, *, width: int = 1280, dark: bool = False, scripts: bool = True) -> None:
+    phone = width < 500
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": phone}
+    colours = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": phone})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": colours})
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
+    for log in ("browser", "performance"):
+        browser.get_log(log)  # what was before is forgotten
+    browser.get(page.as_uri())
+    if scripts:
+        drawn = "return document.querySelectorAll('.plot > .plot-container').length"
+        WebDriverWait(browser, 30).until(lambda b: b.execute_script(drawn) == N_FIGURES)
+
+
+def style(browser: webdriver.Chrome, selector: str, name: str) -> str:
+    script = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
+    value: str = browser.execute_script(script, selector, name)
+    return value
+
+
+def test_figures_are_drawn_without_errors_and_nothing_is_fetched(browser: webdriver.Chrome, page: Path) -> None:
+    show(browser, page)
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".plot svg.main-svg")) >= N_FIGURES
+    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    assert page.as_uri() in asked
+    assert [url for url in asked if url != page.as_uri() and not url.startswith(("data:", "blob:"))] == []
+    buttons = browser.execute_script("return [...document.querySelectorAll('.modebar-btn')].map(b => b.dataset.title)")
+    assert not any("share" in title.lower() or "cloud" in title.lower() for title in buttons)
+
+
+def test_pointing_at_a_network_shows_its_layers(browser: webdriver.Chrome, page: Path, searched: SmallStudy) -> None:
+    show(browser, page)
+    trace = browser.find_elements(By.CSS_SELECTOR, "#front-figure .scatterlayer .trace")[-1]
+    point = trace.find_elements(By.CSS_SELECTOR, ".points path")[-1]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", point)
+    ActionChains(browser).move_to_element(point).perform()
+    hover = WebDriverWait(browser, 10).until(
+        lambda b: b.find_elements(By.CSS_SELECTOR, "#front-figure .hoverlayer .hovertext")
+    )
+    winner = ranked(searched.study)[0]
+    text = " ".join(hover[0].text.split())
+    assert f"trial {winner.trial}" in text
+    assert f"{100 * (winner.accuracy or 0):.2f} %" in text
+    for layer in winner.network.split(", "):
+        assert layer in text
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_phone_does_not_scroll_sideways(browser: webdriver.Chrome, page: Path, dark: bool) -> None:
+    show(browser, page, width=360, dark=dark)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+    widths = "return [...document.querySelectorAll('.plot svg.main-svg')].map(s => s.getBoundingClientRect().right)"
+    assert all(right <= 360 for right in browser.execute_script(widths))
+    assert browser.execute_script("return document.querySelector('.scroll').tabIndex") == 0  # reached by keyboard
+
+
+def test_figures_follow_the_width_of_the_window(browser: webdriver.Chrome, page: Path) -> None:
+    width = "return document.querySelector('#front-figure svg.main-svg').getBoundingClientRect().width"
+    show(browser, page, width=360)
+    narrow = browser.execute_script(width)
+    size = {"width": 900, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    WebDriverWait(browser, 10).until(lambda b: b.execute_script(width) > 2 * narrow)
+
+
+def test_the_dark_changes_the_page_and_its_figures(browser: webdriver.Chrome, page: Path) -> None:
+    show(browser, page)
+    tick = "#front-figure .ytick text"
+    light = style(browser, "body", "backgroundColor"), style(browser, tick, "fill")
+    assert light[0] == "rgb(255, 255, 255)"
+    features = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    WebDriverWait(browser, 10).until(lambda b: style(b, tick, "fill") != light[1])
+    assert brightness(style(browser, "body", "backgroundColor")) < 40
+    assert brightness(style(browser, tick, "fill")) > 180
+
+
+def test_a_click_on_a_heading_sorts_the_trials(browser: webdriver.Chrome, page: Path, searched: SmallStudy) -> None:
+    show(browser, page)
+    accuracies = [
+        100 * (r.accuracy or 0) for r in records(searched.study) if r.outcome in ("finished", "pruned", "running")
+    ]
+    assert sorted(column(browser, "accuracy (%)")) == sorted(round(accuracy, 2) for accuracy in accuracies)
+    heading = browser.find_element(By.XPATH, "//table[contains(@class, 'sortable')]//button[text()='accuracy (%)']")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", heading)
+    heading.click()
+    assert column(browser, "accuracy (%)") == sorted(column(browser, "accuracy (%)"))
+    heading.click()
+    assert column(browser, "accuracy (%)") == sorted(column(browser, "accuracy (%)"), reverse=True)
+    assert heading.find_element(By.XPATH, "..").get_attribute("aria-sort") == "descending"
+
+
+def test_an_unkind_name_stays_a_name(browser: webdriver.Chrome, page: Path, searched: SmallStudy) -> None:
+    show(browser, page)
+    name = f"Study {searched.study.study_name}"
+    assert browser.title == name
+    assert browser.find_element(By.TAG_NAME, "h1").text == name
+    assert browser.find_elements(By.TAG_NAME, "b") == []
+
+
+def test_text_and_tables_are_there_without_javascript(
+    browser: webdriver.Chrome, page: Path, searched: SmallStudy
+) -> None:
+    show(browser, page, scripts=False)
+    text = browser.find_element(By.TAG_NAME, "body").text
+    show(browser, page)
+    assert "Figures need JavaScript" in text
+    assert all(record.network in text for record in records(searched.study) if record.network)
+
+
+def column(browser: webdriver.Chrome, name: str) -> list[float]:
+    script = """
+        const table = document.querySelector("table.sortable");
+        const i = [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent === arguments[0]);
+        return [...table.tBodies[0].rows].map((row) => parseFloat(row.cells[i].textContent));
+    """
+    values: list[float] = browser.execute_script(script, name)
+    return values
+
+
+def brightness(colour: str) -> float:
+    numbers = [float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+    return sum(numbers) / 3
