@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nas.architecture import Architecture
 from nas.datasets import Dataset
-from nas.errors import ExportError
+from nas.errors import ExportError, InputError
 from nas.export import FrozenModel, write
 from nas.export import onnx as onnx_format
 from nas.export import program as program_format
@@ -154,6 +154,15 @@ def test_without_the_extra_one_line_says_what_to_install(
     ) as raised:
         write(tiny, "tiny", tmp_path, images.validation, images.labels, formats=("onnx",))
     assert "\n" not in str(raised.value)
+    assert names(tmp_path) == set()
+
+
+@pytest.mark.parametrize(("formats", "got"), [(("py", "tflite"), "tflite"), ((), "none")])
+def test_a_format_must_be_one_there_is(
+    formats: tuple[str, ...], got: str, tiny: FrozenModel, images: Images, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=f"some of py, onnx, torch, c, but got {got}"):
+        write(tiny, "tiny", tmp_path, images.validation, images.labels, formats=formats)
     assert names(tmp_path) == set()
 
 
