@@ -1,19 +1,19 @@
 """Training a study's trial again, from what is stored of it, and comparing the digits."""
 
-import platform
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import Any
 
 import optuna
 import torch
 
-import nas
 from nas import datasets
 from nas.confirmed import Confirmed, confirmations
 from nas.datasets import Dataset, Split
 from nas.errors import InputError, StudyError
 from nas.execution import Job, ProcessExecutor
+from nas.objective import environment
 from nas.records import Record, record_of
 from nas.training import EpochResult
 
@@ -91,7 +91,8 @@ def retrain(
                     break
     finally:
         executor.close()
-    return Retrained(record, tuple(epochs), tuple(_other_versions(record)))
+    here = environment(job, executor.n_threads)
+    return Retrained(record, tuple(epochs), tuple(_other_versions(record.made_with, here)))
 
 
 def _confirmed(study: optuna.Study, number: int) -> Confirmed:
@@ -125,12 +126,7 @@ def _device(record: Record) -> str:
     return "cuda"
 
 
-def _other_versions(record: Record) -> list[str]:
-    here = {
-        "nas": nas.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-    }
-    made = record.made_with
-    return [f"{name} was {made[name]} and is {now} here" for name, now in here.items() if made.get(name) != now]
+def _other_versions(made_with: dict[str, Any], here: dict[str, Any]) -> list[str]:
+    """In words, what is not as it was; Optuna had no part in the training."""
+    names = [name for name in made_with if name != "optuna" and made_with[name] != here.get(name)]
+    return [f"{name} was {made_with[name]} and is {here.get(name)} here" for name in names]

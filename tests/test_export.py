@@ -501,10 +501,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
 
 
-def test_write_checks_and_writes_two_files(tiny: FrozenModel, tmp_path: Path, images: Tensor, labels: Tensor) -> None:
+def test_write_checks_and_writes_model_weights_and_card(
+    tiny: FrozenModel, tmp_path: Path, images: Tensor, labels: Tensor
+) -> None:
     paths = write(tiny, "tiny", tmp_path / "not" / "there", images, labels).files
-    assert paths == (tmp_path / "not" / "there" / "tiny.py", tmp_path / "not" / "there" / "tiny.safetensors")
-    assert set(contents(paths[0].parent)) == {"tiny.py", "tiny.safetensors"}
+    assert paths == tuple(tmp_path / "not" / "there" / f"tiny.{suffix}" for suffix in ("py", "safetensors", "md"))
+    assert set(tmp_path.glob("not/there/*")) == set(paths)
     assert paths[0].read_text(encoding="utf-8") == source(tiny, "tiny")
     stored = safetensors.torch.load_file(paths[1])
     assert stored.keys() == {name for name in tiny.state if "num_batches_tracked" not in name}
@@ -519,7 +521,7 @@ def test_writing_the_same_again_changes_nothing(
     assert {path: path.stat().st_mtime_ns for path in written.parent.iterdir()} == before
 
 
-@pytest.mark.parametrize("there", ["tiny.py", "tiny.safetensors"])
+@pytest.mark.parametrize("there", ["tiny.py", "tiny.safetensors", "tiny.md"])
 def test_another_file_is_overwritten_only_if_forced(
     written: Path, there: str, tiny: FrozenModel, images: Tensor, labels: Tensor
 ) -> None:
@@ -561,7 +563,7 @@ def test_nothing_is_left_of_an_export_that_failed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(model: FrozenModel, name: str, staging: Path, *_: Tensor) -> None:
-        assert set(contents(staging)) == {"tiny.py", "tiny.safetensors"}
+        assert set(contents(staging)) == {"tiny.py", "tiny.safetensors", "tiny.md"}
         assert set(tmp_path.iterdir()) == {staging}
         raise error
 

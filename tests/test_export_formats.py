@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nas.architecture import Architecture
 from nas.datasets import Dataset
-from nas.errors import ExportError
+from nas.errors import ExportError, InputError
 from nas.export import FrozenModel, write
 from nas.export import onnx as onnx_format
 from nas.export import program as program_format
@@ -149,9 +149,20 @@ def test_without_the_extra_one_line_says_what_to_install(
     tiny: FrozenModel, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as if it were not installed
-    with pytest.raises(ExportError, match=r"onnxruntime cannot be found: pip install 'nas\[onnx\]'") as raised:
+    with pytest.raises(
+        ExportError, match="onnxruntime cannot be found: pip install onnx onnxscript onnxruntime"
+    ) as raised:
         write(tiny, "tiny", tmp_path, images.validation, images.labels, formats=("onnx",))
     assert "\n" not in str(raised.value)
+    assert names(tmp_path) == set()
+
+
+@pytest.mark.parametrize(("formats", "got"), [(("py", "tflite"), "tflite"), ((), "none")])
+def test_a_format_must_be_one_there_is(
+    formats: tuple[str, ...], got: str, tiny: FrozenModel, images: Images, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=f"some of py, onnx, torch, c, but got {got}"):
+        write(tiny, "tiny", tmp_path, images.validation, images.labels, formats=formats)
     assert names(tmp_path) == set()
 
 
@@ -167,6 +178,27 @@ def test_a_documented_iteration_has_no_weights_to_export(nas, format: str, tmp_p
     assert refused.stderr.count("\n") == 1
     assert "has no weights" in refused.stderr
     assert names(tmp_path) == set()
+
+
+def test_formats_on_the_command_line(nas, tmp_path: Path) -> None:
+    done = nas("search", "--space", "tiny", "--budget", "3k", "--epochs", "1", "--trials", "1", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    (model,) = (tmp_path / "runs").glob("*.py")
+    done = nas("export", "--format", "onnx", "--format", "c")  # beside the model, with the same card and script
+    assert done.returncode == 0, done.stderr
+    *files, note = done.stdout.splitlines()
+    assert files == [f"runs/{model.stem}.{suffix}" for suffix in ("onnx", "h", "c", "md", "sh")]
+    assert all((tmp_path / file).is_file() for file in files)
+    assert " of 500 validation images right, " in note
+
+    in_the_way = tmp_path / "models" / f"{model.stem}.c"
+    in_the_way.parent.mkdir()
+    in_the_way.write_text("mine")
+    refused = nas("export", "--format", "py", "--format", "c", "--out", "models")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "--force" in refused.stderr
+    assert names(in_the_way.parent) == {in_the_way.name}
+    assert nas("export", "--format", "tflite").returncode == 2
 
 
 @pytest.fixture(scope="module", autouse=True)

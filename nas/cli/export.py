@@ -63,7 +63,7 @@ def export(
     Example:
         nas export --top 3 --out models
         nas export --documented B5
-        nas export --format py --format onnx
+        nas export --format onnx --format c
     """
     if iteration is not None:
         if (study_name, trial, top) != (None, None, None):

@@ -38,7 +38,7 @@ def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
     if missing:
         raise ExportError(
             f"the format onnx needs the packages {', '.join(NEEDED)}, but {', '.join(missing)} cannot be found: "
-            "pip install 'nas[onnx]'"
+            f"pip install {' '.join(NEEDED)}"
         )
     return Prepared(
         contents={f"{name}.onnx": onnx_file(model)},

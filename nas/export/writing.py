@@ -46,11 +46,14 @@ def write(
     measured on; `training_images` are needed by a format with calibrated ranges. Files that are there already with the
     same content are left as they are.
 
-    Raises `InputError` for a name that a Python file should not have, for images that are not the validation part, and
-    for a folder that cannot be written to; `ExportError` if the files fail the check, or others of that name are there
-    and `force` is not given. Nothing has been written then.
+    Raises `InputError` for a name that a Python file should not have, for images that are not the validation part, for
+    an unknown format, and for a folder that cannot be written to; `ExportError` if the files fail the check, or others
+    of that name are there and `force` is not given. Nothing has been written then.
     """
     check_name(name)
+    unknown = [each for each in formats if each not in FORMATS]
+    if unknown or not formats:
+        raise InputError(f"formats must be some of {', '.join(FORMATS)}, but got {', '.join(unknown) or 'none'}")
     check_images(model, images, labels)
     given = Images(images, labels, training_images)
     prepared = [FORMATS[each].prepare(model, name, given) for each in dict.fromkeys(formats)]

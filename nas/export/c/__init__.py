@@ -45,9 +45,10 @@ def usage(model: Definition, name: str) -> str:
 
 
 def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
-    """NAME.h and NAME.c. Without a C compiler they are written all the same, and say that they were not compiled:
+    """NAME.h and NAME.c. Raises `InputError` without training images.
 
-    who writes for a microcontroller may have a cross compiler only. Raises `InputError` without training images.
+    Without a C compiler they are written all the same, and say that they were not compiled: those who write for a
+    microcontroller may have nothing but a cross compiler.
     """
     if images.training is None:
         raise InputError("the format c needs training images for the ranges of activations, but got none: give them")

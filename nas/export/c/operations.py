@@ -13,6 +13,7 @@ from torch import Tensor
 
 LEVELS = 255
 LARGEST_SHIFT = 62
+MOST_NUMBERS = 4_000_000  # that are computed at once in one layer, so that large images do not fill the memory
 MEAN_STEPS = 256  # an average is rounded to this fraction of a level, before it is brought to its own scale
 
 

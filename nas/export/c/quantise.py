@@ -26,6 +26,7 @@ from nas.errors import ExportError
 from nas.export.c.operations import (
     LEVELS,
     MEAN_STEPS,
+    MOST_NUMBERS,
     Average,
     Coding,
     Convolution,
@@ -39,7 +40,6 @@ from nas.export.c.operations import (
 from nas.export.frozen import FrozenModel
 from nas.module import Network
 
-BATCH = 100
 N_CALIBRATION = 2000
 LARGEST_WEIGHT = 127
 LARGEST_SUM = 2**30  # half of what 32 bits hold: the other half is for roundings
@@ -68,7 +68,8 @@ def calibration_images(images: Tensor) -> Tensor:
 
 def _ranges(model: FrozenModel, network: Network, images: Tensor) -> Ranges:
     found: Ranges = {}
-    for batch in images.split(BATCH):
+    largest = max(prod(layer.output_shape) for layer in model.architecture.walk)
+    for batch in images.cpu().split(max(1, MOST_NUMBERS // largest)):
         values = (batch.double() / 255 - network.mean) / network.std
         for layer in model.architecture.walk:
             values = getattr(network, layer.name)(values)

@@ -4,15 +4,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nas.export.c.operations import LEVELS, MEAN_STEPS, Average, Convolution, Lookup, Maximum, Program, Scores
-
-BATCH = 250
+from nas.export.c.operations import (
+    LEVELS,
+    MEAN_STEPS,
+    MOST_NUMBERS,
+    Average,
+    Convolution,
+    Lookup,
+    Maximum,
+    Program,
+    Scores,
+)
 
 
 @torch.no_grad()
 def scores_of(program: Program, images: Tensor) -> Tensor:
     """Scores (float32, `(n, n_classes)`) of images (uint8, `(n, channels, height, width)`)."""
-    return torch.cat([_scores(program, batch) for batch in images.cpu().split(BATCH)])
+    largest = max(max(operation.n_in, operation.n_out) for operation in program.operations)
+    batches = images.cpu().split(max(1, MOST_NUMBERS // largest))
+    return torch.cat([_scores(program, batch) for batch in batches])
 
 
 def _scores(program: Program, images: Tensor) -> Tensor:
