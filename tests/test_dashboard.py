@@ -293,7 +293,6 @@ def wait_for(browser: Any, text: str) -> str:
     return shown
 
 
-@pytest.mark.slow
 def test_a_browser_shows_notes_plots_models_and_what_was_rejected(searched: Path, browser: Any) -> None:
     trials = find_study(open_storage(str(searched))).trials
     rejected = next(trial for trial in trials if trial.user_attrs["outcome"] == "rejected")
