@@ -92,7 +92,7 @@ class SearchOptions:
             raise InputError(f"timeout must be above 0 seconds, but got {self.timeout!r}")
         if type(self.seed) is not int or self.seed < 0:
             raise InputError(f"seed must be a whole number from 0, but got {self.seed!r}")
-        _check_target(self.target)
+        check_target(self.target)
         Goal(self.minimize, self.target)
         for name, value, choices in (("sampler", self.sampler, SAMPLERS), ("pruner", self.pruner, PRUNERS)):
             if value not in choices:
@@ -358,7 +358,8 @@ def _terms(options: SearchOptions, space: Space, dataset: Dataset, split: Split)
     )
 
 
-def _check_target(target: float | None) -> None:
+def check_target(target: float | None) -> None:
+    """Raises `InputError` unless a target is a fraction."""
     if target is None or 0 < target <= 1:
         return
     hint = f": did you mean {target / 100:g}?" if 1 < target <= 100 else ""

@@ -21,6 +21,7 @@ from small_study import SmallStudy
 from nas.confirmed import confirmations, readings
 from nas.datasets import Dataset
 from nas.errors import DataError, ExportError, StudyError
+from nas.objective import checkpoint_path
 from nas.records import ranked, records
 from nas.report import figures, front, importance, mistakes, progress, trials
 from nas.report.curves import curves
@@ -192,6 +193,11 @@ def test_missing_weights_or_data_become_a_sentence_in_the_report(searched: Small
         mistakes.on_validation_part(searched.study, winner, tmp_path)
     assert "the weights of trial" in text_of(report_page(searched.study, tmp_path))
     moved = SmallStudy(shutil.copytree(searched.folder, tmp_path / "copy"))
+    weights = checkpoint_path(moved.checkpoints, winner.trial)
+    for damaged in (weights.read_bytes()[:1000], b"nothing of the kind", b""):
+        weights.write_bytes(damaged)
+        with pytest.raises(DataError, match="are damaged"):
+            mistakes.on_validation_part(moved.study, winner, moved.checkpoints)
     moved.study.set_user_attr("nas", {**moved.study.user_attrs["nas"], "dataset": "npz:gone.npz"})
     with pytest.raises(DataError, match=r"gone\.npz"):
         mistakes.on_validation_part(moved.study, winner, moved.checkpoints)

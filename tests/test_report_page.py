@@ -99,6 +99,23 @@ def test_pointing_at_a_network_shows_its_layers(browser: webdriver.Chrome, page:
         assert layer in text
 
 
+def test_a_tap_shows_layers_too_and_leaves_the_view_as_it_is(browser: webdriver.Chrome, page: Path) -> None:
+    show(browser, page, width=360)
+    view = "return document.querySelector('#front-figure').layout.xaxis.range.join()"
+    before = browser.execute_script(view)
+    point = browser.find_elements(By.CSS_SELECTOR, "#front-figure .scatterlayer .trace .points path")[-1]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", point)
+    where = "const r = arguments[0].getBoundingClientRect(); return {x: r.x + r.width / 2, y: r.y + r.height / 2}"
+    touched = browser.execute_script(where, point)
+    browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [touched]})
+    browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    hover = WebDriverWait(browser, 10).until(
+        lambda b: b.find_elements(By.CSS_SELECTOR, "#front-figure .hoverlayer .hovertext")
+    )
+    assert "conv 3×3" in hover[0].text
+    assert browser.execute_script(view) == before
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_a_phone_does_not_scroll_sideways(browser: webdriver.Chrome, page: Path, dark: bool) -> None:
     show(browser, page, width=360, dark=dark)

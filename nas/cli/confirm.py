@@ -14,6 +14,7 @@ from nas.cli.tables import console, show
 from nas.cli.trainings import TrainingsDisplay
 from nas.confirm import confirm as run_confirm
 from nas.confirmed import Confirmed
+from nas.search import check_target
 from nas.study import DEFAULT_STORAGE, RUNS
 from nas.training import EpochResult
 from nas.trainings import Training
@@ -54,6 +55,7 @@ def confirm(
     Example:
         nas confirm --top 3 --seeds 5
     """
+    check_target(target)
     screen = console(stderr=as_json)
     with Stages(screen) as stages:
         found = run_confirm(

@@ -57,7 +57,7 @@ def table(data: Table, *, sortable: bool = False) -> Html:
         tag("caption", data.title),
         tag("thead", tag("tr", *heads)),
         tag("tbody", *rows),
-        class_="sortable" if sortable else "plain",
+        class_="sortable" if sortable else "pair" if len(data.columns) == 2 else "plain",
     )
     return joined([scrolling(data.title, whole), *(tag("p", note, class_="note") for note in data.notes)])
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import NamedTuple
 
 import optuna
@@ -64,7 +65,10 @@ def on_validation_part(
     if dataset.fingerprint != terms.dataset_fingerprint:
         raise DataError(f"{terms.dataset} has changed since the study was made")
     split = datasets.split(dataset, terms.n_validation, terms.split_seed)
-    network = frozen_model(study, record, None, dataset, split, checkpoints).network()
+    try:
+        network = frozen_model(study, record, None, dataset, split, checkpoints).network()
+    except (RuntimeError, UnpicklingError, EOFError, KeyError, OSError) as error:
+        raise DataError(f"the weights of trial {record.trial} are damaged ({type(error).__name__})") from error
     return mistakes(network, split.validation_images, split.validation_labels, dataset.classes, n_hardest)
 
 

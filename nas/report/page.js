@@ -21,6 +21,7 @@ function draw(source) {
     responsive: true,
     displaylogo: false,
     displayModeBar: byTouch.matches ? false : "hover",
+    doubleClick: byTouch.matches ? false : "reset+autosize", // which a tap would be taken for
     modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]], // by default there is one that sends data away
   };
   Plotly.newPlot(place, data, layout, settings).then(() => Plotly.relayout(place, theme()));
