@@ -46,6 +46,7 @@ from nas.study import (
     open_storage,
     runs_folder,
     sole_controller,
+    target_of,
 )
 from nas.training import EVALUATION_BATCH
 from nas.trainings import Means, OnEpoch, Trained, Training, train_all
@@ -224,6 +225,7 @@ def _confirmed(
         history=tuple(result.validation_accuracy for result in trained[0].history),
         race=tuple(raced),
         n_readings=len(readings(study)),
+        target=target_of(study),
     )
 
 

@@ -54,6 +54,7 @@ class Confirmed:
     history: tuple[float, ...]  # of the first seed: accuracy on some of its training images after each epoch
     race: tuple[Raced, ...] = ()  # who it won against, itself first; none if it was the only one
     n_readings: int = 0  # of the test set in the whole study, these included
+    target: float | None = None  # what the search was to reach
     model: Path | None = None  # the exported network of the first seed; not stored
 
     @property
@@ -130,8 +131,8 @@ class Confirmed:
         )
 
     def tables(self, target: float | None = None) -> list[Table]:
-        """The race, if there was one, and what is now known of its winner; with a target the chance to have it."""
-        return [*([race_table(self.race)] if self.race else []), confirmed_table(self, target)]
+        """The race, if there was one, and what is now known of its winner, such as the chance to have a target."""
+        return [*([race_table(self.race)] if self.race else []), confirmed_table(self, target or self.target)]
 
     def _repr_html_(self) -> str:
         return "".join(table.html() for table in self.tables())

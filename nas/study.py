@@ -199,6 +199,12 @@ def terms_of(study: optuna.Study) -> Terms:
     return Terms(**stored)
 
 
+def target_of(study: optuna.Study) -> float | None:
+    """The accuracy that the study's last search was told to reach, if any."""
+    target: float | None = study.user_attrs.get(OPTIONS, {}).get("target")
+    return target
+
+
 def data_of(study: optuna.Study, data_dir: Path | None = None) -> tuple[Dataset, Split]:
     """The data set that a study searched on, and its two parts; `DataError` if its content has changed since."""
     terms = terms_of(study)

@@ -25,7 +25,7 @@ from nas.trainings import Training
 @click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study.")
 @click.option("--top", type=Count(), default=3, show_default=True, help="How many of the best race for it.")
 @click.option("--seeds", type=Count(), default=5, show_default=True, help="Fresh trainings of each.")
-@click.option("--target", type=float, help="Tell the chance that a fresh training has this test accuracy.")
+@click.option("--target", type=float, help="Tell the chance of this test accuracy; that of the search unless told.")
 @click.option("--workers", type=Count(), help="Worker processes; as many as cores unless told.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", default="auto", show_default=True, help="auto, float32 or bfloat16.")
@@ -97,6 +97,7 @@ class Stages:
 
 def as_plain_data(found: Confirmed, target: float | None) -> dict[str, Any]:
     """What `--json` prints."""
+    target = target or found.target
     return {
         "model": str(found.model),
         "trial": found.trial,

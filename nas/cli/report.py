@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from nas.study import DEFAULT_STORAGE, checkpoint_folder, find_study, open_storage
+from nas.study import DEFAULT_STORAGE, checkpoint_folder, find_study, open_storage, target_of
 
 
 @click.command()
@@ -16,7 +16,7 @@ from nas.study import DEFAULT_STORAGE, checkpoint_folder, find_study, open_stora
 @click.option(
     "--target",
     type=click.FloatRange(0, 1, min_open=True),
-    help="If there is a confirmation: tell the chance that a fresh training has this test accuracy.",
+    help="If there is a confirmation: tell the chance of this test accuracy; that of the search unless told.",
 )
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE", help="The page."
@@ -34,5 +34,6 @@ def report(study_name: str | None, storage: str, data_dir: Path | None, target: 
 
     database = open_storage(storage, must_exist=True)
     study = find_study(database, study_name)
+    target = target or target_of(study)
     write(report_page(study, checkpoint_folder(database, study.study_name), data_dir, target), out)
     click.echo(f"Report: {out}")
