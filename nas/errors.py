@@ -7,7 +7,8 @@
     ├── SpaceError           a search space cannot be found or read, raises, or returns something else than a candidate
     ├── BudgetError          no candidate of the space can meet the budget
     ├── StudyError           a study is unknown, was made with other settings, or its database cannot be used
-    ├── ExportError          a frozen model failed its check, or would overwrite a file
+    ├── ExportError          a frozen model failed its check
+    │   └── FileInTheWay     a file of that name is there already, with another content
     └── WorkerError          a worker process ended while it trained a candidate
 
 Every message says the rule, what was given, and what to do.
@@ -44,6 +45,10 @@ class StudyError(NasError):
 
 class ExportError(NasError):
     """A frozen model failed its check, or would overwrite a file."""
+
+
+class FileInTheWay(ExportError):  # noqa: N818 - says what it is
+    """A file of that name is there already, with another content."""
 
 
 class WorkerError(NasError):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -17,9 +18,9 @@ from nas import datasets
 from nas import space as spaces
 from nas.cost import Budget
 from nas.datasets import Dataset, Split
-from nas.errors import InputError, WorkerError
+from nas.errors import FileInTheWay, InputError, WorkerError
 from nas.execution import Cancelled, Executor, ProcessExecutor, n_cores
-from nas.export.trials import export_trial
+from nas.export.trials import export_trial, model_name
 from nas.goal import Goal
 from nas.objective import Event, Objective
 from nas.probe import check_budget
@@ -193,8 +194,27 @@ def search(
 def _hand_over(
     options: SearchOptions, study: optuna.Study, winner: Record, dataset: Dataset, split: Split, folder: Path
 ) -> Path:
-    """The winner's frozen model, with its card and the script that trains it again beside it."""
-    return export_trial(study, winner, dataset, split, folder, options.out, storage=options.storage).files[0]
+    """The winner's frozen model, with its card and the script that trains it again beside it.
+
+    Where another model of that name is in the way, as of a study that was removed, it gets a number: a search of hours
+    does not fail for that.
+    """
+    name = model_name(dataset.name, winner)
+    for number in count(1):
+        try:
+            return export_trial(
+                study,
+                winner,
+                dataset,
+                split,
+                folder,
+                options.out,
+                storage=options.storage,
+                name=None if number == 1 else f"{name}_{number}",
+            ).files[0]
+        except FileInTheWay:
+            continue
+    raise AssertionError("numbers do not end")
 
 
 def _run(

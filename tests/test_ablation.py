@@ -119,6 +119,7 @@ def test_values_are_trained_with_the_same_seeds_and_compared(nas: Run, tmp_path:
     assert len(list((tmp_path / "runs" / "trainings").iterdir())) == n_kept + 2
 
 
+@pytest.mark.slow
 def test_validation_images_are_not_those_of_reproduction(nas: Run, tmp_path: Path) -> None:
     """The same candidate and seed, trained and measured on other parts, are another training."""
     assert nas("reproduce", "A8", "--seeds", "1").returncode == 0

@@ -101,6 +101,7 @@ def test_the_winner_is_trained_on_everything_and_tested_once_a_network(nas, tmp_
     assert len(readings(study_of(tmp_path / "runs"))) == 3, "one more network, one more reading"
 
 
+@pytest.mark.slow
 def test_the_test_set_chooses_nothing(nas, tmp_path: Path, images: str, mnist: Dataset) -> None:
     """With other test labels all is the same but the figures."""
     assert nas("search", *TINY, *FLOAT, "--trials", "3", "--dataset", images).returncode == 0

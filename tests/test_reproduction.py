@@ -64,6 +64,7 @@ def test_all_images_are_trained_on_and_the_test_images_tested(few_images: str) -
     assert torch.equal(split.validation_labels, labels)
 
 
+@pytest.mark.slow
 def test_what_was_trained_is_not_trained_again(nas: Run, tmp_path: Path) -> None:
     command = ("reproduce", "A8", "--seeds", "1", *FLOAT)
     assert nas(*command, "--out", "one").returncode == 0

@@ -216,3 +216,14 @@ def test_every_sampler_and_every_pruner_can_be_used(nas, sampler: str, pruner: s
         "search", *TINY, "--trials", "3", "--epochs", "1", "--sampler", sampler, "--pruner", pruner, "--workers", "1"
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_another_model_of_the_same_name_is_neither_lost_nor_in_the_way(nas, tmp_path: Path) -> None:
+    first = nas("search", *TINY, "--trials", "1", "--workers", "1", "--json")
+    model = tmp_path / json.loads(first.stdout)["model"]
+    model.write_text("# mine\n")
+    again = nas("search", *TINY, "--trials", "1", "--workers", "1", "--json")
+    assert again.returncode == 0, again.stderr
+    other = tmp_path / json.loads(again.stdout)["model"]
+    assert (model.read_text(), other.stem) == ("# mine\n", f"{model.stem}_2")
+    assert other.with_suffix(".safetensors").exists()

@@ -22,6 +22,7 @@ from nas.dashboard.models import exports
 from nas.dashboard.notes import study_note, trial_note
 from nas.details import describe
 from nas.records import record_of
+from nas.report.figures import Figure
 from nas.report.front import front_of
 from nas.report.importance import importances
 from nas.report.plots import front_figure, importance_figure
@@ -135,9 +136,9 @@ class View(Storage):
         if self._plots.get(study._study_id, (-1, {}))[0] != n_shown:
             drawn: Attrs = {}
             if front_of([study]).points:
-                drawn |= _plot("accuracy-and-parameters", front_figure(study).to_json())
+                drawn |= _plot("accuracy-and-parameters", _titled(front_figure(study), "Accuracy and parameters"))
             if importances(study):
-                drawn |= _plot("importance-of-axes", importance_figure(study).to_json())
+                drawn |= _plot("importance-of-axes", _titled(importance_figure(study), "Importance of the axes"))
             self._plots[study._study_id] = (n_shown, drawn)
 
     def _collect_models(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:
@@ -200,6 +201,12 @@ def _trial_note(study: optuna.Study, terms: Terms, trials: list[FrozenTrial], tr
 def _note(body: str, trial_id: int | None) -> Attrs:
     """As `optuna_dashboard.save_note` stores it; version 1, so that an edited note, which is version 2, is taken."""
     return {note_ver_key(trial_id): 1, **split_body(body, trial_id)}
+
+
+def _titled(figure: Figure, title: str) -> str:
+    """As JSON, with what is a heading of its own on other pages."""
+    figure.update_layout(title=title, margin_t=60)
+    return str(figure.to_json())
 
 
 def _plot(name: str, figure: str) -> Attrs:

@@ -93,9 +93,11 @@ class ProcessExecutor:
             self._workers.remove(worker)
 
     def _receive(self, worker: "_Worker") -> EpochResult | None:
-        while not worker.has_news(POLL_SECONDS):
-            if self._cancelled.is_set():
+        while True:
+            if self._cancelled.is_set():  # also where a worker has news again and again
                 raise Cancelled
+            if worker.has_news(POLL_SECONDS):
+                break
         message = worker.receive()
         if isinstance(message, Exception):
             raise message

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from nas.errors import ExportError, InputError
+from nas.errors import FileInTheWay, InputError
 from nas.export.card import card
 from nas.export.check import check_definition, check_images
 from nas.export.formats import DEFAULT, FORMATS
@@ -110,7 +110,7 @@ def _write_checked(
 def _refuse_to_overwrite(contents: Mapping[Path, bytes], force: bool) -> None:
     for path, content in contents.items():
         if not force and path.exists() and not _holds(path, content):
-            raise ExportError(f"{path} is there already, with another content: use --force, or another name")
+            raise FileInTheWay(f"{path} is there already, with another content: use --force, or another name")
 
 
 def _holds(path: Path, content: bytes) -> bool:
