@@ -11,6 +11,7 @@ import platform
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -49,9 +50,8 @@ def main() -> None:
     print(f"workers idle {idle_share(arguments.seconds, arguments.data_dir):.1%} of a real search", flush=True)
 
 
-def rejections(split: Split, numbers: list[int]) -> list[tuple[int, float]]:
+def rejections(split: Split, numbers: list[int]) -> Iterator[tuple[int, float]]:
     """The rate over the 50 trials before each number of trials."""
-    found = []
     with tempfile.TemporaryDirectory() as folder:
         storage = open_storage(f"sqlite:///{folder}/nas.db")
         study = optuna.create_study(storage=storage, direction="maximize", sampler=make_sampler("tpe", 0))
@@ -60,8 +60,7 @@ def rejections(split: Split, numbers: list[int]) -> list[tuple[int, float]]:
             study.optimize(objective, n_trials=number - 50 - len(study.get_trials(deepcopy=False)))
             start = time.perf_counter()
             study.optimize(objective, n_trials=50)
-            found.append((number, 50 / (time.perf_counter() - start)))
-    return found
+            yield number, 50 / (time.perf_counter() - start)
 
 
 def jobs(n: int) -> list[Job]:
