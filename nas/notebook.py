@@ -1,9 +1,12 @@
 """`nas.search` and `nas.confirm` as people call them: in a notebook they show their progress."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
+import optuna
 from rich.console import Console
 
 from nas.cli.confirm import Stages
@@ -19,7 +22,7 @@ def search(options: SearchOptions | None = None, **settings: Any) -> SearchResul
     if not in_notebook() or settings.keys() & {"on_ready", "on_event"}:
         return quiet_search(options, **settings)
     options = options or SearchOptions(**settings)
-    with SearchDisplay(Console(highlight=False), options) as display:
+    with SearchDisplay(Console(highlight=False), options) as display, quiet_optuna():
         return quiet_search(options, on_ready=display.ready, on_event=display.event)
 
 
@@ -29,6 +32,17 @@ def confirm(search: SearchResult | str | None = None, **settings: Any) -> Confir
         return quiet_confirm(search, **settings)
     with Stages(Console(highlight=False)) as stages:
         return quiet_confirm(search, on_stage=stages.stage, on_epoch=stages.epoch, **settings)
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Inside, Optuna does not log every trial as well."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 def in_notebook() -> bool:

@@ -21,8 +21,9 @@ def test_the_example_notebook_runs(tmp_path: Path, data_dir: Path, monkeypatch: 
     assert "Confirmed: trial" in pages[2]
     assert "[1, 10]" in str(cells[3].outputs)
     assert list((tmp_path / "runs").glob("mnist_*.py"))
-    shown = "".join(out.get("text", "") for out in cells[0].outputs)
+    shown = "".join(out.get("text", "") + out.get("data", {}).get("text/plain", "") for out in cells[0].outputs)
     assert "Searching space 'tiny'" in shown, "progress is shown"
+    assert "Best is trial" not in shown, "by nas, and not by Optuna too"
 
 
 def test_the_example_notebook_is_kept_without_what_it_printed() -> None:

@@ -20,6 +20,7 @@ from nas.training import EpochResult, TrainingData
 # quarter of each training step. Read when a process starts, so workers get it from their parent's environment.
 ALLOCATOR = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=4294967296"
 POLL_SECONDS = 0.2
+_STARTING = Lock()  # the environment is that of the whole process, so that workers are started one at a time
 
 
 def n_cores() -> int:
@@ -111,7 +112,7 @@ class _Worker:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process: BaseProcess = context.Process(target=_work, args=(theirs, data, n_threads), daemon=True)
-        with _allocator_settings():
+        with _STARTING, _allocator_settings():
             self._process.start()
         theirs.close()
 
