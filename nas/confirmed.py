@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from scipy.stats import t as student
 
-from nas.report import Table
+from nas.report import Table, plural
 from nas.spread import Spread
 
 CLEARLY = 0.1  # a candidate whose losses to the leader are as unlikely by chance as this is out of the race
@@ -236,8 +236,3 @@ def confirmed_table(found: Confirmed, target: float | None) -> Table:
             f"standard error). The test set was read {plural(found.n_readings, 'time')} in this study, once a network.",
         ),
     )
-
-
-def plural(n: int, noun: str) -> str:
-    """Such as `1 epoch` and `2 epochs`."""
-    return f"{n:,} {noun}{'s' * (n != 1)}"

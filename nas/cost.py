@@ -18,6 +18,13 @@ from nas.architecture import (
 )
 from nas.errors import InputError
 
+# What the fields of `Cost` are called in words.
+COST_NAMES: Mapping[str, str] = {
+    "params": "parameters",
+    "macs": "MACs",
+    "memory": "bytes of activations",
+    "bytes": "bytes of weights",
+}
 BYTES_A_NUMBER = 4  # float32
 # These write their result over their input, in any sensible run-time.
 _IN_PLACE = (Activation, BatchNorm, Dropout, Dropout2d, Flatten)
@@ -67,8 +74,7 @@ class Budget:
         return all(violation <= 0 for violation in self.violations(cost).values())
 
     def __str__(self) -> str:
-        names: Mapping[str, str] = {"params": "parameters", "macs": "MACs", "memory": "bytes of activations"}
-        return ", ".join(f"{limit:,} {names.get(name, name)}" for name, limit in self.limits.items()) or "no limit"
+        return ", ".join(f"{limit:,} {COST_NAMES[name]}" for name, limit in self.limits.items()) or "no limit"
 
 
 def cost_of(architecture: Architecture) -> Cost:

@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from nas import space as spaces
-from nas.cost import Budget
+from nas.cost import COST_NAMES, Budget
 from nas.errors import NasError, StudyError
 from nas.layers import LayerRow, layer_rows
 from nas.records import Record, record_of
@@ -78,10 +78,9 @@ def cost_table(details: Details) -> Table:
     """What the network costs, against the budget."""
     cost = asdict(details.record.cost) if details.record.cost is not None else {}
     limits = details.budget.limits
-    names = {"params": "parameters", "macs": "MACs", "memory": "bytes of activations", "bytes": "bytes of weights"}
     rows = tuple(
         (
-            names[name],
+            COST_NAMES[name],
             f"{count:,}",
             f"{limits[name]:,}" if name in limits else "-",
             f"{100 * count / limits[name]:.1f} %" if name in limits else "-",

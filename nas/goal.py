@@ -1,11 +1,11 @@
 """What a search is after: the best accuracy within its budget, or the smallest network that has a certain accuracy."""
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 
-from nas.cost import Budget, Cost
+from nas.cost import COST_NAMES, Budget, Cost
 from nas.errors import InputError
 
-COSTS = tuple(field.name for field in fields(Cost))
+COSTS = tuple(COST_NAMES)
 SCALE = 10_000  # of a cost that has no limit; any number would do
 
 
@@ -31,8 +31,7 @@ class Goal:
     @property
     def noun(self) -> str:
         """What is minimized, in words."""
-        names = {"params": "parameters", "macs": "MACs", "memory": "bytes of activations", "bytes": "bytes of weights"}
-        return names[self.minimize or "params"]
+        return COST_NAMES[self.minimize or "params"]
 
     def reached(self, accuracy: float) -> bool:
         """Whether a network with this accuracy may be the smallest one."""

@@ -1,6 +1,5 @@
 """`nas check`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,7 +9,7 @@ from nas import space as spaces
 from nas.check import N_RANDOM, Check, halved_epochs, seconds_per_epoch, table
 from nas.check import check as run_check
 from nas.cli.completion import complete_dataset, complete_space
-from nas.cli.options import Count
+from nas.cli.options import Count, data_dir_option, device_option, precision_option, workers_option
 from nas.cli.tables import console, show
 from nas.cost import cost_of
 from nas.datasets import Split
@@ -43,14 +42,12 @@ from nas.training import resolve_device, resolve_precision
     metavar="NAME",
     help="Data set.",
 )
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache."
-)
+@data_dir_option
 @click.option("--epochs", type=Count(), default=SearchOptions.epochs, show_default=True, help="Epochs of a training.")
 @click.option("--trials", type=Count(), default=100, show_default=True, help="Trained candidates of the search.")
-@click.option("--workers", type=Count(), help="Worker processes; as many as cores unless told.")
-@click.option("--device", default=SearchOptions.device, show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--precision", default=SearchOptions.precision, show_default=True, help="auto, float32 or bfloat16.")
+@workers_option
+@device_option
+@precision_option
 @click.option("--max-macs", type=Count(), help="Most multiply-accumulates for one image.")
 @click.option("--max-memory", type=Count(), help="Most bytes of float32 activations at once for one image.")
 @click.option("--max-bytes", type=Count(), help="Most bytes of float32 weights.")

@@ -9,29 +9,27 @@ from typing import Any
 import click
 from rich.console import Console
 
-from nas.cli.options import Count
+from nas.cli.options import Count, data_dir_option, device_option, precision_option, storage_option, workers_option
 from nas.cli.tables import console, show
 from nas.cli.trainings import TrainingsDisplay
 from nas.confirm import confirm as run_confirm
 from nas.confirmed import Confirmed
 from nas.search import check_target
-from nas.study import DEFAULT_STORAGE, RUNS
+from nas.study import RUNS
 from nas.training import EpochResult
 from nas.trainings import Training
 
 
 @click.command()
 @click.option("--study", "study_name", help="Name of the study; the one begun last unless told.")
-@click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study.")
+@storage_option
 @click.option("--top", type=Count(), default=3, show_default=True, help="How many of the best race for it.")
 @click.option("--seeds", type=Count(), default=5, show_default=True, help="Fresh trainings of each.")
 @click.option("--target", type=float, help="Tell the chance of this test accuracy; that of the search unless told.")
-@click.option("--workers", type=Count(), help="Worker processes; as many as cores unless told.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--precision", default="auto", show_default=True, help="auto, float32 or bfloat16.")
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache."
-)
+@workers_option
+@device_option
+@precision_option
+@data_dir_option
 @click.option(
     "--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder for the confirmed model."
 )

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
+from nas.cli.options import storage_option
 from nas.errors import InputError
-from nas.study import DEFAULT_STORAGE
 
 NEEDED = ("optuna_dashboard", "plotly")
 
 
 @click.command()
-@click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the studies.")
+@storage_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 takes any.")
 @click.option("--allow-remote", is_flag=True, help="Let other machines see it: there is no password.")

@@ -6,12 +6,13 @@ import click
 
 from nas import documented
 from nas.cli.completion import complete_study
+from nas.cli.options import data_dir_option, storage_option
 from nas.errors import StudyError
 from nas.export.documented import export_iteration
 from nas.export.formats import DEFAULT, FORMATS
 from nas.export.trials import export_trial
 from nas.records import Record, ranked, record_of
-from nas.study import DEFAULT_STORAGE, RUNS, checkpoint_folder, data_of, find_study, open_storage
+from nas.study import RUNS, checkpoint_folder, data_of, find_study, open_storage
 
 
 @click.command()
@@ -31,10 +32,8 @@ from nas.study import DEFAULT_STORAGE, RUNS, checkpoint_folder, data_of, find_st
     help="What to write; can be given several times.",
 )
 @click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder for the models.")
-@click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study.")
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache."
-)
+@storage_option
+@data_dir_option
 @click.option("--name", help="Name of the model; made from the data set, the size and the trial unless told.")
 @click.option("--force", is_flag=True, help="Overwrite files that differ.")
 def export(

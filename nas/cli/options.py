@@ -1,4 +1,4 @@
-"""Types of option values that commands share."""
+"""Options that commands share, and types of their values."""
 
 import re
 import tomllib
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nas import shipped
-from nas.study import nearest
+from nas.study import DEFAULT_STORAGE, nearest
 
 FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -76,3 +76,15 @@ def clock(seconds: float) -> str:
     """Minutes and seconds, hours before them where there are any."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+
+
+# Options that several commands have, as decorators.
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache."
+)
+storage_option = click.option(
+    "--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study."
+)
+device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+precision_option = click.option("--precision", default="auto", show_default=True, help="auto, float32 or bfloat16.")
+workers_option = click.option("--workers", type=Count(), help="Worker processes; as many as cores unless told.")

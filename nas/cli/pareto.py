@@ -4,14 +4,15 @@ from pathlib import Path
 
 import click
 
+from nas.cli.options import storage_option
 from nas.cli.tables import console, show
 from nas.report.front import SIZES, Size, documented_table, front_of, table
-from nas.study import DEFAULT_STORAGE, find_study, open_storage
+from nas.study import find_study, open_storage
 
 
 @click.command()
 @click.argument("studies", nargs=-1, metavar="[STUDY ...]")
-@click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the studies.")
+@storage_option
 @click.option("--by", type=click.Choice(SIZES), default="params", show_default=True, help="What the size is.")
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw it as well, as an HTML page."

@@ -4,15 +4,14 @@ from pathlib import Path
 
 import click
 
-from nas.study import DEFAULT_STORAGE, checkpoint_folder, find_study, open_storage, target_of
+from nas.cli.options import data_dir_option, storage_option
+from nas.study import checkpoint_folder, find_study, open_storage, target_of
 
 
 @click.command()
 @click.option("--study", "study_name", help="Name of the study; the one begun last unless told.")
-@click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study.")
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache."
-)
+@storage_option
+@data_dir_option
 @click.option(
     "--target",
     type=click.FloatRange(0, 1, min_open=True),

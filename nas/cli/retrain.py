@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
+from nas.cli.options import data_dir_option, storage_option
 from nas.retrain import Compared
 from nas.retrain import retrain as run_again
-from nas.study import DEFAULT_STORAGE, data_of, find_study, open_storage
+from nas.study import data_of, find_study, open_storage
 
 DIFFERENT = 1
 
@@ -14,10 +15,8 @@ DIFFERENT = 1
 @click.command()
 @click.option("--trial", type=int, required=True, help="Number of the trial.")
 @click.option("--study", "study_name", help="Name of the study; the one begun last unless told.")
-@click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study.")
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache."
-)
+@storage_option
+@data_dir_option
 @click.option("--confirmed", is_flag=True, help="The network that was exported from the trial's confirmation.")
 @click.pass_context
 def retrain(

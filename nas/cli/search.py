@@ -20,7 +20,15 @@ from nas.cli.completion import (
 from nas.cli.confirm import Stages
 from nas.cli.confirm import as_plain_data as confirmed_as_plain_data
 from nas.cli.display import SearchDisplay, show_result
-from nas.cli.options import Count, Duration, read_config
+from nas.cli.options import (
+    Count,
+    Duration,
+    data_dir_option,
+    device_option,
+    precision_option,
+    read_config,
+    workers_option,
+)
 from nas.cli.tables import show
 from nas.confirm import confirm
 from nas.goal import COSTS
@@ -74,9 +82,7 @@ TARGET_MISSED = 3
     metavar="NAME",
     help="Data set: " + ", ".join(datasets.names()) + ", folder:PATH or npz:PATH.",
 )
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache."
-)
+@data_dir_option
 @click.option("--validation", type=Count(), help="Images to hold out of the training set; a sixth unless told.")
 @click.option(
     "--sampler",
@@ -95,9 +101,9 @@ TARGET_MISSED = 3
     help="Who stops hopeless ones early.",
 )
 @click.option("--seed", type=Count(), default=SearchOptions.seed, show_default=True, help="Seed of the whole study.")
-@click.option("--workers", type=Count(), help="Worker processes; as many as cores unless told.")
-@click.option("--device", default=SearchOptions.device, show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--precision", default=SearchOptions.precision, show_default=True, help="auto, float32 or bfloat16.")
+@workers_option
+@device_option
+@precision_option
 @click.option(
     "--storage",
     default=SearchOptions.storage,

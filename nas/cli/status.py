@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import click
 
 from nas.cli.completion import complete_study
-from nas.cli.options import clock
+from nas.cli.options import clock, storage_option
 from nas.cost import Budget
 from nas.status import Status, statuses
-from nas.study import DEFAULT_STORAGE, open_storage
+from nas.study import open_storage
 
 ALWAYS_SHOWN = ("finished", "pruned", "rejected")
 OUTCOMES = (*ALWAYS_SHOWN, "repeated", "failed", "interrupted", "running", "waiting")
@@ -18,7 +18,7 @@ OUTCOMES = (*ALWAYS_SHOWN, "repeated", "failed", "interrupted", "running", "wait
 @click.option(
     "--study", "study_name", shell_complete=complete_study, help="Name of the study; all of them unless told."
 )
-@click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the studies.")
+@storage_option
 def status(study_name: str | None, storage: str) -> None:
     """Tell where studies stand, also while they are being searched from elsewhere.
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from nas.cli.completion import complete_dataset
-from nas.cli.options import Count
+from nas.cli.options import Count, data_dir_option, device_option, precision_option, workers_option
 from nas.cost import cost_of
 from nas.errors import InputError
 from nas.report import Table
@@ -28,9 +28,9 @@ def training_options(seeds: int) -> Callable[[Command], Command]:
         click.option(
             "--seeds", type=Count(), default=seeds, show_default=True, help="Trainings of each: seeds 0, 1, …"
         ),
-        click.option("--workers", type=Count(), help="Worker processes; as many as cores unless told."),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
-        click.option("--precision", default="auto", show_default=True, help="auto, float32 or bfloat16."),
+        workers_option,
+        device_option,
+        precision_option,
         click.option(
             "--dataset",
             shell_complete=complete_dataset,
@@ -39,11 +39,7 @@ def training_options(seeds: int) -> Callable[[Command], Command]:
             metavar="NAME",
             help="Data set of 1×28×28 images in ten classes: mnist, fashion-mnist, folder:PATH or npz:PATH.",
         ),
-        click.option(
-            "--data-dir",
-            type=click.Path(path_type=Path),
-            help="Where data sets lie; else NAS_DATA_DIR, else the cache.",
-        ),
+        data_dir_option,
         click.option(
             "--trainings",
             type=click.Path(path_type=Path),

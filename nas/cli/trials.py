@@ -10,9 +10,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from nas.cli.completion import complete_study
+from nas.cli.options import storage_option
 from nas.cli.tables import console
 from nas.listing import COLUMNS, OUTCOMES, SORTED_BY, listed, shown_rows
-from nas.study import DEFAULT_STORAGE, find_study, open_storage
+from nas.study import find_study, open_storage
 
 LONG = ("network", "training")
 WIDE = 120  # characters
@@ -24,7 +25,7 @@ WIDE = 120  # characters
 @click.option("--sort", type=click.Choice(SORTED_BY), default="trial", show_default=True, help="The first comes first.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet or pandas.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of records.")
-@click.option("--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study.")
+@storage_option
 def trials(
     study_name: str | None, outcomes: tuple[str, ...], sort: str, as_csv: bool, as_json: bool, storage: str
 ) -> None:

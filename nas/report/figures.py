@@ -10,9 +10,10 @@ from math import log10
 from textwrap import wrap
 from typing import Any
 
+from nas.cost import COST_NAMES
 from nas.errors import NasError
 from nas.report.curves import Curve
-from nas.report.front import NAMES, Front, Point, pareto
+from nas.report.front import Front, Point, pareto
 from nas.report.importance import Importance
 from nas.report.progress import Moment
 from nas.report.scale import Scale, scale_of
@@ -72,7 +73,7 @@ def front_figure(front: Front) -> Figure:
     if front.limit is not None:
         sizes.append(front.limit)
         figure.add_vline(front.limit, line={"color": GREY, "dash": "dot", "width": 1})
-    figure.update_xaxes(title_text=NAMES[front.by], tickformat="~s", **_size_axis(sizes))
+    figure.update_xaxes(title_text=COST_NAMES[front.by], tickformat="~s", **_size_axis(sizes))
     return figure
 
 
@@ -231,7 +232,7 @@ def _described(point: Point, front: Front) -> str:
     lines = [
         f"<b>{escape(point.label)}</b>",
         f"{100 * point.accuracy:.2f} % ({which})",
-        f"{point.size:,} {NAMES[front.by]}",
+        f"{point.size:,} {COST_NAMES[front.by]}",
         *map(escape, wrap(point.network, WIDTH)),
     ]
     if len({each.study for each in front.points}) > 1:

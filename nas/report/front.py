@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, get_args
 import optuna
 
 from nas import documented
-from nas.cost import Cost, cost_of
+from nas.cost import COST_NAMES, Cost, cost_of
 from nas.errors import InputError, StudyError
 from nas.records import ranked
 from nas.report.table import Table
@@ -15,7 +15,6 @@ from nas.study import Terms, nearest, terms_of
 
 Size = Literal["params", "macs", "memory", "bytes"]
 SIZES: tuple[Size, ...] = get_args(Size)
-NAMES = {"params": "parameters", "macs": "MACs", "memory": "bytes of activations", "bytes": "bytes of weights"}
 DRAWN_OVER = "mnist"  # the data set of the documented iterations
 ON_TEST = "documented, best epoch on the test set"
 
@@ -84,13 +83,13 @@ def table(front: Front) -> Table:
     if not front.points:
         raise StudyError("a front needs a finished trial, but the study has none: search on, or name another study")
     several = len({point.study for point in front.points}) > 1
-    columns = ("study",) * several + ("network", NAMES[front.by], "accuracy (%)", "layers")
+    columns = ("study",) * several + ("network", COST_NAMES[front.by], "accuracy (%)", "layers")
     rows = [
         (point.study,) * several + (point.label, f"{point.size:,}", f"{100 * point.accuracy:.2f}", point.network)
         for point in front.members
     ]
     return Table(
-        f"Pareto front of accuracy against {NAMES[front.by]}",
+        f"Pareto front of accuracy against {COST_NAMES[front.by]}",
         columns,
         tuple(rows),
         (
@@ -104,7 +103,7 @@ def documented_table(front: Front) -> Table:
     """The documented iterations, the best for their size first."""
     return Table(
         "Documented iterations",
-        ("iteration", NAMES[front.by], "accuracy (%)", "layers"),
+        ("iteration", COST_NAMES[front.by], "accuracy (%)", "layers"),
         tuple((p.label, f"{p.size:,}", f"{100 * p.accuracy:.2f}", p.network) for p in pareto(front.documented)),
         (
             f"Those of the {len(front.documented)} that no other of them dominates. These are best epochs on the test "

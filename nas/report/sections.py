@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import optuna
 
-from nas.confirmed import Confirmed, confirmed_table, last_race, plural, race_table
+from nas.confirmed import Confirmed
+from nas.cost import COST_NAMES
 from nas.errors import NasError
 from nas.layers import layer_rows, layer_table
 from nas.records import Record, records
@@ -14,7 +15,7 @@ from nas.report.figures import Figure
 from nas.report.front import Front, front_of
 from nas.report.markup import Html, facts, gallery, matrix, table, tag
 from nas.report.mistakes import Matrix, Mistakes, last_confirmed, most_frequent, on_validation_part
-from nas.report.table import Table
+from nas.report.table import Table, plural
 
 MOST_CLASSES = 20  # of a matrix; of more, the most frequent confusions are shown
 SCALE = "The scale of accuracies is logarithmic in the error: half as many errors are as far up everywhere."
@@ -56,14 +57,12 @@ def _answer(study: optuna.Study, winner: Record | None, confirmed: Confirmed | N
     if winner is not None:
         parts.append(table(summary.winner_table(winner)))
     if confirmed is not None:
-        parts.append(table(confirmed_table(confirmed, target)))
-    if last_race(study):
-        parts.append(table(race_table(last_race(study))))
+        parts += map(table, confirmed.tables(target))
     return Section("Asked and found", parts)
 
 
 def front_section(found: Front) -> Section:
-    title = f"Accuracy against {front.NAMES[found.by]}"
+    title = f"Accuracy against {COST_NAMES[found.by]}"
     alt = f"{title}: {plural(len(found.points), 'finished candidate')}, {len(found.members)} of them on the front."
     caption = f"{SCALE} Point at a network to see its layers."
     parts = [_figure("front", figures.front_figure(found), alt, caption)]

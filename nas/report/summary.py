@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import optuna
 
-from nas.confirmed import Confirmed, plural, readings
+from nas.confirmed import Confirmed, readings
 from nas.cost import Budget
 from nas.records import Record, counts, ranked, records
-from nas.report.table import Table
+from nas.report.table import Table, plural
 from nas.study import Terms, terms_of
 
 ENVIRONMENT = {

@@ -1,4 +1,4 @@
-"""A table as plain data."""
+"""A table as plain data, and words for numbers."""
 
 import re
 from collections.abc import Iterable
@@ -49,3 +49,8 @@ def _cells(tag: str, cells: Iterable[str]) -> str:
 
 def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def plural(n: int, noun: str) -> str:
+    """Such as `1 epoch` and `2 epochs`."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
