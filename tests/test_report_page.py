@@ -82,6 +82,10 @@ def test_figures_are_drawn_without_errors_and_nothing_is_fetched(browser: webdri
     assert not any("share" in title.lower() or "cloud" in title.lower() for title in buttons)
 
 
+def without_spaces(text: str) -> str:
+    return "".join(text.split())
+
+
 def test_pointing_at_a_network_shows_its_layers(browser: webdriver.Chrome, page: Path, searched: SmallStudy) -> None:
     show(browser, page)
     trace = browser.find_elements(By.CSS_SELECTOR, "#front-figure .scatterlayer .trace")[-1]
@@ -92,11 +96,10 @@ def test_pointing_at_a_network_shows_its_layers(browser: webdriver.Chrome, page:
         lambda b: b.find_elements(By.CSS_SELECTOR, "#front-figure .hoverlayer .hovertext")
     )
     winner = ranked(searched.study)[0]
-    text = " ".join(hover[0].text.split())
-    assert f"trial {winner.trial}" in text
-    assert f"{100 * (winner.accuracy or 0):.2f} %" in text
-    for layer in winner.network.split(", "):
-        assert layer in text
+    text = without_spaces(hover[0].text)  # lines break wherever a long list of layers needs it
+    assert without_spaces(f"trial {winner.trial}") in text
+    assert without_spaces(f"{100 * (winner.accuracy or 0):.2f} %") in text
+    assert without_spaces(winner.network) in text
 
 
 def test_a_tap_shows_layers_too_and_leaves_the_view_as_it_is(browser: webdriver.Chrome, page: Path) -> None:
