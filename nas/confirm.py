@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import optuna
+import scipy  # its parts are imported when they are used: scipy.stats takes half a second
 import torch
-from scipy.stats import PermutationMethod, wilcoxon
 from torch import Tensor
 
 from nas import datasets
@@ -153,8 +153,8 @@ def clearly_loses(accuracies: Sequence[float], leaders: Sequence[float]) -> bool
     losses = [leader - own for own, leader in zip(accuracies, leaders, strict=True)]
     if 0.5 ** len(losses) > CLEARLY or not any(losses):
         return False
-    every_sign = PermutationMethod(n_resamples=2 ** min(len(losses), 13))
-    result = wilcoxon(losses, alternative="greater", zero_method="zsplit", method=every_sign)
+    every_sign = scipy.stats.PermutationMethod(n_resamples=2 ** min(len(losses), 13))
+    result = scipy.stats.wilcoxon(losses, alternative="greater", zero_method="zsplit", method=every_sign)
     return bool(result.pvalue <= CLEARLY)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from scipy.stats import t as student
+import scipy  # its parts are imported when they are used: scipy.stats takes half a second
 
 from nas.report import Table, plural
 from nas.spread import Spread
@@ -73,12 +73,8 @@ class Confirmed:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % confidence interval of the mean over trainings (Student's t); None for a single one."""
-        values = self.accuracy
-        if values.std is None:
-            return None
-        half = float(student.ppf(0.975, len(values.values) - 1)) * values.std / sqrt(len(values.values))
-        return values.mean - half, values.mean + half
+        """95 % confidence interval of the mean over trainings; None for a single one."""
+        return self.accuracy.interval
 
     def probability(self, target: float) -> float | None:
         """That one more training has at least this accuracy on this test set; None for a single training.
@@ -92,7 +88,7 @@ class Confirmed:
         if values.std == 0:
             return float(values.mean >= target)
         n = len(values.values)
-        return float(student.sf((target - values.mean) / (values.std * sqrt(1 + 1 / n)), n - 1))
+        return float(scipy.stats.t.sf((target - values.mean) / (values.std * sqrt(1 + 1 / n)), n - 1))
 
     @property
     def confusion(self) -> tuple[tuple[int, ...], ...]:

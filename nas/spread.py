@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
 
-from scipy.stats import t as student
+import scipy  # its parts are imported when they are used: scipy.stats takes half a second
 
 CONFIDENCE = 0.95
 
@@ -24,6 +24,15 @@ class Spread:
     def std(self) -> float | None:
         """The sample's standard deviation; one value has none."""
         return stdev(self.values) if len(self.values) > 1 else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % confidence interval of the mean (Student's t); None for a single value."""
+        if self.std is None:
+            return None
+        n = len(self.values)
+        half_width = float(scipy.stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * self.std / sqrt(n)
+        return self.mean - half_width, self.mean + half_width
 
     def per_cent(self) -> str:
         """Such as `99.41 ± 0.06`."""
@@ -57,11 +66,7 @@ class Difference:
 def paired_difference(values: Sequence[float], base: Sequence[float]) -> Difference:
     """`values` less `base`, seed by seed."""
     spread = Spread(tuple(value - other for value, other in zip(values, base, strict=True)))
-    if spread.std is None:
-        return Difference(spread.mean, None, None)
-    n = len(spread.values)
-    half_width = float(student.ppf(0.5 + CONFIDENCE / 2, n - 1)) * spread.std / sqrt(n)
-    return Difference(spread.mean, spread.std, (spread.mean - half_width, spread.mean + half_width))
+    return Difference(spread.mean, spread.std, spread.interval)
 
 
 def _signed(fraction: float) -> str:
