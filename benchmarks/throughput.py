@@ -58,7 +58,7 @@ def main() -> None:
 def candidates() -> dict[str, Candidate]:
     """B5, A10, and the first two random candidates of the default space that are feasible at 20,000 parameters."""
     task = Task((1, 28, 28), 10, 20, Budget(20_000))
-    drawn = (candidate for candidate, _ in random_candidates(space.load("documented"), task))
+    drawn = (candidate for candidate, _ in random_candidates(space.load(space.DEFAULT), task))
     feasible = islice((c for c in drawn if task.budget.admits(cost_of(c.architecture))), 2)
     named = {name: documented.load(name).candidate for name in ("B5", "A10")}
     return named | {f"random {i}": candidate for i, candidate in enumerate(feasible)}

@@ -39,20 +39,20 @@ def layer_rows(architecture: Architecture) -> tuple[LayerRow, ...]:
 
 
 def layer_table(layers: Sequence[LayerRow]) -> Table:
-    """The layers, as they are shown."""
+    """The layers, as they are shown; what they cost comes first, since a narrow screen may show no more."""
     rows = tuple(
         (
             row.name,
             row.layer,
-            _shape(row.input_shape),
-            _shape(row.output_shape),
             f"{row.params:,}",
             f"{100 * row.share:.1f} %",
             f"{row.macs:,}",
+            _shape(row.input_shape),
+            _shape(row.output_shape),
         )
         for row in layers
     )
-    return Table("Layers", ("name", "layer", "input", "output", "parameters", "share", "MACs"), rows)
+    return Table("Layers", ("name", "layer", "parameters", "share", "MACs", "input", "output"), rows)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

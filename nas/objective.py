@@ -77,7 +77,7 @@ class Objective:
 
     def __init__(
         self,
-        space: str | Path | Space | SpaceFunction = "documented",
+        space: str | Path | Space | SpaceFunction = spaces.DEFAULT,
         dataset: str | Dataset = "mnist",
         budget: int | Budget = 20_000,
         *,

@@ -67,7 +67,7 @@ class SearchOptions:
     epochs: int = 20
     trials: int | None = None
     timeout: float | None = None
-    space: str = "documented"
+    space: str = spaces.DEFAULT
     dataset: str = "mnist"
     data_dir: Path | None = None
     validation: int | None = None

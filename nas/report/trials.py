@@ -12,18 +12,18 @@ def trained_table(records: Sequence[Record]) -> Table:
     """Candidates whose training began."""
     return Table(
         "Trained candidates",
-        ("trial", "outcome", "parameters", "MACs", "accuracy (%)", "epochs", "seed", "layers", "training"),
+        ("trial", "accuracy (%)", "epochs", "outcome", "parameters", "MACs", "layers", "training", "seed"),
         tuple(
             (
                 str(r.trial),
+                f"{100 * r.accuracy:.2f}" if r.accuracy is not None else "–",
+                str(r.epochs),
                 r.outcome,
                 f"{r.cost.params:,}" if r.cost else "–",
                 f"{r.cost.macs:,}" if r.cost else "–",
-                f"{100 * r.accuracy:.2f}" if r.accuracy is not None else "–",
-                str(r.epochs),
-                str(r.seed) if r.seed is not None else "–",
                 r.network,
                 r.training,
+                str(r.seed) if r.seed is not None else "–",
             )
             for r in records
             if r.outcome in TRAINED
