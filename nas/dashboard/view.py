@@ -205,7 +205,9 @@ def _note(body: str, trial_id: int | None) -> Attrs:
 
 def _titled(figure: Figure, title: str) -> str:
     """As JSON, with what is a heading of its own on other pages."""
-    figure.update_layout(title=title, margin_t=60)
+    # Above the legend, which stands on the plot, and left of the buttons.
+    figure.update_layout(title={"text": title, "x": 0.02, "y": 1, "yref": "container", "yanchor": "top", "pad_t": 8})
+    figure.update_layout(margin_t=90)
     return str(figure.to_json())
 
 

@@ -191,6 +191,8 @@ def _figure(scale: Scale | None = None) -> Figure:
             "plot_bgcolor": "rgba(0, 0, 0, 0)",
             "font": {"color": INK, "family": "system-ui, sans-serif", "size": 13},
             "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
+            # Plotly would choose them by the paper's colour, and there is none.
+            "modebar": {"bgcolor": "rgba(0, 0, 0, 0)", "color": INK, "activecolor": BLUE},
             "hovermode": "closest",
             "hoverlabel": {"align": "left"},
             "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
