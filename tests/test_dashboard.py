@@ -92,7 +92,9 @@ def test_notes_explain_the_study_and_every_trial(searched: Path) -> None:
     for trial in shown["trials"]:
         note = trial["note"]["body"]
         params = int(next(attr["value"] for attr in trial["user_attrs"] if attr["key"] == "params"))
-        layers = re.findall(r"^\| \w+ \|.* \| ([\d,]+) \| [\d.]+ % \| [\d,]+ \|$", note, re.MULTILINE)
+        layers = re.findall(
+            r"^\| \w+ \|.* \| ([\d,]+) \| [\d.]+ % \| [\d,]+ \| [\d×]+ \| [\d×]+ \|$", note, re.MULTILINE
+        )
         assert sum(int(count.replace(",", "")) for count in layers) == params
         if trial["state"] == "Infeasible":
             assert f"{100 * params / 1500 - 100:.1f} % more than the budget of 1,500" in note

@@ -150,7 +150,7 @@ def test_the_card_says_what_is_known_and_what_is_not() -> None:
         'InferenceSession("b5.onnx")',
         'torch.export.load("b5.pt2")',
         "b5_predict(image, scores)",
-        "| conv1 | conv 3×3 16 p1 | 1×28×28 | 16×28×28 | 160 |",
+        "| conv1 | conv 3×3 16 p1 | 160 | 0.8 % | 112,896 | 1×28×28 | 16×28×28 |",
         "SGD momentum 0.9",
         "with seed 123",
         "25.00 % (125 of 500 images)",
