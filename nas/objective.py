@@ -219,14 +219,27 @@ class Objective:
 
     def _job(self, trial: Trial, candidate: Candidate) -> Job:
         """Seeds derive from the study's seed and the trial's number; a continued trial keeps those it began with."""
-        origin = trial.user_attrs.get("continues")
-        checkpoint = self.checkpoint(trial.number)
-        if checkpoint is not None:
-            checkpoint.parent.mkdir(parents=True, exist_ok=True)
-            if origin is not None and checkpoint_path(checkpoint.parent, origin).exists():
-                checkpoint_path(checkpoint.parent, origin).replace(checkpoint)
         seed = trial.user_attrs.get("seed", self.seed * 1_000_003 + trial.number)
-        return Job(candidate, seed, self.device, self.precision, checkpoint)
+        job = Job(candidate, seed, self.device, self.precision, self.checkpoint(trial.number))
+        if job.checkpoint is not None:
+            job.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            job.checkpoint.unlink(missing_ok=True)  # left by another study of this name, whose database was removed
+            self._take_over(trial, job, job.checkpoint)
+        return job
+
+    def _take_over(self, trial: Trial, job: Job, checkpoint: Path) -> None:
+        """Has a continued trial go on from the checkpoint of the one that was cut short.
+
+        But not where that was trained otherwise, on another device or with other threads: nobody could train a network
+        again whose epochs were made in two ways. It then begins anew.
+        """
+        if "continues" not in trial.user_attrs:
+            return
+        earlier = checkpoint_path(checkpoint.parent, trial.user_attrs["continues"])
+        if trial.user_attrs.get("made_with") != environment(job, self.executor.n_threads):
+            earlier.unlink(missing_ok=True)
+        elif earlier.exists():
+            earlier.replace(checkpoint)
 
     def _record(self, trial: Trial, candidate: Candidate, job: Job) -> None:
         """Everything that is needed to train this candidate again, exactly."""

@@ -156,7 +156,8 @@ class TrainingRun:
     def _train_epoch(self, epoch: int) -> tuple[float, float]:
         """One pass over the training part; returns its mean loss and accuracy."""
         images, labels = self.data.train_images, self.data.train_labels
-        epoch_seed = self.seed * 100_003 + epoch  # 100,003 is prime and above any number of epochs
+        # 100,003 is prime and above any number of epochs; a generator's seed has 63 bits.
+        epoch_seed = (self.seed * 100_003 + epoch) % 2**63
         generator = Generator(self.device).manual_seed(epoch_seed)
         order = torch.randperm(len(images), generator=generator, device=self.device)
         loss_sum = torch.zeros((), device=self.device)

@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from pickle import UnpicklingError
+from typing import Any, Protocol
 
 import torch
 
@@ -37,8 +38,9 @@ class Job:
             precision=self.precision,
             kernels=best_kernels(self.device, torch.get_num_threads()),
         )
-        if self.checkpoint is not None and self.checkpoint.exists():
-            run.load_state_dict(torch.load(self.checkpoint, map_location=self.device, weights_only=True))
+        state = None if self.checkpoint is None else read_checkpoint(self.checkpoint, self.device)
+        if state is not None:
+            run.load_state_dict(state)
             yield from list(run.history)
         for result in run:
             if self.checkpoint is not None:
@@ -65,6 +67,15 @@ class Executor(Protocol):
     def close(self) -> None:
         """Releases everything."""
         ...
+
+
+def read_checkpoint(path: Path, device: str) -> dict[str, Any] | None:
+    """A run's state; None if there is no such file, or half of one, as after a power failure: training begins anew."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except (FileNotFoundError, EOFError, RuntimeError, UnpicklingError):
+        return None
+    return state
 
 
 def save_checkpoint(run: TrainingRun, path: Path) -> None:

@@ -2,8 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -168,26 +168,27 @@ def _work(connection: Connection, data: TrainingData, n_threads: int) -> None:
     Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(n_threads)
     placed: dict[str, TrainingData] = {}  # the data on each device that a job has asked for
-    with suppress(EOFError, OSError):
+    with suppress(EOFError, OSError):  # the controller is gone
         while True:
-            job = connection.recv()
-            if job.device not in placed:
-                placed[job.device] = data.to(job.device)
-            _train(connection, job, placed[job.device])
+            with closing(_news(connection.recv(), data, placed)) as news:
+                for message in news:
+                    connection.send(message)
+                    if isinstance(message, EpochResult) and connection.recv() == "stop":
+                        break
 
 
-def _train(connection: Connection, job: Job, data: TrainingData) -> None:
+def _news(
+    job: Job, data: TrainingData, placed: dict[str, TrainingData]
+) -> Generator[EpochResult | WorkerError | None, None, None]:
+    """A job's epochs and then None, or what went wrong: a full disk must not be taken for a controller that is gone."""
     try:
-        for result in job.epochs(data):
-            connection.send(result)
-            if connection.recv() == "stop":
-                return
-    except (EOFError, OSError):
-        raise
+        if job.device not in placed:
+            placed[job.device] = data.to(job.device)
+        yield from job.epochs(placed[job.device])
     except Exception as error:
-        connection.send(WorkerError(f"{type(error).__name__}: {error}"))
-        return
-    connection.send(None)
+        yield WorkerError(f"{type(error).__name__}: {error}")
+    else:
+        yield None
 
 
 def _end_with_parent() -> None:
