@@ -1,16 +1,17 @@
 """How good a winner really is: trained again with fresh seeds, and tested once each, at the very end.
 
 First a race: the best candidates are trained again on the training part, with the same fresh seeds, and compared on the
-validation part, seed by seed; who clearly loses gets no more seeds. The one with the best mean is then trained from
-scratch on all training images, once a seed. Only those networks see the test set, each once, after its last epoch, in
-float32. So the test set chooses nothing: neither candidate, nor epoch, nor seed. Every reading of it is recorded in the
-study.
+validation part, seed by seed; who clearly loses gets no more seeds. The winner, the one with the best mean or the
+smallest one whose mean has the target, is then trained from scratch on all training images, once a seed. Only those
+networks see the test set, each once, after its last epoch, in float32. So the test set chooses nothing: neither
+candidate, nor epoch, nor seed. Every reading of it is recorded in the study.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 
 import optuna
 import scipy  # its parts are imported when they are used: scipy.stats takes half a second
@@ -30,23 +31,24 @@ from nas.confirmed import (
     readings,
     stored_form,
 )
+from nas.cost import Budget
 from nas.datasets import Dataset, Split
+from nas.datasets.dataset import fingerprint
 from nas.errors import InputError, StudyError
-from nas.export.trials import export_trial
+from nas.export.trials import hand_over
 from nas.module import Network
 from nas.records import Record, ranked
-from nas.search import SearchResult
+from nas.search import SearchOptions, SearchResult, check_writable
 from nas.space import Candidate
 from nas.study import (
-    DEFAULT_STORAGE,
-    RUNS,
     checkpoint_folder,
     data_of,
     find_study,
     open_storage,
     runs_folder,
-    sole_controller,
+    sole_confirmer,
     target_of,
+    terms_of,
 )
 from nas.training import EVALUATION_BATCH
 from nas.trainings import Means, OnEpoch, Trained, Training, train_all
@@ -59,58 +61,67 @@ OnStage = Callable[[str, Sequence[Training]], None]
 def confirm(
     search: SearchResult | str | None = None,
     *,
-    storage: str = DEFAULT_STORAGE,
+    storage: str | None = None,
     top: int = 3,
     seeds: int = 5,
     workers: int | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    device: str | None = None,
+    precision: str | None = None,
     data_dir: Path | None = None,
-    out: Path = RUNS,
+    out: Path | None = None,
     on_stage: OnStage = lambda stage, trainings: None,
     on_epoch: OnEpoch = lambda training, result: None,
 ) -> Confirmed:
     """Races a search's best `top` candidates, trains the winner `seeds` times on all training images, and tests it.
 
-    `search` is a result of `nas.search`, whose options for storage, data and device then hold, or the name of a study
-    in `storage`; the one begun last unless told. What was trained is not trained again, nor tested again. `on_stage`
-    gets what is about to be trained. The network of the first seed is exported to `out`. Raises `StudyError` without a
-    finished trial, `DataError` for other data than the study's.
+    `search` is a result of `nas.search`, whose options for storage, data and device then hold unless told otherwise, or
+    the name of a study in `storage`; the one begun last unless told. What was trained is not trained again, nor tested
+    again. `on_stage` gets what is about to be trained. The network of the first seed is exported to `out`. Raises
+    `StudyError` without a finished trial, `DataError` for other data than the study's or data without a test part, and
+    `InputError` for a folder that cannot be written to, before anything is trained; `WorkerError` if a training fails.
     """
-    for name, value in (("top", top), ("seeds", seeds)):
+    for option, value in (("top", top), ("seeds", seeds)):
         if value < 1:
-            raise InputError(f"{name} must be a whole number above 0, but got {value}")
-    if isinstance(search, SearchResult):
-        options, search = search.options, search.study.study_name
-        storage, data_dir, workers = options.storage, options.data_dir, options.workers
-        device, precision, out = options.device, options.precision, options.out
-    database = open_storage(storage, must_exist=True)
-    study = find_study(database, search)
+            raise InputError(f"{option} must be a whole number above 0, but got {value}")
+    known = search.options if isinstance(search, SearchResult) else SearchOptions()
+    name = search.study.study_name if isinstance(search, SearchResult) else search
+    url, data_dir, out = storage or known.storage, data_dir or known.data_dir, out or known.out
+    database = open_storage(url, must_exist=True)
+    study = find_study(database, name)
     folder = checkpoint_folder(database, study.study_name)
-    kept = runs_folder(database) / "trainings"
-    means = Means(device=device, precision=precision, folder=kept, **({} if workers is None else {"workers": workers}))
+    means = Means(
+        workers=workers or known.workers,
+        device=device or known.device,
+        precision=precision or known.precision,
+        folder=runs_folder(database) / "trainings",
+    )
     dataset, split = data_of(study, data_dir)
-    if dataset.reader is None:
-        dataset.read_test()  # says what is missing, before hours of training
+    check_test_part(dataset)
+    check_writable(out)
     finalists = ranked(study)[:top]
     if not finalists:
         raise StudyError(
             f"there must be a finished trial to confirm, but study {study.study_name!r} has none: search on"
         )
     fresh = range(FIRST_SEED, FIRST_SEED + seeds)
-    with sole_controller(folder, study.study_name):
+    with sole_confirmer(folder, study.study_name):
         raced: Sequence[Raced] = ()
         if len(finalists) > 1:
             data_name = f"{dataset.fingerprint} split, validated on {len(split.validation_labels)}"
             raced = race(study, finalists, split, data_name, fresh, means, on_stage, on_epoch)
             finalists = [record for record in finalists if record.trial == raced[0].trial]
         trained = _train_on_everything(finalists[0], dataset, fresh, replace(means, folder=folder), on_stage, on_epoch)
-        for each in trained:
-            _test(study, finalists[0], each, dataset)
+        _test(study, finalists[0], trained, dataset)
         found = _confirmed(study, finalists[0], dataset, trained, raced)
         study.set_user_attr(f"{CONFIRMED}{found.trial}", stored_form(found))
-        written = export_trial(study, finalists[0], dataset, split, folder, out, storage=storage, force=True)
-    return replace(found, model=written.files[0])
+        model = hand_over(study, finalists[0], dataset, split, folder, out, url)
+    return replace(found, model=model)
+
+
+def check_test_part(dataset: Dataset) -> None:
+    """Raises `DataError` for data without a test part: better now than after hours of training."""
+    if dataset.reader is None:
+        dataset.read_test()
 
 
 # The race -------------------------------------------------------------------------------------------------------------
@@ -126,21 +137,30 @@ def race(
     on_stage: OnStage,
     on_epoch: OnEpoch,
 ) -> list[Raced]:
-    """Who has the best mean on the validation part, trained on the training part once a seed; the winner first."""
+    """Who has the best mean on the validation part, trained on the training part once a seed; the winner first.
+
+    Where the study looks for the smallest network, the winner is the smallest one whose mean has the target, and who
+    clearly misses that is out.
+    """
     found: dict[int, list[float]] = {record.trial: [] for record in finalists}
-    running = list(finalists)
+    running, goal, budget = list(finalists), terms_of(study).goal, Budget(**terms_of(study).budget)
+
+    def worth(record: Record) -> float:
+        assert record.cost is not None
+        return goal.value(fmean(found[record.trial]), record.cost, budget)
+
     for seed in seeds:
         trainings = [_training(record, seed) for record in running]
         on_stage(f"Race, seed {seed - seeds[0] + 1} of {len(seeds)}", trainings)
         for record, trained in zip(running, train_all(trainings, split, data_name, means, on_epoch), strict=True):
             found[record.trial].append(trained.history[-1].validation_accuracy)
-        leader = max(running, key=lambda record: sum(found[record.trial]))
-        running = [record for record in running if not clearly_loses(found[record.trial], found[leader.trial])]
+        leader = max(running, key=worth)
+        bar = found[leader.trial] if goal.target is None else [goal.target] * len(found[leader.trial])
+        running = [each for each in running if each is leader or not clearly_loses(found[each.trial], bar)]
         if len(running) == 1:
             break
-    kept = {record.trial for record in running}
-    rows = [Raced(trial, tuple(accuracies), trial not in kept) for trial, accuracies in found.items()]
-    rows.sort(key=lambda row: (row.lost, -sum(row.accuracies) / len(row.accuracies)))
+    ranking = sorted(finalists, key=lambda record: (record not in running, -worth(record)))
+    rows = [Raced(each.trial, tuple(found[each.trial]), each not in running) for each in ranking]
     study.set_user_attr(RACE, [asdict(row) for row in rows])
     return rows
 
@@ -179,21 +199,24 @@ def _train_on_everything(
     return train_all(trainings, datasets.everything(dataset), data_name, means, on_epoch, keep_weights=True)
 
 
-def _test(study: optuna.Study, winner: Record, trained: Trained, dataset: Dataset) -> None:
-    """Reads the test set for one network, unless that was done before."""
-    assert trained.weights is not None
-    network = trained.weights.stem
-    if any(r.accuracy is not None and r.network == network for r in readings(study)):
-        return
-    time = datetime.now(UTC).isoformat(timespec="seconds")
-    reading = Reading(time, "confirm", winner.trial, trained.training.seed, network)
-    name = f"{READING}{len(readings(study)):05d}"
-    study.set_user_attr(name, asdict(reading))  # before it happens: a reading that is cut off was one, too
+def _test(study: optuna.Study, winner: Record, trained: Sequence[Trained], dataset: Dataset) -> None:
+    """Has each network read the test set, unless it did before; a set with other images or labels is another one."""
     images, labels = dataset.read_test()
-    confusion = confusion_of(_network(trained, dataset), images, labels, dataset.n_classes)
-    n = len(labels)
-    accuracy = int(confusion.diagonal().sum()) / n
-    study.set_user_attr(name, asdict(replace(reading, n_images=n, accuracy=accuracy, confusion=_plain(confusion))))
+    test_set = fingerprint(images, labels)
+    read = {r.network for r in readings(study) if r.accuracy is not None and r.test_set == test_set}
+    for each in trained:
+        assert each.weights is not None
+        if each.weights.stem in read:
+            continue
+        network = _network(each, dataset)
+        time = datetime.now(UTC).isoformat(timespec="seconds")
+        reading = Reading(time, "confirm", winner.trial, each.training.seed, each.weights.stem, test_set)
+        name = f"{READING}{len(readings(study)):05d}"
+        study.set_user_attr(name, asdict(reading))  # before it happens: a reading that is cut off was one, too
+        confusion = confusion_of(network, images, labels, dataset.n_classes)
+        accuracy = int(confusion.diagonal().sum()) / len(labels)
+        known = replace(reading, n_images=len(labels), accuracy=accuracy, confusion=_plain(confusion))
+        study.set_user_attr(name, asdict(known))
 
 
 def _network(trained: Trained, dataset: Dataset) -> Network:

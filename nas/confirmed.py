@@ -27,6 +27,7 @@ class Reading:
     trial: int
     seed: int
     network: str  # which one: other precisions and devices make other networks of a trial and a seed
+    test_set: str  # fingerprint of its images and labels
     n_images: int | None = None
     accuracy: float | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None  # [true class][predicted class] -> images
@@ -34,7 +35,10 @@ class Reading:
 
 @dataclass(frozen=True)
 class Raced:
-    """A candidate in the race. `accuracies`: validation part, last epoch, one a seed; fewer than others' if it lost."""
+    """A candidate in the race. `accuracies`: validation part, last epoch, one a seed; fewer than others' if it lost.
+
+    `lost`: clearly worse than the leader, or than the target where the smallest network was looked for.
+    """
 
     trial: int
     accuracies: tuple[float, ...]
@@ -73,20 +77,21 @@ class Confirmed:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % confidence interval of the mean over trainings; None for a single one."""
-        return self.accuracy.interval
+        """95 % confidence interval of the mean over trainings; None for a single one, or if all are equal."""
+        if not self.accuracy.std or self.accuracy.interval is None:
+            return None
+        low, high = self.accuracy.interval
+        return max(0.0, low), min(1.0, high)
 
     def probability(self, target: float) -> float | None:
-        """That one more training has at least this accuracy on this test set; None for a single training.
+        """That one more training has at least this accuracy on this test set; None for one, or if all are equal.
 
         The predictive distribution of a normal sample: Student's t around its mean, n - 1 degrees of freedom, wider by
         sqrt(1 + 1 / n) than the sample (Geisser 1993, "Predictive Inference", section 2.2).
         """
         values = self.accuracy
-        if values.std is None:
+        if not values.std:  # equal ones tell nothing of the spread
             return None
-        if values.std == 0:
-            return float(values.mean >= target)
         n = len(values.values)
         return float(scipy.stats.t.sf((target - values.mean) / (values.std * sqrt(1 + 1 / n)), n - 1))
 
@@ -111,6 +116,12 @@ class Confirmed:
         n, p = self.readings[0].n_images or 1, self.accuracy.mean
         return sqrt(p * (1 - p) / n)
 
+    @property
+    def times_read(self) -> str:
+        """How often the test set was read in the whole study."""
+        times = plural(self.n_readings, "time")
+        return f"{times}, once a network" if self.n_readings == len(self.readings) else times
+
     def sentences(self) -> str:
         """How it was confirmed, for those who get the network of the first seed."""
         spread, first = self.accuracy, self.readings[0]
@@ -123,7 +134,7 @@ class Confirmed:
             f"{plural(self.epochs, 'epoch')}, with {plural(len(self.seeds), 'fresh seed')}; test accuracy of the last "
             f"epoch, in float32: {spread.per_cent()} %{deviation}. This is the network of the first seed, with "
             f"{100 * (first.accuracy or 0):.2f} % of {first.n_images:,} test images; that figure did not choose it. "
-            f"The test set was read {plural(self.n_readings, 'time')} in its study, once a network."
+            f"The test set was read {self.times_read} in its study."
         )
 
     def tables(self, target: float | None = None) -> list[Table]:
@@ -162,7 +173,8 @@ def of_networks(all_readings: Sequence[Reading], networks: Sequence[str]) -> tup
 
 def stored_form(found: Confirmed) -> dict[str, Any]:
     """Readings have study attributes of their own."""
-    plain = {name: value for name, value in vars(found).items() if name not in ("readings", "race", "model")}
+    derived = ("readings", "n_readings", "race", "model")
+    plain = {name: value for name, value in vars(found).items() if name not in derived}
     networks, rows = [reading.network for reading in found.readings], [asdict(row) for row in found.race]
     return {**plain, "networks": networks, "race": rows}
 
@@ -170,7 +182,8 @@ def stored_form(found: Confirmed) -> dict[str, Any]:
 def restored(stored: dict[str, Any], all_readings: Sequence[Reading]) -> Confirmed:
     given = {**stored, "classes": tuple(stored["classes"]), "race": _raced(stored["race"])}
     given["history"] = tuple(given["history"])
-    return Confirmed(readings=of_networks(all_readings, given.pop("networks")), **given)
+    networks = given.pop("networks")
+    return Confirmed(readings=of_networks(all_readings, networks), n_readings=len(all_readings), **given)
 
 
 def _raced(rows: Sequence[Any]) -> tuple[Raced, ...]:
@@ -196,14 +209,14 @@ def race_table(rows: Sequence[Raced]) -> Table:
                 str(row.trial),
                 Spread(row.accuracies).per_cent(),
                 str(len(row.accuracies)),
-                "best mean" if row is rows[0] else "clearly worse" if row.lost else "not clearly worse",
+                "winner" if row is rows[0] else "clearly worse" if row.lost else "not clearly worse",
             )
             for row in rows
         ),
         (
             f"Mean ± standard deviation over up to {most} fresh seeds, last epoch, trained on the training part. "
-            "Clearly worse: one-sided Wilcoxon signed-rank test against the leader, seed by seed, p at most "
-            f"{CLEARLY:g}.",
+            "Clearly worse: one-sided Wilcoxon signed-rank test against the leader, or against the target where the "
+            f"smallest network is looked for, seed by seed, p at most {CLEARLY:g}.",
         ),
     )
 
@@ -218,7 +231,7 @@ def confirmed_table(found: Confirmed, target: float | None) -> Table:
     if found.interval is not None:
         rows.append(("95 % interval of the mean", "{:.2f} to {:.2f} %".format(*(100 * end for end in found.interval))))
     if target is not None and (chance := found.probability(target)) is not None:
-        rows.append((f"chance that a fresh training has {target:.2%}", f"{chance:.0%}"))
+        rows.append((f"chance that a fresh training has {target:.2%} of this test set", f"{chance:.0%}"))
     worst = sorted(found.class_accuracies.items(), key=lambda item: item[1])[:3]
     rows.append(("hardest classes", ", ".join(f"{name} {100 * accuracy:.2f} %" for name, accuracy in worst)))
     return Table(
@@ -229,6 +242,6 @@ def confirmed_table(found: Confirmed, target: float | None) -> Table:
             f"{plural(len(found.seeds), 'training')} from scratch on all {found.n_train:,} training images, "
             f"{plural(found.epochs, 'epoch')}; the last one, in float32, on {reading.n_images:,} test images. Another "
             f"sample of as many would change that by some {100 * found.sampling_error:.2f} points (one binomial "
-            f"standard error). The test set was read {plural(found.n_readings, 'time')} in this study, once a network.",
+            f"standard error). The test set was read {found.times_read} in this study.",
         ),
     )

@@ -7,22 +7,24 @@ from functools import wraps
 from typing import Any
 
 import optuna
-from rich.console import Console
 
 from nas.cli.confirm import Stages
 from nas.cli.display import SearchDisplay
+from nas.cli.tables import console
 from nas.confirm import confirm as quiet_confirm
 from nas.confirmed import Confirmed
-from nas.search import SearchOptions, SearchResult
+from nas.search import SearchOptions, SearchResult, options_of
 from nas.search import search as quiet_search
+
+WIDTH = 115  # characters of a cell's output
 
 
 @wraps(quiet_search)
 def search(options: SearchOptions | None = None, **settings: Any) -> SearchResult:
     if not in_notebook() or settings.keys() & {"on_ready", "on_event"}:
         return quiet_search(options, **settings)
-    options = options or SearchOptions(**settings)
-    with SearchDisplay(Console(highlight=False), options) as display, quiet_optuna():
+    options = options_of(options, settings)
+    with SearchDisplay(console(width=WIDTH), options) as display, quiet_optuna():
         return quiet_search(options, on_ready=display.ready, on_event=display.event)
 
 
@@ -30,7 +32,7 @@ def search(options: SearchOptions | None = None, **settings: Any) -> SearchResul
 def confirm(search: SearchResult | str | None = None, **settings: Any) -> Confirmed:
     if not in_notebook() or settings.keys() & {"on_stage", "on_epoch"}:
         return quiet_confirm(search, **settings)
-    with Stages(Console(highlight=False)) as stages:
+    with Stages(console(width=WIDTH)) as stages:
         return quiet_confirm(search, on_stage=stages.stage, on_epoch=stages.epoch, **settings)
 
 

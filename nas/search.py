@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -18,9 +17,9 @@ from nas import datasets
 from nas import space as spaces
 from nas.cost import Budget
 from nas.datasets import Dataset, Split
-from nas.errors import FileInTheWay, InputError, WorkerError
+from nas.errors import InputError, WorkerError
 from nas.execution import Cancelled, Executor, ProcessExecutor, n_cores
-from nas.export.trials import export_trial, model_name
+from nas.export.trials import hand_over
 from nas.goal import Goal
 from nas.objective import Event, Objective
 from nas.probe import check_budget
@@ -46,6 +45,7 @@ from nas.study import (
 from nas.training import resolve_device, resolve_precision
 
 SPLIT_SEED = 0  # one split for all seeds of a search, so that their figures can be compared
+HIGHEST_SEED = 2**32 - 1  # of NumPy's generators, which Optuna's samplers use
 MOST_FAILURES_IN_A_ROW = 5
 MOST_UNTRAINED_IN_A_ROW = 5000
 
@@ -91,8 +91,8 @@ class SearchOptions:
                 raise InputError(f"{name.replace('_', '-')} must be a whole number above 0, but got {value!r}")
         if self.timeout is not None and not 0 < self.timeout < threading.TIMEOUT_MAX:
             raise InputError(f"timeout must be above 0 seconds, but got {self.timeout!r}")
-        if type(self.seed) is not int or self.seed < 0:
-            raise InputError(f"seed must be a whole number from 0, but got {self.seed!r}")
+        if type(self.seed) is not int or not 0 <= self.seed <= HIGHEST_SEED:
+            raise InputError(f"seed must be a whole number from 0 to {HIGHEST_SEED:,}, but got {self.seed!r}")
         check_target(self.target)
         Goal(self.minimize, self.target)
         for name, value, choices in (("sampler", self.sampler, SAMPLERS), ("pruner", self.pruner, PRUNERS)):
@@ -163,15 +163,18 @@ def search(
 
     Takes `SearchOptions`, or its fields as keywords: `nas.search(budget=20_000, target=0.994)`. A study that exists is
     continued, trainings that were cut short first. Ctrl-C ends it cleanly, with what was found so far.
+
+    Raises `InputError`, `DataError`, `SpaceError`, `BudgetError` or `StudyError` before anything is trained, and
+    `WorkerError` where one training after the other failed.
     """
-    options = options or SearchOptions(**settings)
+    options = options_of(options, settings)
     device = resolve_device(options.device)
     resolve_precision(options.precision, device)
     space = spaces.load(options.space)
     dataset = datasets.load(options.dataset, options.data_dir)
     split = datasets.split(dataset, options.validation, SPLIT_SEED)
     check_budget(space, spaces.Task(split.image_shape, split.n_classes, options.epochs, options.limits))
-    _check_writable(options.out)
+    check_writable(options.out)
     storage = open_storage(options.storage)
     name = options.study or default_name(
         options.dataset, options.limits, space.name, options.epochs, options.seed, options.goal
@@ -186,35 +189,9 @@ def search(
         on_ready(Prepared(options, study, split, dataset.notes, n_continued))
         why_ended = _run(options, study, space, dataset, split, folder, on_event)
         best = ranked(study)
-        model = _hand_over(options, study, best[0], dataset, split, folder) if best else None
+        model = hand_over(study, best[0], dataset, split, folder, options.out, options.storage) if best else None
     reached = options.target is not None and bool(best) and (best[0].accuracy or 0) >= options.target
     return SearchResult(options, study, why_ended, reached, best, dict(counts(study)), model)
-
-
-def _hand_over(
-    options: SearchOptions, study: optuna.Study, winner: Record, dataset: Dataset, split: Split, folder: Path
-) -> Path:
-    """The winner's frozen model, with its card and the script that trains it again beside it.
-
-    Where another model of that name is in the way, as of a study that was removed, it gets a number: a search of hours
-    does not fail for that.
-    """
-    name = model_name(dataset.name, winner)
-    for number in count(1):
-        try:
-            return export_trial(
-                study,
-                winner,
-                dataset,
-                split,
-                folder,
-                options.out,
-                storage=options.storage,
-                name=None if number == 1 else f"{name}_{number}",
-            ).files[0]
-        except FileInTheWay:
-            continue
-    raise AssertionError("numbers do not end")
 
 
 def _run(
@@ -362,6 +339,15 @@ class _Referee:
         self.end("interrupted")
 
 
+def options_of(options: SearchOptions | None, settings: dict[str, Any]) -> SearchOptions:
+    """Options given as a whole or as keywords; `InputError` for both, since one of them would be ignored."""
+    if options is not None and settings:
+        raise InputError(
+            f"a search takes options or keywords, but got both, with {', '.join(settings)}: use dataclasses.replace"
+        )
+    return options or SearchOptions(**settings)
+
+
 def _terms(options: SearchOptions, space: Space, dataset: Dataset, split: Split) -> Terms:
     return Terms(
         space=space.name,
@@ -386,7 +372,8 @@ def check_target(target: float | None) -> None:
     raise InputError(f"target must be a fraction above 0 and at most 1, but got {target:g}{hint}")
 
 
-def _check_writable(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
+    """Makes the folder; raises `InputError` if that cannot be done, or nothing can be written to it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

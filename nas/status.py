@@ -22,7 +22,7 @@ from nas.study import (
     checkpoint_folder,
     default_name,
     find_study,
-    is_controlled,
+    is_searched,
     terms_of,
 )
 
@@ -63,7 +63,7 @@ def statuses(storage: RDBStorage, name: str | None = None, url: str = DEFAULT_ST
 def status(study: optuna.Study, storage: RDBStorage, url: str = DEFAULT_STORAGE) -> Status:
     """Where one study stands."""
     # Asked first: a search that ends in between has told all of its trials by then.
-    searching = is_controlled(checkpoint_folder(storage, study.study_name))
+    searching = is_searched(checkpoint_folder(storage, study.study_name))
     trials = study.get_trials(deepcopy=False)
     terms = terms_of(study) if TERMS in study.user_attrs else None
     best = ranked(study) if len(study.directions) == 1 else []

@@ -36,6 +36,7 @@ DEFAULT_STORAGE = f"sqlite:///{RUNS / 'nas.db'}"
 TERMS = "nas"  # the study's user attribute that holds its terms
 OPTIONS = "options"  # the one that holds what its last search was told
 LOCK = "lock"
+CONFIRMING = "confirming"
 PEEK_SECONDS = 1.0  # how long a search waits for those who only ask whether there is one
 
 
@@ -102,7 +103,10 @@ def open_storage(url: str, *, must_exist: bool = False) -> Storage: ...
 @overload
 def open_storage(url: str, *, must_exist: bool = False, kind: type[S]) -> S: ...
 def open_storage(url: str, *, must_exist: bool = False, kind: type[Storage] = Storage) -> Storage:
-    """The database behind an SQLAlchemy URL, or behind the path of an SQLite file, as a `kind` of storage."""
+    """The database behind an SQLAlchemy URL, or behind the path of an SQLite file, as a `kind` of storage.
+
+    Makes what is missing of it, unless it must exist. Raises `StudyError` where it cannot be used.
+    """
     url = url if "://" in url else f"sqlite:///{url}"
     file = sqlite_file(url)
     if file is not None:
@@ -243,7 +247,10 @@ def checkpoint_folder(storage: RDBStorage, study_name: str) -> Path:
 
 @contextmanager
 def sole_controller(folder: Path, study_name: str) -> Iterator[None]:
-    """Holds the study for this process: a second one would take the first one's running trials for dead."""
+    """Holds the study for this process: a second one would take the first one's running trials for dead.
+
+    Raises `StudyError` where another has it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / LOCK)
     try:
@@ -259,11 +266,23 @@ def sole_controller(folder: Path, study_name: str) -> Iterator[None]:
         lock.release()
 
 
-def is_controlled(folder: Path) -> bool:
-    """Whether a process searches the study now. The lock's file stays when its process has ended, and says nothing."""
-    if not (folder / LOCK).exists():
+@contextmanager
+def sole_confirmer(folder: Path, study_name: str) -> Iterator[None]:
+    """As `sole_controller`, told apart from a search."""
+    with sole_controller(folder, study_name), filelock.FileLock(folder / CONFIRMING):
+        yield
+
+
+def is_searched(folder: Path) -> bool:
+    """Whether a process searches the study now."""
+    return _is_held(folder / LOCK) and not _is_held(folder / CONFIRMING)
+
+
+def _is_held(file: Path) -> bool:
+    """Whether a process has this lock. The file stays when its process has ended, and says nothing."""
+    if not file.exists():
         return False
-    lock = filelock.FileLock(folder / LOCK)
+    lock = filelock.FileLock(file)
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
@@ -282,7 +301,7 @@ def continue_interrupted(study: optuna.Study) -> int:
     cut_short = [trial for trial in trials if _was_cut_short(trial) and trial.number not in continued]
     for trial in cut_short:
         attrs = {"continues": trial.number}
-        attrs |= {name: trial.user_attrs[name] for name in ("seed", "limits") if name in trial.user_attrs}
+        attrs |= {name: trial.user_attrs[name] for name in ("seed", "limits", "made_with") if name in trial.user_attrs}
         study.enqueue_trial(trial.params, user_attrs=attrs)
     return len(cut_short)
 
@@ -347,9 +366,15 @@ def _check_file(file: Path, must_exist: bool) -> None:
                 "name another with --storage"
             ) from error
         return
+    tables: set[str] = set()
     try:
         with sqlite3.connect(file) as connection:
             (state,) = connection.execute("pragma quick_check(1)").fetchone()
+            tables = {name for (name,) in connection.execute("select name from sqlite_master")}
+    except sqlite3.OperationalError as error:
+        raise StudyError(
+            f"the database must be a file that can be opened, but {file} cannot ({error}): name another with --storage"
+        ) from error
     except sqlite3.Error as error:
         state = str(error)
     if state != "ok":
@@ -357,6 +382,8 @@ def _check_file(file: Path, must_exist: bool) -> None:
             f"the database must be an SQLite file that is whole, but {file} is damaged ({state}): "
             "restore it from a copy, or name another with --storage"
         )
+    if must_exist and "studies" not in tables:  # another program's, which Optuna would add its own tables to
+        raise StudyError(f"the database must hold studies, but {file} holds none: name another with --storage")
 
 
 def _first_line(error: BaseException) -> str:

@@ -119,10 +119,13 @@ def nas(
 
 @pytest.fixture(scope="session")
 def small_search(few_images: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which a small search has been, for copying: some finished trials, some rejected ones, a model."""
+    """A folder in which a small search has been, for copying: some finished trials, some rejected ones, a model.
+
+    With one worker, so that it is always the same.
+    """
     folder = tmp_path_factory.mktemp("searched")
     options = ["--space", "tiny", "--epochs", "2", "--budget", "1500", "--sampler", "random", "--pruner", "none"]
-    asked = ["--trials", "3", "--workers", "2", "--target", "0.99", "--study", "small", "--dataset", few_images]
+    asked = ["--trials", "3", "--workers", "1", "--target", "0.99", "--study", "small", "--dataset", few_images]
     done = subprocess.run(
         [sys.executable, "-m", "nas", "search", *options, *asked], cwd=folder, capture_output=True, text=True
     )

@@ -2,16 +2,21 @@
 
 import os
 import shlex
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import click
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nas.cli import cli
+from nas.cli.options import Count
 from nas.datasets import Dataset
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -43,6 +48,8 @@ def check_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
         (["--timeout", "0"], ["timeout", "above 0"]),
         (["--timeout", "soon"], ["seconds", "'soon'"]),
         (["--seed", "-1"], ["seed", "-1"]),
+        (["--seed", "9007199254740993"], ["seed", "4,294,967,295", "9007199254740993"]),
+        (["--storage", "."], ["database", "opened", "--storage"]),
         (["--max-macs", "0"], ["max-macs", "above 0"]),
         (["--max-memory", "10"], ["smallest", "memory"]),
         (["--target", "99.4"], ["target", "99.4", "did you mean 0.994?"]),
@@ -144,6 +151,20 @@ def test_a_corrupt_database_is_refused_and_kept(nas: Run, tmp_path: Path) -> Non
     check_refused(nas("export"), "nas.db", "damaged")
 
 
+def test_what_only_reads_leaves_the_database_of_another_program_as_it_is(nas: Run, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as connection, connection:
+        connection.execute("create table addresses (name text)")
+    before = (tmp_path / "other.db").read_bytes()
+    check_refused(nas("status", "--storage", "other.db"), "other.db", "holds none", "--storage")
+    assert (tmp_path / "other.db").read_bytes() == before
+
+
+@given(st.integers(0, 10**25))
+def test_a_count_is_read_exactly(number: int) -> None:
+    assert {Count().convert(text, None, None) for text in (f"{number}", f"{number:,}", f"{number:_}")} == {number}
+    assert Count().convert(f"{number}k", None, None) == 1000 * number
+
+
 @pytest.fixture
 def read_only(tmp_path: Path) -> Path:
     """A folder in which nothing can be made, for the superuser neither: a file stands in its place."""
@@ -166,10 +187,13 @@ def test_a_folder_with_one_class_or_an_unreadable_image_is_refused(nas: Run, tmp
     check_refused(nas(*QUICK, "--dataset", "folder:pictures"), ".png")
 
 
-@pytest.mark.parametrize("name", ["x'; import os #", '"""\nraise SystemExit', "{braces}", "../../up", "ü \\ %s"])
+@pytest.mark.parametrize(
+    "name", ["x'; import os #", '"""\nraise SystemExit', "{braces}", "../../up", "ü \\ %s", "[/x] [red]"]
+)
 def test_a_study_of_any_name_is_harmless(nas: Run, tmp_path: Path, name: str) -> None:
     done = nas(*QUICK, "--study", name, "--storage", "in {braces}.db")
     assert done.returncode == 0, done.stderr
+    assert f"Study {name!r}" in done.stdout
     (model,) = (tmp_path / "runs").glob("*.py")
     printed = subprocess.run(
         [sys.executable, "-c", f"import {model.stem} as m; print(m.load().training)"],

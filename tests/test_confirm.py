@@ -6,6 +6,7 @@ import signal
 import sqlite3
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import optuna
@@ -22,7 +23,7 @@ from nas.confirm import clearly_loses
 from nas.confirmed import Confirmed, Reading, confirmations, last_race, readings
 from nas.datasets import Dataset
 from nas.module import Network
-from nas.records import record_of
+from nas.records import ranked, record_of
 from nas.study import find_study, open_storage
 from nas.training import TrainingRun, evaluate
 
@@ -163,6 +164,39 @@ def test_bad_input_is_one_line_and_reads_nothing(nas, tmp_path: Path, images: st
     assert not readings(study_of(tmp_path / "runs"))
 
 
+def test_a_changed_test_set_is_read_again(nas, tmp_path: Path, images: str, mnist: Dataset) -> None:
+    assert nas("search", *TINY, *FLOAT, "--trials", "1", "--dataset", images).returncode == 0
+    assert nas("confirm", "--seeds", "2", *FLOAT).returncode == 0
+    (before,) = confirmations(study_of(tmp_path / "runs"))
+    pixels, labels = mnist.images[:700, 0].numpy(), mnist.labels[:700].numpy()
+    write(tmp_path / "some.npz", pixels, labels, (labels[600:] + 1) % 10)
+    done = nas("confirm", "--seeds", "2", *FLOAT)
+    assert "was read 4 times in this study." in " ".join(done.stdout.split())
+    (after,) = confirmations(study_of(tmp_path / "runs"))
+    assert after.readings == tuple(readings(study_of(tmp_path / "runs"))[2:])
+    assert after.accuracy != before.accuracy
+
+
+def test_of_the_networks_that_have_the_target_the_smallest_is_confirmed(nas, tmp_path: Path, images: str) -> None:
+    smallest = (*TINY, *FLOAT, "--dataset", images, "--minimize", "params", "--target", "0.15", "--trials", "4")
+    done = nas("search", *smallest, "--confirm", "--json", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    study = study_of(tmp_path / "runs")
+    race, finalists = last_race(study), {record.trial: record for record in ranked(study)[:3]}
+    assert len(race) > 1
+    sizes = {
+        row.trial: finalists[row.trial].cost.params for row in race if fmean(row.accuracies) >= 0.15 and not row.lost
+    }
+    assert sizes, "none has the target: the test needs another one"
+    assert json.loads(done.stdout)["confirmed"]["trial"] == race[0].trial == min(sizes, key=lambda trial: sizes[trial])
+
+
+def test_without_a_test_part_a_search_that_is_to_confirm_does_not_begin(nas, tmp_path: Path, mnist: Dataset) -> None:
+    np.savez(tmp_path / "some.npz", x_train=mnist.images[:600, 0].numpy(), y_train=mnist.labels[:600].numpy())
+    check_refused(nas("search", *TINY, "--dataset", "npz:some.npz", "--trials", "1", "--confirm"), "test")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_search_can_confirm_at_its_end(nas, tmp_path: Path, images: str) -> None:
     done = nas("search", *TINY, *FLOAT, "--trials", "1", "--dataset", images, "--confirm", "--json", "--target", "0.01")
     assert done.returncode == 0, done.stderr
@@ -191,7 +225,7 @@ def test_only_who_loses_to_the_leader_again_and_again_is_out(own: list[float], d
 
 
 def confirmed(values: list[float]) -> Confirmed:
-    found = tuple(Reading("", "confirm", 0, i, str(i), 100, value, ((100,),)) for i, value in enumerate(values))
+    found = tuple(Reading("", "confirm", 0, i, str(i), "set", 100, value, ((100,),)) for i, value in enumerate(values))
     return Confirmed(0, ("a",), found, 600, 2, {}, (0.9, 0.95))
 
 
@@ -216,7 +250,14 @@ def test_the_chance_falls_with_the_target_and_is_even_at_the_mean(values: list[f
     assert chances[2] == pytest.approx(0.5)
 
 
-def test_one_training_has_neither_interval_nor_chance() -> None:
-    found = confirmed([0.99])
+@pytest.mark.parametrize("values", [[0.99], [0.99, 0.99]])
+def test_one_training_or_equal_ones_have_neither_interval_nor_chance(values: list[float]) -> None:
+    found = confirmed(values)
     assert found.interval is None
     assert found.probability(0.9) is None
+
+
+@given(accuracies)
+def test_an_interval_lies_between_0_and_1(values: list[float]) -> None:
+    low, high = confirmed([*values, 0.0, 1.0]).interval or (-1.0, 2.0)
+    assert 0 <= low <= high <= 1

@@ -6,13 +6,23 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from processes import is_alive, needs_proc, read_until, workers_of
 
+from nas import datasets, space
+from nas.cost import Budget
+from nas.datasets import Dataset
+from nas.errors import InputError, WorkerError
+from nas.execution import Job, ProcessExecutor
+from nas.probe import random_candidates
 from nas.records import Record, records
+from nas.search import SearchOptions, search
+from nas.space import Task
 from nas.study import open_storage
 
 TINY = ("--space", "tiny", "--epochs", "2", "--budget", "3k")
@@ -130,6 +140,56 @@ def test_interrupting_stops_cleanly_and_the_next_run_goes_on_with_the_same_digit
     whole = table(tmp_path, "whole.db")[-1]
     assert continued.outcome == whole.outcome == "finished"
     assert (continued.accuracy, continued.epochs, continued.seed) == (whole.accuracy, 40, whole.seed)
+
+
+@needs_proc
+@pytest.mark.usefixtures("one_core")
+def test_a_training_that_goes_on_in_another_precision_begins_anew(start, nas, tmp_path: Path) -> None:
+    options = ("search", *SLOW_TO_TRAIN, "--epochs", "6", "--trials", "1", "--workers", "1", "--precision")
+    process = start(*options, "float32")
+    read_until(process, "epoch  2/6")
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert nas(*options, "bfloat16").returncode == 0
+    assert nas(*options, "bfloat16", "--storage", "whole.db").returncode == 0
+    cut_short, continued = (record for record in table(tmp_path) if record.epochs)
+    whole = table(tmp_path, "whole.db")[-1]
+    assert (cut_short.outcome, cut_short.made_with["precision"]) == ("interrupted", "float32")
+    assert (continued.accuracy, continued.made_with) == (whole.accuracy, whole.made_with)
+
+
+@pytest.mark.usefixtures("one_core")
+def test_what_a_removed_study_trained_is_not_taken_for_a_new_ones(nas, tmp_path: Path, mnist: Dataset) -> None:
+    def search_on(images: slice, storage: str) -> None:
+        pixels, labels = mnist.images[images, 0].numpy(), mnist.labels[images].numpy()
+        np.savez(tmp_path / "some.npz", x_train=pixels, y_train=labels)
+        done = nas(
+            "search", *TINY, "--dataset", "npz:some.npz", "--trials", "1", "--workers", "1", "--storage", storage
+        )
+        assert done.returncode == 0, done.stderr
+
+    search_on(slice(0, 600), "removed.db")
+    for file in tmp_path.glob("removed.db*"):
+        file.unlink()
+    search_on(slice(600, 1200), "removed.db")
+    search_on(slice(600, 1200), "elsewhere/fresh.db")
+    again, fresh = ([r.to_dict() for r in table(tmp_path, file)] for file in ("removed.db", "elsewhere/fresh.db"))
+    assert again == fresh
+
+
+def test_a_search_refuses_options_and_keywords_together() -> None:
+    with pytest.raises(InputError, match="got both, with trials"):
+        search(SearchOptions(), trials=10)
+
+
+def test_what_fails_in_a_worker_is_told(mnist: Dataset, tmp_path: Path) -> None:
+    candidate = next(random_candidates(space.load("tiny"), Task((1, 28, 28), 10, 1, Budget(3000))))[0]
+    split = datasets.split(replace(mnist, images=mnist.images[:600], labels=mnist.labels[:600]))
+    executor = ProcessExecutor(split, 1, 1)
+    with pytest.raises(WorkerError, match="IsADirectoryError"):
+        list(executor.run(Job(candidate, 0, checkpoint=tmp_path)))
+    assert len(list(executor.run(Job(candidate, 0)))) == 1, "the worker lives"
+    executor.close()
 
 
 @needs_proc

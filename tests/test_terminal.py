@@ -30,7 +30,7 @@ from nas.layers import layer_rows
 from nas.records import record_of
 from nas.search import SearchOptions
 from nas.status import search_command, status, statuses
-from nas.study import checkpoint_folder, find_study, is_controlled, open_storage, sole_controller
+from nas.study import checkpoint_folder, find_study, is_searched, open_storage, sole_confirmer, sole_controller
 
 Run = Callable[..., CompletedProcess[str]]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -117,14 +117,16 @@ def test_status_sees_a_running_search_and_leaves_it_alone(start: Start, nas: Run
 
 
 def test_a_lock_says_something_only_while_it_is_held(tmp_path: Path) -> None:
-    assert not is_controlled(tmp_path / "none")
+    assert not is_searched(tmp_path / "none")
     assert not (tmp_path / "none").exists()
     with sole_controller(tmp_path, "mine"):
-        assert is_controlled(tmp_path)
+        assert is_searched(tmp_path)
     assert (tmp_path / "lock").exists()
-    assert not is_controlled(tmp_path)
-    with sole_controller(tmp_path, "mine"):  # asking has not taken it
-        pass
+    assert not is_searched(tmp_path)
+    with sole_confirmer(tmp_path, "mine"):  # asking has not taken it
+        assert not is_searched(tmp_path)
+    with sole_controller(tmp_path, "mine"):
+        assert is_searched(tmp_path)
 
 
 HOUR = timedelta(hours=1)

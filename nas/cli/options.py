@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ class Count(click.ParamType[int]):
         if isinstance(value, int):
             return value
         match = re.fullmatch(r"(-?[\d_,]*\.?\d+)([km]?)", str(value).strip().lower())
-        number = float(re.sub("[_,]", "", match[1])) * FACTORS[match[2]] if match else 0.5
-        if number != int(number):
+        number = Decimal(re.sub("[_,]", "", match[1])) * FACTORS[match[2]] if match else Decimal("0.5")
+        if number != number.to_integral_value():
             self.fail(f"a count must be a whole number such as 20000 or 20k, but got {value!r}", param, ctx)
         return int(number)
 
@@ -48,6 +49,8 @@ def read_config(ctx: click.Context, param: click.Parameter, name: str | None) ->
     path = _study_file(name)
     try:
         values = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise click.UsageError(f"a study file must be readable, but {path} is not: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.UsageError(f"a study file must be TOML, but {path} is not: {error}") from error
     known = tuple(p.name for p in ctx.command.params if p.name not in (None, "config", "help"))

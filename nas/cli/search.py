@@ -1,12 +1,10 @@
 """`nas search`."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from nas import datasets
 from nas import space as spaces
@@ -29,8 +27,8 @@ from nas.cli.options import (
     read_config,
     workers_option,
 )
-from nas.cli.tables import show
-from nas.confirm import confirm
+from nas.cli.tables import console, show
+from nas.confirm import check_test_part, confirm
 from nas.goal import COSTS
 from nas.search import SearchOptions, SearchResult
 from nas.search import search as run_search
@@ -137,21 +135,23 @@ def search(ctx: click.Context, /, confirming: bool, as_json: bool, **settings: A
         nas search --budget 20k --target 0.994 --epochs 20
     """
     options = SearchOptions(**{name: value for name, value in settings.items() if value is not None})
-    console = Console(stderr=as_json, highlight=False, width=None if sys.stdout.isatty() else 120)
-    with SearchDisplay(console, options) as display:
+    if confirming:
+        check_test_part(datasets.load(options.dataset, options.data_dir))
+    screen = console(stderr=as_json, width=120)
+    with SearchDisplay(screen, options) as display:
         result = run_search(options, on_ready=display.ready, on_event=display.event)
-    show_result(console, options, result)
-    found = None
-    if confirming and result.best and result.why_ended != "interrupted":
-        with Stages(console) as stages:
-            found = confirm(result, on_stage=stages.stage, on_epoch=stages.epoch)
-        show(console, found.tables(options.target))
-        console.print(f"Confirmed model: {found.model}", soft_wrap=True)
-    if as_json:
-        data = as_plain_data(result)
-        if found is not None:
+    show_result(screen, options, result)
+    data = as_plain_data(result)
+    try:
+        if confirming and result.best and result.why_ended != "interrupted":
+            with Stages(screen) as stages:
+                found = confirm(result, on_stage=stages.stage, on_epoch=stages.epoch)
+            show(screen, found.tables(options.target))
+            screen.print(f"Confirmed model: {found.model}", soft_wrap=True)
             data["confirmed"] = confirmed_as_plain_data(found, options.target)
-        click.echo(json.dumps(data, indent=2))
+    finally:  # what the search found is told, however its confirmation ends
+        if as_json:
+            click.echo(json.dumps(data, indent=2))
     ctx.exit(0 if result.target_reached or options.target is None else TARGET_MISSED)
 
 

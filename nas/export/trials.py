@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import optuna
@@ -11,7 +12,7 @@ from nas import datasets
 from nas.confirmed import Confirmed, confirmations
 from nas.cost import cost_of
 from nas.datasets import Dataset, Split
-from nas.errors import ExportError
+from nas.errors import ExportError, FileInTheWay
 from nas.export.formats import DEFAULT
 from nas.export.frozen import FrozenModel, Provenance
 from nas.export.writing import Written, write
@@ -31,19 +32,20 @@ def export_trial(
     storage: str | None = None,
     formats: Sequence[str] = DEFAULT,
     name: str | None = None,
+    suffix: str = "",
     force: bool = False,
 ) -> Written:
     """Writes a finished trial in the formats asked for, checked on the validation part.
 
     A confirmed one is written as it was confirmed: trained on all training images; some of these check it.
 
-    `checkpoints` is the folder with the study's weights, `storage` the URL of its database.
+    `checkpoints` is the folder with the study's weights, `storage` the URL of its database; `suffix` ends the name.
     """
     confirmed = next((found for found in confirmations(study) if found.trial == record.trial), None)
     if confirmed is not None:
         split = datasets.everything(dataset)
     model = frozen_model(study, record, confirmed, dataset, split, checkpoints)
-    name = name or model_name(dataset.name, record) + ("_confirmed" if confirmed else "")
+    name = (name or model_name(dataset.name, record) + ("_confirmed" if confirmed else "")) + suffix
     return write(
         model,
         name,
@@ -55,6 +57,25 @@ def export_trial(
         formats=formats,
         force=force,
     )
+
+
+def hand_over(
+    study: optuna.Study, winner: Record, dataset: Dataset, split: Split, checkpoints: Path, out: Path, storage: str
+) -> Path:
+    """Writes a winner's frozen model, with its card and the script that trains it again beside it; returns its file.
+
+    Where another model of that name is in the way, as of a study that was removed, it gets a number: hours of work do
+    not fail for that, and nothing is lost.
+    """
+    for number in count(1):
+        try:
+            suffix = "" if number == 1 else f"_{number}"
+            return export_trial(study, winner, dataset, split, checkpoints, out, storage=storage, suffix=suffix).files[
+                0
+            ]
+        except FileInTheWay:
+            continue
+    raise AssertionError("numbers do not end")
 
 
 def frozen_model(
