@@ -17,6 +17,8 @@ from scipy.stats import ttest_rel
 from test_cli import check_refused
 
 from nas import datasets, documented
+from nas.cli.trainings import write
+from nas.errors import InputError
 from nas.reproduction import Reproduced, as_documented
 from nas.spread import Spread, paired_difference
 from nas.training import EpochResult, TrainingRun
@@ -79,6 +81,13 @@ def test_what_was_trained_is_not_trained_again(nas: Run, tmp_path: Path) -> None
     for changed in (["A7"], ["A8", "--precision", "bfloat16"]):  # another recipe, another precision
         assert nas("reproduce", "--seeds", "1", *FLOAT, *changed).returncode == 0
     assert len(kept(tmp_path)) == 4
+
+
+def test_tables_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "table.v1.json").mkdir()
+    with pytest.raises(InputError, match=r"table\.v1\.json cannot be \(.*\): name others"):
+        write(tmp_path / "table.v1", [], [])
+    assert {path.name for path in tmp_path.iterdir()} == {"table.v1.md", "table.v1.json"}
 
 
 @needs_proc
