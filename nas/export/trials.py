@@ -8,6 +8,7 @@ import optuna
 import torch
 
 from nas import datasets
+from nas.checkpoints import read_checkpoint
 from nas.confirmed import Confirmed, confirmations
 from nas.cost import cost_of
 from nas.datasets import Dataset, Split
@@ -97,7 +98,7 @@ def frozen_model(
         mean=split.mean,
         std=split.std,
         classes=dataset.classes,
-        state=_weights(weights, record),
+        state=_weights(weights, record, confirmed),
         provenance=provenance,
     )
 
@@ -110,8 +111,13 @@ def model_name(dataset: str, record: Record) -> str:
     return f"{stem if stem[:1].isalpha() else f'model_{stem}'}_{params}_trial_{record.trial}"
 
 
-def _weights(path: Path, record: Record) -> dict[str, torch.Tensor]:
+def _weights(path: Path, record: Record, confirmed: Confirmed | None) -> dict[str, torch.Tensor]:
+    remedy = "restore it from a copy, or choose another trial"
+    if confirmed is not None:
+        remedy = "delete it if it is there, and nas confirm trains the same network again"
     if not path.exists():
-        raise ExportError(f"the weights of trial {record.trial} must lie in {path}, but there is no such file")
-    state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)["evaluated"]
+        raise ExportError(
+            f"the weights of trial {record.trial} must lie in {path}, but there is no such file: {remedy}"
+        )
+    state: dict[str, torch.Tensor] = read_checkpoint(path, remedy)["evaluated"]
     return state
