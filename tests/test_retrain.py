@@ -173,7 +173,7 @@ def test_the_card_says_what_is_known_and_what_is_not() -> None:
         "SGD momentum 0.9",
         "with seed 123",
         "25.00 % (125 of 500 images)",
-        "The test set was not read.",
+        "This network was not tested.",
         "**Not confirmed.**",
         "is 1.94 points",
         "`sh b5.sh` trains it again",

@@ -122,7 +122,7 @@ def how_measured(model: FrozenModel) -> str:
         f"Accuracy: {100 * made.validation_accuracy:.2f} % ({made.n_correct:,} of {made.n_validation:,} images), "
         f"measured after {last}, in float32: one run with one seed. These images were held out of the training images "
         f"of '{visible(made.dataset)}' (split seed {made.split_seed}); the network was trained on {made.n_train:,} "
-        "others. It was chosen by this very figure, which is therefore optimistic. The test set was not read."
+        "others. It was chosen by this very figure, which is therefore optimistic. This network was not tested."
     )
 
 
