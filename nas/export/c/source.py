@@ -73,13 +73,17 @@ $calls
 
 @dataclass(frozen=True)
 class Measured:
-    """How the whole numbers did on the validation part, and on how many images their ranges were taken."""
+    """How the whole numbers did on the validation part, and on how many images their ranges were taken.
+
+    `ran`: whether what the compiler makes can be run here.
+    """
 
     n_correct: int
     n_equal: int  # predictions that are those of the trained network
     n_validation: int
     n_calibration: int
     compiler: str | None
+    ran: bool = True
 
     @property
     def accuracy(self) -> float:
@@ -149,6 +153,12 @@ def checked(measured: Measured) -> str:
         return (
             "NOT COMPILED when it was written, since no C compiler was there. The accuracy is that of the same "
             "arithmetic computed elsewhere, which the compiled source was not compared with."
+        )
+    if not measured.ran:
+        return (
+            f"Compiled as C99 with {visible(measured.compiler)}, but NOT RUN when it was written, since what that "
+            "compiler makes could not be run there. The accuracy is that of the same arithmetic computed elsewhere, "
+            "which the compiled source was not compared with."
         )
     return (
         f"Compiled as C99 with {visible(measured.compiler)} and run on all of these images when it was written: each "
