@@ -36,13 +36,16 @@ def export_trial(
 ) -> Written:
     """Writes a finished trial in the formats asked for, checked on the validation part.
 
-    A confirmed one is written as it was confirmed: trained on all training images; some of these check it.
+    A confirmed one is written as it was confirmed: trained on all training images; some of these check it, and others
+    calibrate it.
 
     `checkpoints` is the folder with the study's weights, `storage` the URL of its database.
     """
     confirmed = next((found for found in confirmations(study) if found.trial == record.trial), None)
+    training_images = split.train_images
     if confirmed is not None:
         split = datasets.everything(dataset)
+        training_images = dataset.images[~datasets.shown(dataset)]
     model = frozen_model(study, record, confirmed, dataset, split, checkpoints)
     name = name or model_name(dataset.name, record) + ("_confirmed" if confirmed else "")
     return write(
@@ -51,7 +54,7 @@ def export_trial(
         out,
         split.validation_images,
         split.validation_labels,
-        training_images=split.train_images,
+        training_images=training_images,
         storage=storage,
         formats=formats,
         force=force,

@@ -5,7 +5,7 @@ from textwrap import indent, wrap
 
 from nas.cost import cost_of
 from nas.documented import Iteration
-from nas.export.frozen import Definition, FrozenModel
+from nas.export.frozen import Definition, FrozenModel, Provenance
 
 WIDTH = 100
 SHOWN_TEXT = 200  # characters of a user's text that a docstring shows
@@ -124,6 +124,11 @@ def how_measured(model: FrozenModel) -> str:
         f"of '{visible(made.dataset)}' (split seed {made.split_seed}); the network was trained on {made.n_train:,} "
         "others. It was chosen by this very figure, which is therefore optimistic. This network was not tested."
     )
+
+
+def measured_images(made: Provenance) -> str:
+    """Which images the stored accuracy is about: those that files are checked with."""
+    return f"{made.n_validation:,} {'images that it was trained on' if made.confirmed else 'validation images'}"
 
 
 def image_shape(model: Definition) -> str:

@@ -25,7 +25,7 @@ from nas.export.c.source import Measured, header, source
 from nas.export.check import BATCH, failure
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
-from nas.export.words import visible
+from nas.export.words import measured_images, visible
 
 __all__ = ["prepare"]
 
@@ -53,7 +53,7 @@ def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
     cannot be run here they are compiled, and say that they were not run: those who write for a microcontroller may have
     nothing but a cross compiler.
     """
-    if images.training is None:
+    if images.training is None or not len(images.training):
         raise InputError("the format c needs training images for the ranges of activations, but got none: give them")
     calibration = calibration_images(images.training)
     program = quantise(model, calibration)
@@ -109,7 +109,7 @@ def _notes(model: FrozenModel, program: Program, name: str, measured: Measured) 
     before = model.provenance.validation_accuracy
     loss = 100 * (before - measured.accuracy)
     figures = (
-        f"{name}.c: {100 * measured.accuracy:.2f} % of {measured.n_validation:,} validation images right, "
+        f"{name}.c: {100 * measured.accuracy:.2f} % of {measured_images(model.provenance)} right, "
         f"{100 * before:.2f} % in float: a loss of {loss:.2f} points; {measured.n_equal:,} predictions are equal. "
         f"{program.flash:,} bytes of flash, {program.ram:,} bytes of RAM."
     )
