@@ -6,7 +6,7 @@
     ├── DataError            a data set is unknown, missing, damaged or inconsistent
     ├── SpaceError           a search space cannot be found or read, raises, or returns something else than a candidate
     ├── BudgetError          no candidate of the space can meet the budget
-    ├── StudyError           a study is unknown, was made with other settings, or its database cannot be used
+    ├── StudyError           a study is unknown, was made with other settings, or what is stored of it cannot be used
     ├── ExportError          a frozen model failed its check
     │   └── FileInTheWay     a file of that name is there already, with another content
     └── WorkerError          a worker process ended while it trained a candidate
@@ -40,7 +40,7 @@ class BudgetError(NasError):
 
 
 class StudyError(NasError):
-    """A study is unknown, was made with other settings, or its database cannot be used."""
+    """A study is unknown, was made with other settings, or what is stored of it cannot be used."""
 
 
 class ExportError(NasError):

@@ -1,34 +1,44 @@
 """Training a study's trial again, from what is stored of it, and comparing the digits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import optuna
 import torch
 
 from nas import datasets
+from nas.checkpoints import read_checkpoint
 from nas.confirmed import Confirmed, confirmations
 from nas.datasets import Dataset, Split
 from nas.errors import InputError, StudyError
 from nas.execution import Job, ProcessExecutor
-from nas.objective import environment
+from nas.objective import checkpoint_path, environment
 from nas.records import Record, record_of
-from nas.training import EpochResult
+
+ACCURACY = "accuracy"
+# Of an epoch's result, in words. The losses tell networks apart that have learned all images: the first one of all
+# steps of the epoch, the second one of the weights behind the last step.
+FIGURES = {ACCURACY: "validation_accuracy", "training loss": "train_loss", "evaluation loss": "validation_loss"}
 
 
 @dataclass(frozen=True)
 class Compared:
-    """An epoch's validation accuracy as the study holds it, and as it came out again; fractions."""
+    """An epoch's figures, by name, as they are stored and as they came out again; the accuracy is a fraction."""
 
     epoch: int
-    stored: float
-    again: float
+    stored: dict[str, float]
+    again: dict[str, float]
 
     @property
-    def equal(self) -> bool:
-        return self.stored == self.again
+    def differing(self) -> str | None:
+        """The name of the first figure whose digits are others; a number that is none equals itself here."""
+        return next((name for name in FIGURES if name in self.stored and self._differs(name)), None)
+
+    def _differs(self, name: str) -> bool:
+        return repr(self.stored[name]) != repr(self.again[name])
 
 
 @dataclass(frozen=True)
@@ -40,14 +50,20 @@ class Retrained:
     other_versions: tuple[str, ...]
 
     @property
+    def compared(self) -> tuple[str, ...]:
+        """The figures that were stored of every epoch, in words."""
+        return tuple(name for name in FIGURES if all(name in each.stored for each in self.epochs))
+
+    @property
     def difference(self) -> str | None:
         """In one line, where the digits are others for the first time; None if all are equal."""
         for each in self.epochs:
-            if not each.equal:
+            name = each.differing
+            if name is not None:
                 why = f"; {', '.join(self.other_versions)}" if self.other_versions else ""
                 return (
                     f"trial {self.record.trial} must give the digits that the study holds, but after epoch "
-                    f"{each.epoch} the accuracy was {each.again!r} and not {each.stored!r}{why}"
+                    f"{each.epoch} the {name} was {each.again[name]!r} and not {each.stored[name]!r}{why}"
                 )
         return None
 
@@ -58,36 +74,41 @@ def retrain(
     dataset: Dataset,
     split: Split,
     *,
+    checkpoints: Path | None = None,
     confirmed: bool = False,
     on_epoch: Callable[[Compared], None] = lambda compared: None,
 ) -> Retrained:
     """Trains a trial again, for as many epochs as the study holds, with its seed, precision, device and threads.
 
-    `dataset` and `split` are the study's own: see `nas.study.data_of`. With `confirmed`, what is trained again is the
-    network that was exported from its confirmation, on all training images. Raises `StudyError` for a trial that was
-    never trained, and `InputError` where its device is missing.
+    `dataset` and `split` are the study's own: see `nas.study.data_of`. The study holds accuracies; `checkpoints` is the
+    folder with its weights, beside which the losses are stored. With `confirmed`, what is trained again is the network
+    that was exported from its confirmation, on all training images. Raises `StudyError` for a trial that was never
+    trained or whose weights are damaged, and `InputError` where its device is missing.
     """
     trial = _trial(study, number)
     record, stored = record_of(trial), trial.intermediate_values
+    weights = None if checkpoints is None else checkpoint_path(checkpoints, number)
     if confirmed:
         found = _confirmed(study, number)
         record = replace(record, seed=found.seeds[0], made_with=found.made_with)
         stored, split = dict(enumerate(found.history, start=1)), datasets.everything(dataset)
+        weights = None if checkpoints is None else checkpoints / found.weights
     if record.candidate is None or record.seed is None or not stored:
         reason = f" ({record.reason})" if record.reason else ""
         raise StudyError(
             f"only a trial that was trained can be trained again, but trial {number} is {record.outcome}{reason}: "
             "choose another"
         )
+    figures = _stored_figures(stored, weights)
     job = Job(record.candidate, record.seed, _device(record), record.made_with["precision"])
     executor = ProcessExecutor(split, 1, record.made_with["threads"])
     epochs = []
     try:
         with closing(executor.run(job)) as results:  # type: ignore[type-var]
             for result in results:
-                epochs.append(_compared(result, stored))
+                epochs.append(Compared(result.epoch, figures[result.epoch], _figures(vars(result))))
                 on_epoch(epochs[-1])
-                if len(epochs) == len(stored):
+                if len(epochs) == len(figures):
                     break
     finally:
         executor.close()
@@ -102,8 +123,19 @@ def _confirmed(study: optuna.Study, number: int) -> Confirmed:
     raise StudyError(f"a confirmed trial is asked for, but trial {number} was not confirmed: see nas confirm")
 
 
-def _compared(result: EpochResult, stored: dict[int, float]) -> Compared:
-    return Compared(result.epoch, stored[result.epoch], result.validation_accuracy)
+def _stored_figures(accuracies: dict[int, float], weights: Path | None) -> dict[int, dict[str, float]]:
+    """Those of each epoch: the study's accuracy, and the losses where the weights' file is still there."""
+    found = {epoch: {ACCURACY: accuracy} for epoch, accuracy in accuracies.items()}
+    if weights is not None and weights.exists():
+        remedy = "restore it from a copy, or delete it, and only accuracies are compared"
+        for result in read_checkpoint(weights, remedy)["history"]:
+            if result["epoch"] in found:
+                found[result["epoch"]] = _figures(result) | found[result["epoch"]]
+    return found
+
+
+def _figures(result: Mapping[str, float]) -> dict[str, float]:
+    return {name: result[field] for name, field in FIGURES.items()}
 
 
 def _trial(study: optuna.Study, number: int) -> optuna.trial.FrozenTrial:

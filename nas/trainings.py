@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from nas.architecture import digest_of
-from nas.errors import InputError
+from nas.checkpoints import read_checkpoint
+from nas.errors import InputError, StudyError
 from nas.execution import Job, ProcessExecutor, n_cores
 from nas.objective import environment
 from nas.space import Candidate
@@ -47,7 +48,11 @@ class Trained:
 
 @dataclass(frozen=True)
 class Means:
-    """Where and how trainings are made, and the folder in which they are kept."""
+    """Where and how trainings are made, and the folder in which they are kept, which is made if it is not there.
+
+    Raises `InputError` for no workers, for a device or a precision that is unknown or missing here, and for a folder
+    that cannot be made.
+    """
 
     workers: int = field(default_factory=n_cores)
     device: str = "auto"
@@ -84,6 +89,11 @@ def train_all(
     `data_name` must differ for different images or parts of them: with it, the candidate, the seed and the precision a
     training is recognised, and not made again. `on_epoch` is called from several threads, also for what was trained
     before. Ctrl-C loses at most the epochs that were running.
+
+    `data` must have its tensors in CPU memory, whatever the device: they are moved to memory that the workers share.
+    Raises `WorkerError` if a worker process ended or a training in it failed, and `StudyError` if stored weights are
+    damaged. The other trainings are then cancelled (their `nas.execution.Cancelled` is not raised here), and go on from
+    their last epoch when they are asked for again.
     """
     # One thread each, however many workers there are: with other threads the digits would be others.
     executor = ProcessExecutor(data, max(1, min(means.workers, len(trainings))), n_threads=1)
@@ -117,11 +127,13 @@ def _train(
     file = means.folder / f"{_key(training, data_name, means)}.json"
     checkpoint = file.with_suffix(".pt")
     weights = checkpoint if keep_weights else None
-    if file.exists() and (weights is None or weights.exists()):
-        trained = replace(_read(file, training), weights=weights)
-        for result in trained.history:
+    if checkpoint.exists():
+        read_checkpoint(checkpoint, "delete it, and the same command trains it again")
+    kept = _kept(file, training)
+    if kept is not None and (weights is None or weights.exists()):
+        for result in kept.history:
             on_epoch(training, result)
-        return trained
+        return replace(kept, weights=weights)
     precision: Precision = means.precision  # type: ignore[assignment]  # Means resolved it
     job = Job(training.candidate, training.seed, means.device, precision, checkpoint)
     history = []
@@ -149,9 +161,20 @@ def _key(training: Training, data_name: str, means: Means) -> str:
     )
 
 
-def _read(file: Path, training: Training) -> Trained:
-    data = json.loads(file.read_text())
-    return Trained(training, tuple(EpochResult(**result) for result in data["history"]), data["made_with"])
+def _kept(file: Path, training: Training) -> Trained | None:
+    """What was kept of a training; None where there is nothing, or the file is damaged, and it must be made again."""
+    try:
+        data = json.loads(file.read_bytes())
+        history = tuple(EpochResult(**result) for result in data["history"])
+        return Trained(training, history, data["made_with"]) if history else None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StudyError(
+            f"a kept training must be readable, but {file} is not ({error.strerror}): see to it"
+        ) from error
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _write(file: Path, trained: Trained) -> None:

@@ -8,7 +8,6 @@ follows. Nothing is rejected, and every trial has the same parameters, so the sa
 average pooling and one fully connected layer.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from nas.architecture import (
@@ -68,7 +67,7 @@ def suggest_training(trial: BaseTrial) -> Axes:
 
 def fill(axes: Axes, task: Task) -> Architecture:
     """The widest network of this shape within its share of the budget, or of a shallower one where that is too much."""
-    budget = share_of(task.budget, axes["use"])
+    budget = share_of(task.budget, axes["use"], cost_of(build_architecture(axes, task, factor=0)).memory)
     for shape in shallower_and_shallower(axes):
         architecture = widest(lambda factor, shape=shape: build_architecture(shape, task, factor), budget)
         if budget.admits(cost_of(architecture)):
@@ -77,8 +76,12 @@ def fill(axes: Axes, task: Task) -> Architecture:
     return widest(lambda factor: build_architecture(shape, task, factor), task.budget)
 
 
-def share_of(budget: Budget, use: float) -> Budget:
-    return budget if budget.params is None else replace(budget, params=max(1, int(budget.params * use)))
+def share_of(budget: Budget, use: float, least_memory: int) -> Budget:
+    """So much of every limit. Of the memory what the shape needs at least: a shallower one would need hardly less."""
+    shares = {name: max(1, int(limit * use)) for name, limit in budget.limits.items()}
+    if budget.memory is not None:
+        shares["memory"] = min(budget.memory, max(shares["memory"], least_memory))
+    return Budget(**shares)
 
 
 def shallower_and_shallower(axes: Axes) -> list[Axes]:

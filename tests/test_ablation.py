@@ -102,13 +102,13 @@ def test_other_epochs_keep_the_shape_of_the_schedule() -> None:
 
 def test_values_are_trained_with_the_same_seeds_and_compared(nas: Run, tmp_path: Path) -> None:
     command = ("ablate", "A8", "--axis", "batch-size", "--value", "64", "--value", "512", "--seeds", "2")
-    done = nas(*command, "--out", "sizes", "--precision", "float32")
+    done = nas(*command, "--out", "sizes.v1", "--precision", "float32")
     assert done.returncode == 0, done.stderr
-    data = json.loads((tmp_path / "sizes.json").read_text())
+    data = json.loads((tmp_path / "sizes.v1.json").read_text())
     assert [each["value"] for each in data["values"]] == ["128 (as it is)", "64", "512"]
     base, smaller, _ = ([seed[-1] for seed in each["validation_accuracy"]] for each in data["values"])
     difference = sum(smaller) / 2 - sum(base) / 2
-    (row,) = (line for line in (tmp_path / "sizes.md").read_text().splitlines() if line.startswith("| 64 "))
+    (row,) = (line for line in (tmp_path / "sizes.v1.md").read_text().splitlines() if line.startswith("| 64 "))
     assert f"| {100 * difference:+.2f} (".replace("-", "−") in row
     assert "The test set was not read" in done.stdout
 

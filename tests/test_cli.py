@@ -216,6 +216,17 @@ def test_an_exported_model_is_not_overwritten_without_force(nas: Run, tmp_path: 
     assert "NUM_PARAMS" in model.read_text()
 
 
+def test_weights_that_are_damaged_or_gone_are_one_line(nas: Run, tmp_path: Path) -> None:
+    assert nas(*QUICK).returncode == 0
+    (weights,) = (tmp_path / "runs" / "checkpoints").rglob("*.pt")
+    whole = weights.read_bytes()
+    for damaged in (whole[:-1000], b"", b"nothing of the kind"):
+        weights.write_bytes(damaged)
+        check_refused(nas("export"), weights.name, "damaged", "choose another trial")
+    weights.unlink()
+    check_refused(nas("export"), weights.name, "no such file", "choose another trial")
+
+
 def test_a_study_file_sets_the_defaults_and_the_command_line_wins(nas: Run, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(
         'budget = "3k"\nspace = "tiny"\nepochs = 1\ntrials = 1\nworkers = 1\nstudy = "from file"\n'

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sqlite3
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
@@ -91,7 +92,8 @@ def test_the_winner_is_trained_on_everything_and_tested_once_a_network(nas, tmp_
     script = model.with_suffix(".sh").read_text()
     assert "--confirmed" in script
     again = nas("retrain", "--trial", str(found.trial), "--confirmed")
-    assert (again.returncode, "the same digits" in again.stdout) == (0, True), again.stdout + again.stderr
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "the same digits again: 2 epochs (accuracy, training loss, evaluation loss)" in again.stdout
     assert len(readings(study_of(tmp_path / "runs"))) == 2, "neither reads the test set"
 
     before = dict(study.user_attrs)
@@ -100,6 +102,46 @@ def test_the_winner_is_trained_on_everything_and_tested_once_a_network(nas, tmp_
     assert dict(study_of(tmp_path / "runs").user_attrs) == before, "nothing is read twice"
     assert nas("confirm", "--top", "2", "--seeds", "3", *FLOAT).returncode == 0
     assert len(readings(study_of(tmp_path / "runs"))) == 3, "one more network, one more reading"
+
+
+def test_after_a_confirmation_the_confirmed_network_is_exported_and_described_as_what_it_is(
+    nas, tmp_path: Path, images: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert nas("search", *TINY, *FLOAT, "--trials", "2", "--dataset", images).returncode == 0
+    # As if the better one had lost the race.
+    monkeypatch.setattr(import_module("nas.confirm"), "ranked", lambda study: ranked(study)[::-1])
+    assert nas("confirm", "--top", "1", "--seeds", "1", *FLOAT).returncode == 0
+    study = study_of(tmp_path / "runs")
+    (found,), (winner, _) = confirmations(study), ranked(study)
+    assert found.trial != winner.trial
+    done = nas("export", "--out", "models", "--format", "py", "--format", "c")
+    assert done.returncode == 0, done.stderr
+    assert f"Trial {found.trial} was confirmed last" in done.stdout
+    assert " % of 300 images that it was trained on right" in done.stdout
+    (header,) = (tmp_path / "models").glob(f"*_trial_{found.trial}_confirmed.h")
+    text = " ".join(header.read_text().replace("\n *", "").split())
+    for words in (
+        "Accuracy on 300 images that it was trained on: ",
+        "Calibrated on 300 of the images it was trained on: ",  # the other half
+        "None of the images above had a part in that",
+        "What was tested is the trained network in float, not these whole numbers. Confirmed: ",
+    ):
+        assert words in text
+    assert "validation" not in text
+
+    done = nas("export", "--out", "models", "--trial", str(winner.trial))
+    assert "confirmed" not in done.stdout
+    (model,) = (tmp_path / "models").glob(f"*_trial_{winner.trial}.py")
+    assert "This network was not tested." in " ".join(model.read_text().split())
+    assert {path.stem for path in (tmp_path / "models").iterdir()} == {header.stem, model.stem}
+
+    (weights,) = (tmp_path / "runs" / "checkpoints").rglob(found.weights)
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    check_refused(nas("export", "--force"), found.weights, "damaged", "delete it", "nas confirm")
+    check_refused(nas("confirm", "--top", "1", "--seeds", "1", *FLOAT), found.weights, "damaged", "delete it")
+    weights.unlink()
+    assert nas("confirm", "--top", "1", "--seeds", "1", *FLOAT).returncode == 0
+    assert len(readings(study_of(tmp_path / "runs"))) == 1
 
 
 @pytest.mark.slow

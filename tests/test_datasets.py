@@ -26,7 +26,7 @@ from PIL import Image
 
 from nas import datasets
 from nas.cli.data import data as data_command
-from nas.datasets import Dataset, fetch, load, split, where
+from nas.datasets import Dataset, everything, fetch, load, shown, split, where
 from nas.errors import DataError, InputError, NasError
 
 ROOT = Path(__file__).parent.parent
@@ -647,6 +647,22 @@ def test_normalisation_is_by_channel_and_never_divides_by_zero() -> None:
     assert parts.mean[:2] == (0.0, 1.0)
     assert all(std >= 1 / 255 for std in parts.std)
     assert parts.std[2] > 0.4
+
+
+@given(st.lists(st.integers(0, 2000), min_size=1, max_size=4).filter(lambda counts: sum(counts) >= 2))
+def test_what_is_shown_of_everything_leaves_at_least_as_many_others(counts: list[int]) -> None:
+    dataset = dataset_of(counts)
+    whole, chosen = everything(dataset), shown(dataset)
+    assert numbers_in(whole.train_images) == list(range(sum(counts)))
+    assert numbers_in(whole.validation_images) == chosen.nonzero().flatten().tolist()
+    assert torch.equal(whole.validation_labels, dataset.labels[chosen])
+    assert chosen.sum() == min(1000, sum(counts) // 2)
+
+
+def test_what_is_shown_of_images_in_the_order_of_their_classes_is_of_all_classes() -> None:
+    labels = torch.arange(10).repeat_interleave(600)
+    dataset = Dataset("made", torch.zeros(6000, 1, 1, 1, dtype=torch.uint8), labels, tuple("0123456789"), "")
+    assert torch.bincount(everything(dataset).validation_labels, minlength=10).min() > 50
 
 
 def test_a_split_moves_to_a_device(mnist: Dataset) -> None:

@@ -234,7 +234,7 @@ def test_docstring_says_what_it_is_and_how_its_figure_was_made() -> None:
         "trained on 50,000 others",
         "one run with one seed",
         "therefore optimistic",
-        "The test set was not read",
+        "This network was not tested.",
         f"Recipe: {model.recipe}.",
         "trial 7 of the study 'first', with seed 123 and nas 0.1.0, torch 2.13.0, Python 3.11.7",
         "trained in bfloat16 on cpu with 1 thread.",

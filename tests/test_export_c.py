@@ -278,6 +278,39 @@ def test_without_a_compiler_it_is_written_and_said_to_be_unchecked(
     assert "NOT COMPILED when it was written" in (tmp_path / "m.h").read_text()
 
 
+@needs_cc
+@pytest.mark.parametrize("can_link", [True, False])
+def test_with_a_cross_compiler_it_is_compiled_and_said_not_to_have_run(
+    can_link: bool, trained: tuple[FrozenModel, Images], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it makes is nothing that this machine can run; or, without an operating system there, no program at all."""
+    model, images = trained
+    cross = tmp_path / "cross cc"
+    spoil = 'printf other > "$2"' if can_link else "exit 1"
+    cross.write_text(
+        f'#!/bin/sh\ncc "$@" || exit\nwhile [ $# -gt 1 ] && [ "$1" != -o ]; do shift; done\n'
+        f'case "$2" in ""|*.o) ;; *) {spoil} ;; esac\n'
+    )
+    cross.chmod(0o755)
+    monkeypatch.setenv("CC", f"'{cross}'")
+    assert images.training is not None
+    program, folder = quantise(model, images.training[:10]), tmp_path / "models"
+    written = write(
+        model, "m", folder, images.validation, images.labels, training_images=images.training, formats=("c",)
+    )
+    assert {path.name for path in written.files} == {"m.c", "m.h", "m.md"} == {path.name for path in folder.iterdir()}
+    assert "m.c was compiled but not run, since what " in written.notes[1]
+    text = " ".join((folder / "m.h").read_text().replace("\n *", "").split())
+    assert "but NOT RUN when it was written" in text
+    assert "to the last bit" not in text
+
+    (tmp_path / "m.h").write_text(header(model, program, "m", MEASURED))
+    (tmp_path / "m.c").write_text(source(program, "m").replace("int best = 0;", "int best = 0", 1))
+    few = images.validation[:20]
+    with pytest.raises(ExportError, match=r"cannot be compiled and run: m\.c:"):
+        check("m", tmp_path, few, scores_of(program, few), compiled.compiler(), can_run=False)
+
+
 def test_training_images_are_needed(trained: tuple[FrozenModel, Images], tmp_path: Path) -> None:
     model, images = trained
     with pytest.raises(InputError, match="needs training images"):

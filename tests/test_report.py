@@ -196,7 +196,7 @@ def test_missing_weights_or_data_become_a_sentence_in_the_report(searched: Small
     weights = checkpoint_path(moved.checkpoints, winner.trial)
     for damaged in (weights.read_bytes()[:1000], b"nothing of the kind", b""):
         weights.write_bytes(damaged)
-        with pytest.raises(DataError, match="are damaged"):
+        with pytest.raises(StudyError, match="are damaged"):
             mistakes.on_validation_part(moved.study, winner, moved.checkpoints)
     moved.study.set_user_attr("nas", {**moved.study.user_attrs["nas"], "dataset": "npz:gone.npz"})
     with pytest.raises(DataError, match=r"gone\.npz"):

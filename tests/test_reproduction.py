@@ -10,6 +10,7 @@ from statistics import mean, stdev
 
 import pytest
 import torch
+from frozen_models import TINY
 from hypothesis import given
 from hypothesis import strategies as st
 from processes import is_alive, needs_proc, read_until, workers_of
@@ -17,10 +18,14 @@ from scipy.stats import ttest_rel
 from test_cli import check_refused
 
 from nas import datasets, documented
+from nas.cli.trainings import write
+from nas.errors import InputError, StudyError
+from nas.recipe import Recipe
 from nas.reproduction import Reproduced, as_documented
+from nas.space import Candidate
 from nas.spread import Spread, paired_difference
 from nas.training import EpochResult, TrainingRun
-from nas.trainings import Trained, Training
+from nas.trainings import Means, Trained, Training, train_all
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 FLOAT = ("--precision", "float32", "--workers", "1")
@@ -79,6 +84,30 @@ def test_what_was_trained_is_not_trained_again(nas: Run, tmp_path: Path) -> None
     for changed in (["A7"], ["A8", "--precision", "bfloat16"]):  # another recipe, another precision
         assert nas("reproduce", "--seeds", "1", *FLOAT, *changed).returncode == 0
     assert len(kept(tmp_path)) == 4
+
+
+def test_a_training_whose_file_is_damaged_is_made_again(few_images: str, tmp_path: Path) -> None:
+    data = datasets.split(datasets.load(few_images))
+    trainings = [Training(Candidate(TINY, Recipe(epochs=1)), seed=0)]
+    means = Means(workers=1, precision="float32", folder=tmp_path)
+    (first,) = train_all(trainings, data, "few", means)
+    (file,) = tmp_path.iterdir()
+    for damaged in (b"", file.read_bytes()[:-20]):
+        file.write_bytes(damaged)
+        (again,) = train_all(trainings, data, "few", means)
+        assert again.history[0].train_loss == first.history[0].train_loss
+        assert train_all(trainings, data, "few", means) == [again], "which holds seconds, so nothing was trained again"
+    file.unlink()
+    file.with_suffix(".pt").write_bytes(b"cut")
+    with pytest.raises(StudyError, match=r"\.pt .* damaged .* delete it, and the same command trains it again"):
+        train_all(trainings, data, "few", means)
+
+
+def test_tables_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "table.v1.json").mkdir()
+    with pytest.raises(InputError, match=r"table\.v1\.json cannot be \(.*\): name others"):
+        write(tmp_path / "table.v1", [], [])
+    assert {path.name for path in tmp_path.iterdir()} == {"table.v1.md", "table.v1.json"}
 
 
 @needs_proc

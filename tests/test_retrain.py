@@ -14,9 +14,11 @@ from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
+import torch
 from frozen_models import B5, PROVENANCE, TINY, frozen
 from hypothesis import given
 from hypothesis import strategies as st
+from test_cli import check_refused
 
 from nas.export.card import card
 from nas.export.script import script
@@ -56,7 +58,24 @@ def test_digits_come_out_again_and_others_end_with_1_and_one_line(nas: Run, tmp_
     done = nas("retrain", "--trial", first)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("as stored") == 2
-    assert done.stdout.splitlines()[-1].endswith("gave the same digits again: 2 epochs.")
+    figures = "(accuracy, training loss, evaluation loss)"
+    assert done.stdout.splitlines()[-1].endswith(f"gave the same digits again: 2 epochs {figures}.")
+
+    # The accuracy alone says little of a network that has learned all images.
+    (weights,) = (tmp_path / "runs" / "checkpoints").rglob(f"trial-{int(first):05d}.pt")
+    stored = torch.load(weights, weights_only=True)
+    stored["history"][1]["validation_loss"] *= 1 + 1e-15
+    torch.save(stored, weights)
+    done = nas("retrain", "--trial", first)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert [line.endswith("as stored") for line in done.stdout.splitlines()] == [True, False]
+    assert "but after epoch 2 the evaluation loss was" in done.stderr
+    weights.write_bytes(weights.read_bytes()[:1000])
+    check_refused(nas("retrain", "--trial", first), weights.name, "damaged", "only accuracies")
+    weights.unlink()
+    before.remove(weights.name)
+    done = nas("retrain", "--trial", first)
+    assert done.stdout.splitlines()[-1].endswith("gave the same digits again: 2 epochs (accuracy).")
 
     with sqlite3.connect(database) as connection:
         connection.execute("update trial_intermediate_values set intermediate_value = 0.125 where step = 2")
@@ -154,7 +173,7 @@ def test_the_card_says_what_is_known_and_what_is_not() -> None:
         "SGD momentum 0.9",
         "with seed 123",
         "25.00 % (125 of 500 images)",
-        "The test set was not read.",
+        "This network was not tested.",
         "**Not confirmed.**",
         "is 1.94 points",
         "`sh b5.sh` trains it again",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+import optuna
 
 from nas import documented
 from nas.cli.completion import complete_study
@@ -12,6 +13,8 @@ from nas.export.documented import export_iteration
 from nas.export.formats import DEFAULT, FORMATS
 from nas.export.trials import export_trial
 from nas.records import Record, ranked, record_of
+from nas.report.mistakes import last_confirmed
+from nas.report.summary import winner_of
 from nas.study import RUNS, checkpoint_folder, data_of, find_study, open_storage
 
 
@@ -19,8 +22,8 @@ from nas.study import RUNS, checkpoint_folder, data_of, find_study, open_storage
 @click.option(
     "--study", "study_name", shell_complete=complete_study, help="Name of the study; the one begun last unless told."
 )
-@click.option("--trial", type=int, help="Number of the trial; the winner unless told.")
-@click.option("--top", type=click.IntRange(min=1), help="Export so many of the best instead.")
+@click.option("--trial", type=int, help="Number of the trial.")
+@click.option("--top", type=click.IntRange(min=1), help="Export so many of the best.")
 @click.option("--documented", "iteration", metavar="ID", help="Export a documented iteration, which has no weights.")
 @click.option(
     "--format",
@@ -50,7 +53,9 @@ def export(
 ) -> None:
     """Write trained candidates as frozen models, in one or more formats.
 
-    Each is checked on the validation images before it is handed over, and all files appear or none.
+    Without --trial and --top it is the network that was confirmed last, else the winner of the search. Each is checked
+    on the validation images before it is handed over (a confirmed one, which has none, on some of the images that it
+    was trained on), and all files appear or none.
 
     \b
     py     NAME.py, which needs torch alone, and NAME.safetensors
@@ -82,12 +87,12 @@ def export(
     study = find_study(database, study_name)
     dataset, split = data_of(study, data_dir)
     checkpoints = checkpoint_folder(database, study.study_name)
-    winners = [_trial(study.get_trials(deepcopy=False), trial)] if trial is not None else ranked(study)[: top or 1]
-    if not winners:
+    chosen = _chosen(study, trial, top)
+    if not chosen:
         raise StudyError(
             f"there must be a finished trial to export, but study {study.study_name!r} has none: search on"
         )
-    for record in winners:
+    for record in chosen:
         written = export_trial(
             study,
             record,
@@ -102,6 +107,20 @@ def export(
         )
         for line in (*written.files, *written.notes):
             click.echo(line)
+    if trial is None and top is None and last_confirmed(study) is not None:
+        click.echo(
+            f"Trial {chosen[0].trial} was confirmed last, so this is its confirmed network: name others with --trial "
+            "or --top"
+        )
+
+
+def _chosen(study: optuna.Study, trial: int | None, top: int | None) -> list[Record]:
+    if trial is not None:
+        return [_trial(study.get_trials(deepcopy=False), trial)]
+    if top is not None:
+        return ranked(study)[:top]
+    winner = winner_of(study, last_confirmed(study))
+    return [] if winner is None else [winner]
 
 
 def _trial(trials: list, number: int) -> Record:  # type: ignore[type-arg]

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from nas.cli.options import data_dir_option, storage_option
-from nas.retrain import Compared
+from nas.retrain import ACCURACY, Compared
 from nas.retrain import retrain as run_again
-from nas.study import data_of, find_study, open_storage
+from nas.study import checkpoint_folder, data_of, find_study, open_storage
 
 DIFFERENT = 1
 
@@ -22,23 +22,35 @@ DIFFERENT = 1
 def retrain(
     ctx: click.Context, /, trial: int, study_name: str | None, storage: str, data_dir: Path | None, confirmed: bool
 ) -> None:
-    """Train a study's trial again from its stored seed, and compare each epoch's accuracy with the stored one.
+    """Train a study's trial again from its stored seed, and compare each epoch's accuracy and losses with the stored.
 
-    It is trained with the precision, the device and the number of threads it was trained with. Nothing is written. Ends
-    with exit code 0 if all digits are equal, with 1 if not.
+    It is trained with the precision, the device and the number of threads it was trained with. The losses are stored
+    with the trial's weights; where these are gone, accuracies alone are compared. Nothing is written. Ends with exit
+    code 0 if all digits are equal, with 1 if not.
 
     \b
     Example:
         nas retrain --trial 1
     """
-    study = find_study(open_storage(storage, must_exist=True), study_name)
-    again = run_again(study, trial, *data_of(study, data_dir), confirmed=confirmed, on_epoch=_show)
+    database = open_storage(storage, must_exist=True)
+    study = find_study(database, study_name)
+    checkpoints = checkpoint_folder(database, study.study_name)
+    again = run_again(
+        study, trial, *data_of(study, data_dir), checkpoints=checkpoints, confirmed=confirmed, on_epoch=_show
+    )
     if again.difference is not None:
         click.echo(f"nas: {again.difference}", err=True)
         ctx.exit(DIFFERENT)
-    click.echo(f"Trial {trial} of study {study.study_name!r} gave the same digits again: {len(again.epochs)} epochs.")
+    click.echo(
+        f"Trial {trial} of study {study.study_name!r} gave the same digits again: {len(again.epochs)} epochs "
+        f"({', '.join(again.compared)})."
+    )
 
 
 def _show(epoch: Compared) -> None:
-    verdict = "as stored" if epoch.equal else f"stored: {epoch.stored:.2%}"
-    click.echo(f"epoch {epoch.epoch:3d}  {epoch.again:7.2%}  {verdict}")
+    verdict = "as stored"
+    if epoch.differing == ACCURACY:
+        verdict = f"stored: {epoch.stored[ACCURACY]:.2%}"
+    elif epoch.differing is not None:
+        verdict = f"another {epoch.differing}"
+    click.echo(f"epoch {epoch.epoch:3d}  {epoch.again[ACCURACY]:7.2%}  {verdict}")

@@ -1,7 +1,9 @@
 """What the commands share that train candidates over several seeds: options, progress, tables, files."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -127,11 +129,26 @@ class TrainingsDisplay:
 
 
 def write(out: Path | None, tables: Sequence[Table], data: Any) -> None:
-    """FILE.md and FILE.json, if asked for."""
+    """FILE.md and FILE.json, if asked for; each is whole at any time. Raises `InputError` if one cannot be written."""
     if out is None:
         return
-    out.with_suffix(".md").write_text("\n".join(table.markdown() for table in tables), "utf-8")
-    out.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n", "utf-8")
+    _write_whole(Path(f"{out}.md"), "\n".join(table.markdown() for table in tables))
+    _write_whole(Path(f"{out}.json"), json.dumps(data, indent=1) + "\n")
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """At once or not at all."""
+    partial = Path(f"{path}.{os.getpid()}.tmp")
+    try:
+        partial.write_text(text, "utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise InputError(
+            f"--out must name files that can be written, but {path} cannot be ({error.strerror}): name others; what "
+            "was trained is kept, and is not trained again"
+        ) from error
 
 
 def _work(training: Training) -> float:

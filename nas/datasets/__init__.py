@@ -6,10 +6,10 @@ from nas.datasets import fetching, folder, npz, on_disk
 from nas.datasets.catalogue import builtin, names
 from nas.datasets.dataset import Dataset
 from nas.datasets.progress import say
-from nas.datasets.splitting import Split, everything, normalisation, split
+from nas.datasets.splitting import Split, everything, normalisation, shown, split
 from nas.errors import DataError
 
-__all__ = ["Dataset", "Split", "everything", "fetch", "load", "names", "normalisation", "split", "where"]
+__all__ = ["Dataset", "Split", "everything", "fetch", "load", "names", "normalisation", "shown", "split", "where"]
 
 
 def load(name: str, data_dir: Path | str | None = None) -> Dataset:

@@ -9,7 +9,8 @@ from nas.datasets.dataset import Dataset
 from nas.errors import InputError
 
 SMALLEST_STD = 1 / 255  # one step of a byte: a channel without any contrast must not divide by zero
-N_SHOWN = 1000  # images that a network which trains on all of them is evaluated on
+N_SHOWN = 1000  # images that a network which trains on all of them is evaluated on, at most
+SEED_SHOWN = 0  # which ones
 DEFAULT_SHARE = 6  # a sixth: 10,000 of MNIST's 60,000
 
 
@@ -66,19 +67,33 @@ def split(dataset: Dataset, n_validation: int | None = None, seed: int = 0) -> S
 def everything(dataset: Dataset) -> Split:
     """All training images to train on.
 
-    The first `N_SHOWN` of them stand in for a validation part, to see that they are learned and to recognise a network.
+    Those that are `shown` stand in for a validation part, to see that they are learned and to recognise a network.
     """
     mean, std = normalisation(dataset.images)
+    chosen = shown(dataset)
     return Split(
         train_images=dataset.images,
         train_labels=dataset.labels,
-        validation_images=dataset.images[:N_SHOWN].clone(),
-        validation_labels=dataset.labels[:N_SHOWN].clone(),
+        validation_images=dataset.images[chosen],
+        validation_labels=dataset.labels[chosen],
         mean=mean,
         std=std,
         n_classes=dataset.n_classes,
         image_shape=dataset.image_shape,
     )
+
+
+def shown(dataset: Dataset) -> Tensor:
+    """A mask, bool, (n,), of the images that a network which trains on all of them is evaluated on.
+
+    The same for a data set each time. They are drawn, since images may lie in the order of their classes; and they are
+    at most half of all, so that there are others to calibrate on.
+    """
+    n = len(dataset.labels)
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(SEED_SHOWN))
+    mask = torch.zeros(n, dtype=torch.bool)
+    mask[order[: min(N_SHOWN, max(1, n // 2))]] = True
+    return mask
 
 
 def normalisation(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -13,6 +13,7 @@ from nas.cost import cost_of
 from nas.errors import ExportError, InputError
 from nas.export import fresh
 from nas.export.frozen import Definition, FrozenModel
+from nas.export.words import measured_images
 from nas.module import Network
 
 BATCH = 1000
@@ -124,7 +125,7 @@ def check_accuracy(model: FrozenModel, name: str, scores: Tensor, labels: Tensor
     if n_correct != model.provenance.n_correct:
         raise failure(
             name,
-            f"it gets {n_correct:,} of {len(labels):,} validation images right, but after its training "
+            f"it gets {n_correct:,} of {measured_images(model.provenance)} right, but after its training "
             f"{model.provenance.n_correct:,} were: these are not the weights or not the images of that figure",
         )
 

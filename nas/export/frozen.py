@@ -47,7 +47,7 @@ class Provenance:
 
     @property
     def n_correct(self) -> int:
-        """How many validation images the accuracy stands for."""
+        """How many of these images were right."""
         return round(self.validation_accuracy * self.n_validation)
 
 

@@ -12,7 +12,7 @@ class Images:
     """The images an export may use, uint8, `(n, channels, height, width)`; never those of a test set.
 
     `validation` with its `labels` (int64, `(n,)`): what the model's accuracy was measured on, and files are checked
-    with. `training`: what a format that needs to know the activations' ranges takes them from.
+    with. `training`: others, from which a format that needs to know the activations' ranges takes them.
     """
 
     validation: Tensor

@@ -17,8 +17,8 @@ def script(model: FrozenModel, name: str, storage: str, folder: Path) -> str:
     """The text of NAME.sh, which lies in `folder`; `storage` is the study's database as nas was given it."""
     made = model.provenance
     comments = [
-        f"Trains {name} again and compares each epoch's accuracy with what the study holds. Ends with 0 if all digits "
-        "are equal, with 1 if not.",
+        f"Trains {name} again and compares each epoch's accuracy and losses with the stored ones. Ends with 0 if all "
+        "digits are equal, with 1 if not.",
         f"It needs nas, the study's database, and the data set '{visible(made.dataset)}'{_where(made.dataset)}. "
         f"{how_made(model)} Equal digits can be expected with those versions on that kind of machine only.",
         "Further options go on to nas: --data-dir FOLDER, or --storage URL if the database has moved.",

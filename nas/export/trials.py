@@ -9,6 +9,7 @@ import optuna
 import torch
 
 from nas import datasets
+from nas.checkpoints import read_checkpoint
 from nas.confirmed import Confirmed, confirmations
 from nas.cost import cost_of
 from nas.datasets import Dataset, Split
@@ -37,13 +38,16 @@ def export_trial(
 ) -> Written:
     """Writes a finished trial in the formats asked for, checked on the validation part.
 
-    A confirmed one is written as it was confirmed: trained on all training images; some of these check it.
+    A confirmed one is written as it was confirmed: trained on all training images; some of these check it, and others
+    calibrate it.
 
     `checkpoints` is the folder with the study's weights, `storage` the URL of its database; `suffix` ends the name.
     """
     confirmed = next((found for found in confirmations(study) if found.trial == record.trial), None)
+    training_images = split.train_images
     if confirmed is not None:
         split = datasets.everything(dataset)
+        training_images = dataset.images[~datasets.shown(dataset)]
     model = frozen_model(study, record, confirmed, dataset, split, checkpoints)
     name = (name or model_name(dataset.name, record) + ("_confirmed" if confirmed else "")) + suffix
     return write(
@@ -52,7 +56,7 @@ def export_trial(
         out,
         split.validation_images,
         split.validation_labels,
-        training_images=split.train_images,
+        training_images=training_images,
         storage=storage,
         formats=formats,
         force=force,
@@ -118,7 +122,7 @@ def frozen_model(
         mean=split.mean,
         std=split.std,
         classes=dataset.classes,
-        state=_weights(weights, record),
+        state=_weights(weights, record, confirmed),
         provenance=provenance,
     )
 
@@ -131,8 +135,13 @@ def model_name(dataset: str, record: Record) -> str:
     return f"{stem if stem[:1].isalpha() else f'model_{stem}'}_{params}_trial_{record.trial}"
 
 
-def _weights(path: Path, record: Record) -> dict[str, torch.Tensor]:
+def _weights(path: Path, record: Record, confirmed: Confirmed | None) -> dict[str, torch.Tensor]:
+    remedy = "restore it from a copy, or choose another trial"
+    if confirmed is not None:
+        remedy = "delete it if it is there, and nas confirm trains the same network again"
     if not path.exists():
-        raise ExportError(f"the weights of trial {record.trial} must lie in {path}, but there is no such file")
-    state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)["evaluated"]
+        raise ExportError(
+            f"the weights of trial {record.trial} must lie in {path}, but there is no such file: {remedy}"
+        )
+    state: dict[str, torch.Tensor] = read_checkpoint(path, remedy)["evaluated"]
     return state

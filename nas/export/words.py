@@ -5,7 +5,7 @@ from textwrap import indent, wrap
 
 from nas.cost import cost_of
 from nas.documented import Iteration
-from nas.export.frozen import Definition, FrozenModel
+from nas.export.frozen import Definition, FrozenModel, Provenance
 
 WIDTH = 100
 SHOWN_TEXT = 200  # characters of a user's text that a docstring shows
@@ -122,8 +122,13 @@ def how_measured(model: FrozenModel) -> str:
         f"Accuracy: {100 * made.validation_accuracy:.2f} % ({made.n_correct:,} of {made.n_validation:,} images), "
         f"measured after {last}, in float32: one run with one seed. These images were held out of the training images "
         f"of '{visible(made.dataset)}' (split seed {made.split_seed}); the network was trained on {made.n_train:,} "
-        "others. It was chosen by this very figure, which is therefore optimistic. The test set was not read."
+        "others. It was chosen by this very figure, which is therefore optimistic. This network was not tested."
     )
+
+
+def measured_images(made: Provenance) -> str:
+    """Which images the stored accuracy is about: those that files are checked with."""
+    return f"{made.n_validation:,} {'images that it was trained on' if made.confirmed else 'validation images'}"
 
 
 def image_shape(model: Definition) -> str:

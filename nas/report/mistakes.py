@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import NamedTuple
 
 import optuna
@@ -58,17 +57,14 @@ def on_validation_part(
 ) -> Mistakes:
     """The trial's stored network on the validation part. Nothing is fetched.
 
-    Raises `DataError` or `ExportError` with what is missing: the data set as it was, or the weights.
+    Raises `DataError`, `StudyError` or `ExportError` with what is missing: the data set as it was, or the weights.
     """
     terms = terms_of(study)
     dataset = _present(terms.dataset, data_dir)
     if dataset.fingerprint != terms.dataset_fingerprint:
         raise DataError(f"{terms.dataset} has changed since the study was made")
     split = datasets.split(dataset, terms.n_validation, terms.split_seed)
-    try:
-        network = frozen_model(study, record, None, dataset, split, checkpoints).network()
-    except (RuntimeError, UnpicklingError, EOFError, KeyError, OSError) as error:
-        raise DataError(f"the weights of trial {record.trial} are damaged ({type(error).__name__})") from error
+    network = frozen_model(study, record, None, dataset, split, checkpoints).network()
     return mistakes(network, split.validation_images, split.validation_labels, dataset.classes, n_hardest)
 
 

@@ -11,12 +11,13 @@ compiled.py     compiles and runs them
 from functools import partial
 from math import prod
 from pathlib import Path
+from tempfile import gettempdir
 
 import torch
 from torch import Tensor
 
 from nas.errors import InputError
-from nas.export.c.compiled import CompilationError, compiler, run, version
+from nas.export.c.compiled import CompilationError, compile_alone, compiler, run, runs_here, version
 from nas.export.c.operations import Program
 from nas.export.c.quantise import calibration_images, quantise
 from nas.export.c.reference import scores_of
@@ -24,6 +25,7 @@ from nas.export.c.source import Measured, header, source
 from nas.export.check import BATCH, failure
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
+from nas.export.words import measured_images, visible
 
 __all__ = ["prepare"]
 
@@ -47,10 +49,11 @@ def usage(model: Definition, name: str) -> str:
 def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
     """NAME.h and NAME.c. Raises `InputError` without training images.
 
-    Without a C compiler they are written all the same, and say that they were not compiled: those who write for a
-    microcontroller may have nothing but a cross compiler.
+    Without a C compiler they are written all the same, and say that they were not compiled. With one whose programs
+    cannot be run here they are compiled, and say that they were not run: those who write for a microcontroller may have
+    nothing but a cross compiler.
     """
-    if images.training is None:
+    if images.training is None or not len(images.training):
         raise InputError("the format c needs training images for the ranges of activations, but got none: give them")
     calibration = calibration_images(images.training)
     program = quantise(model, calibration)
@@ -61,6 +64,7 @@ def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
         n_validation=len(images.labels),
         n_calibration=len(calibration),
         compiler=version(command) if command is not None else None,
+        ran=command is not None and runs_here(command),
     )
     text = header(model, program, name, measured)
     return Prepared(
@@ -68,16 +72,24 @@ def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
             f"{name}.h": text.encode(errors="backslashreplace"),
             f"{name}.c": source(program, name).encode(),
         },
-        check=partial(check, name, images=images.validation, expected=expected, command=command),
+        check=partial(check, name, images=images.validation, expected=expected, command=command, can_run=measured.ran),
         notes=_notes(model, program, name, measured),
     )
 
 
-def check(name: str, folder: Path, images: Tensor, expected: Tensor, command: list[str] | None) -> None:
-    """Raises `ExportError` unless the compiled source gives exactly these scores, and the class of the largest."""
+def check(
+    name: str, folder: Path, images: Tensor, expected: Tensor, command: list[str] | None, can_run: bool = True
+) -> None:
+    """Raises `ExportError` unless the compiled source gives exactly these scores, and the class of the largest.
+
+    Where it cannot be run, it must compile.
+    """
     if command is None:
         return
     try:
+        if not can_run:
+            compile_alone(command, name, folder)
+            return
         scores, classes = run(command, name, folder, images, expected.shape[1])
     except CompilationError as error:
         raise failure(name, f"its C source cannot be compiled and run: {error}") from error
@@ -97,10 +109,16 @@ def _notes(model: FrozenModel, program: Program, name: str, measured: Measured) 
     before = model.provenance.validation_accuracy
     loss = 100 * (before - measured.accuracy)
     figures = (
-        f"{name}.c: {100 * measured.accuracy:.2f} % of {measured.n_validation:,} validation images right, "
+        f"{name}.c: {100 * measured.accuracy:.2f} % of {measured_images(model.provenance)} right, "
         f"{100 * before:.2f} % in float: a loss of {loss:.2f} points; {measured.n_equal:,} predictions are equal. "
         f"{program.flash:,} bytes of flash, {program.ram:,} bytes of RAM."
     )
-    if measured.compiler is not None:
-        return (figures,)
-    return (figures, f"{name}.c was not compiled, since there is no C compiler here: install one, or name it in CC")
+    if measured.compiler is None:
+        return (figures, f"{name}.c was not compiled, since there is no C compiler here: install one, or name it in CC")
+    if not measured.ran:
+        return (
+            figures,
+            f"{name}.c was compiled but not run, since what {visible(measured.compiler)} makes cannot be run here "
+            f"(in {gettempdir()}): name a compiler for this machine in CC, or a folder for programs in TMPDIR",
+        )
+    return (figures,)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -44,26 +45,51 @@ def compiler() -> list[str] | None:
 
 def version(command: Sequence[str]) -> str:
     """The first line that it says of itself."""
-    done = subprocess.run([*command, "--version"], capture_output=True, text=True)
+    try:
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True)
+    except OSError:
+        return command[0]
     return (done.stdout.splitlines() or [command[0]])[0]
+
+
+def runs_here(command: Sequence[str]) -> bool:
+    """Whether a program that it makes runs: not one for another machine, nor where the folder forbids programs."""
+    with TemporaryDirectory() as place:
+        (Path(place) / "any.c").write_text("int main(void) { return 0; }\n")
+        try:
+            _finished([*command, "-o", "any", "any.c"], Path(place))
+            _finished([str(Path(place, "any"))], Path(place))
+        except CompilationError:
+            return False
+    return True
+
+
+def compile_alone(command: Sequence[str], name: str, folder: Path, options: Sequence[str] = OPTIONS) -> None:
+    """Compiles NAME.c in `folder` without making a program of it; raises `CompilationError`."""
+    with TemporaryDirectory() as place:
+        _finished([*command, *options, "-c", "-o", str(Path(place, f"{name}.o")), f"{name}.c"], folder)
 
 
 def run(
     command: Sequence[str], name: str, folder: Path, images: Tensor, n_classes: int, options: Sequence[str] = OPTIONS
 ) -> tuple[Tensor, Tensor]:
     """Scores (float32, `(n, n_classes)`) and classes (`(n,)`) that NAME.c in `folder` gives; `CompilationError`."""
-    driver, program = folder / f"{name}_driver.c", folder / f"{name}_driver"
-    driver.write_text(DRIVER.format(name=name, n_bytes=images[0].numel(), n_classes=n_classes))
-    _finished([*command, *options, "-o", str(program.resolve()), driver.name, f"{name}.c"], folder, b"")
-    answer = _finished([str(program.resolve())], folder, images.cpu().numpy().tobytes())
+    with TemporaryDirectory() as place:
+        driver, program = Path(place, "driver.c"), Path(place, "driver")
+        driver.write_text(DRIVER.format(name=name, n_bytes=images[0].numel(), n_classes=n_classes))
+        _finished([*command, *options, "-I", ".", "-o", str(program), str(driver), f"{name}.c"], folder)
+        answer = _finished([str(program)], folder, images.cpu().numpy().tobytes())
     if len(answer) != len(images) * (n_classes + 1) * 4:
         raise CompilationError(f"its program answered with {len(answer)} bytes")
     numbers = torch.from_numpy(np.frombuffer(answer, np.float32).copy()).view(len(images), n_classes + 1)
     return numbers[:, :n_classes], numbers[:, n_classes].long()
 
 
-def _finished(command: Sequence[str], folder: Path, given: bytes) -> bytes:
-    done = subprocess.run(command, cwd=folder, input=given, capture_output=True)
+def _finished(command: Sequence[str], folder: Path, given: bytes = b"") -> bytes:
+    try:
+        done = subprocess.run(command, cwd=folder, input=given, capture_output=True)
+    except OSError as error:  # a program for another machine, or in a folder that forbids programs
+        raise CompilationError(f"{command[0]} cannot be run ({error.strerror})") from error
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         errors = [line for line in lines if "error" in line.lower()] or lines or [f"exit code {done.returncode}"]

@@ -12,9 +12,10 @@ from nas.cost import cost_of
 from nas.export.c import kernels
 from nas.export.c.operations import Average, Convolution, Lookup, Maximum, Operation, Program, Scaling, Scores
 from nas.export.frozen import FrozenModel
-from nas.export.words import how_made, how_measured, visible
+from nas.export.words import how_made, how_measured, measured_images, visible
 
 WIDTH = 100
+TESTED_IN_FLOAT = "What was tested is the trained network in float, not these whole numbers."
 
 HEADER = Template("""/*
 $comment
@@ -73,13 +74,17 @@ $calls
 
 @dataclass(frozen=True)
 class Measured:
-    """How the whole numbers did on the validation part, and on how many images their ranges were taken."""
+    """How the whole numbers did on the images of the model's accuracy, and on how many others they were calibrated.
+
+    `ran`: whether what the compiler makes can be run here.
+    """
 
     n_correct: int
     n_equal: int  # predictions that are those of the trained network
     n_validation: int
     n_calibration: int
     compiler: str | None
+    ran: bool = True
 
     @property
     def accuracy(self) -> float:
@@ -124,13 +129,14 @@ def _paragraphs(model: FrozenModel, program: Program, name: str, measured: Measu
         f"layers share; the image and the scores are the caller's. {cost.macs:,} multiply-accumulates an image."
     )
     yield (
-        f"Accuracy on the {measured.n_validation:,} validation images: {100 * made.validation_accuracy:.2f} % in float "
+        f"Accuracy on {measured_images(made)}: {100 * made.validation_accuracy:.2f} % in float "
         f"({made.n_correct:,} right), {100 * measured.accuracy:.2f} % as it is here ({measured.n_correct:,} right): a "
         f"loss of {loss:.2f} points. {measured.n_equal:,} predictions are those of the trained network."
     )
     yield (
         f"Calibrated on {measured.n_calibration:,} of the images it was trained on: the range of each layer's output "
-        "is the smallest and the largest number seen there. No validation image had a part in that, and no test image."
+        "is the smallest and the largest number seen there. None of the images above had a part in that, and no test "
+        "image."
     )
     yield checked(measured)
     yield (
@@ -138,7 +144,7 @@ def _paragraphs(model: FrozenModel, program: Program, name: str, measured: Measu
         "channel; sums are 32 bits; scores are not softmaxed."
     )
     yield f"Classes: {', '.join(map(visible, model.classes))}."
-    yield how_measured(model)
+    yield f"{TESTED_IN_FLOAT} {how_measured(model)}" if made.confirmed else how_measured(model)
     yield f"Recipe: {model.recipe}."
     yield how_made(model)
 
@@ -149,6 +155,12 @@ def checked(measured: Measured) -> str:
         return (
             "NOT COMPILED when it was written, since no C compiler was there. The accuracy is that of the same "
             "arithmetic computed elsewhere, which the compiled source was not compared with."
+        )
+    if not measured.ran:
+        return (
+            f"Compiled as C99 with {visible(measured.compiler)}, but NOT RUN when it was written, since what that "
+            "compiler makes could not be run there. The accuracy is that of the same arithmetic computed elsewhere, "
+            "which the compiled source was not compared with."
         )
     return (
         f"Compiled as C99 with {visible(measured.compiler)} and run on all of these images when it was written: each "
