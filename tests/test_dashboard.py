@@ -1,5 +1,6 @@
 """The dashboard as a browser gets it: over HTTP from a real server, and in a real Chromium."""
 
+import ast
 import json
 import os
 import re
@@ -22,11 +23,12 @@ from urllib.request import Request, urlopen
 import pytest
 from processes import read_until
 
+from nas.confirmed import confirmations
 from nas.study import TERMS, find_study, open_storage
 
 pytest.importorskip("optuna_dashboard", reason="the dashboard is not installed: pip install '.[dashboard]'")
 
-from nas.dashboard import open_view, serve
+from nas.dashboard import models, open_view, serve
 
 Run = Callable[..., CompletedProcess[str]]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -110,16 +112,66 @@ def test_plots_and_models_are_there(searched: Path) -> None:
         number = int(source.stem.rpartition("_")[2])
         attached = {trial["number"]: trial["artifacts"] for trial in shown["trials"] if trial["artifacts"]}
         assert list(attached) == [number]
-        assert {artifact["filename"] for artifact in attached[number]} == {source.name, f"{source.stem}.safetensors"}
+        names = {artifact["filename"] for artifact in attached[number]}
+        assert names == {f"{source.stem}.{suffix}" for suffix in ("py", "safetensors", "md", "sh")}
         for artifact in attached[number]:
             with urlopen(f"{url}/artifacts/1/{number + 1}/{artifact['artifact_id']}") as answer:
                 assert answer.read() == (searched.parent / artifact["filename"]).read_bytes()
         again = get(f"{url}/api/studies/1")["trials"][number]["artifacts"]
     assert again == attached[number]
-    assert len(list((searched.parent / "artifacts").iterdir())) == 2, "each content once"
+    assert len(list((searched.parent / "artifacts").iterdir())) == 4, "each content once"
     assert {plot["id"] for plot in shown["plotly_graph_objects"]} == {"accuracy-and-parameters"}, (
         "the importance of axes needs more candidates"
     )
+
+
+def offered(database: Path) -> dict[int, set[str]]:
+    """The names of the files that can be downloaded, by trial."""
+    with served(database) as url:
+        shown = get(f"{url}/api/studies/1")["trials"]
+    return {t["number"]: {each["filename"] for each in t["artifacts"]} for t in shown if t["artifacts"]}
+
+
+def test_whatever_an_export_writes_can_be_downloaded(searched: Path, nas: Run) -> None:
+    (source,) = searched.parent.glob("*.py")
+    done = nas("export", "--format", "c", "--format", "torch")
+    assert done.returncode == 0, done.stderr
+    assert offered(searched) == {
+        int(source.stem.rpartition("_")[2]): {file.name for file in searched.parent.glob(f"{source.stem}.*")}
+    }
+
+
+def test_the_confirmed_model_can_be_downloaded(searched: Path, nas: Run) -> None:
+    done = nas("confirm", "--top", "1", "--seeds", "1")
+    assert done.returncode == 0, done.stderr
+    (found,) = confirmations(find_study(open_storage(str(searched))))
+    (model,) = searched.parent.glob("*_confirmed.py")
+    names = offered(searched)
+    assert list(names) == [found.trial]
+    assert {file.name for file in searched.parent.glob(f"{model.stem}.*")} < names[found.trial]
+
+
+def test_models_are_looked_for_where_a_search_puts_them_unless_told(
+    searched: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(searched.parent.parent)
+    elsewhere = Path("elsewhere") / "nas.db"
+    elsewhere.parent.mkdir()
+    searched.rename(elsewhere)
+    assert len(offered(elsewhere)) == 1
+
+
+def test_a_file_is_read_once_until_it_changes(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = searched.parent / "something_else.py"
+    other.write_text("x = 1\n")
+    read, parse = [], ast.parse
+    monkeypatch.setattr(models.ast, "parse", lambda text: read.append(text) or parse(text))
+    for _ in range(2):
+        assert len(list(models.exports([searched.parent]))) == 1
+    assert len(read) == 2
+    other.write_text("x = 1, 2\n")
+    assert len(list(models.exports([searched.parent]))) == 1
+    assert read[2:] == ["x = 1, 2\n"]
 
 
 @pytest.mark.parametrize("change", [("of the study 'small'", "of the study 'other'"), ("with seed ", "with seed 1")])
