@@ -23,7 +23,7 @@ from nas.datasets import Dataset
 from nas.errors import DataError, ExportError, StudyError
 from nas.objective import checkpoint_path
 from nas.records import ranked, records
-from nas.report import figures, front, importance, mistakes, progress, trials
+from nas.report import figures, front, importance, mistakes, progress, summary, trials
 from nas.report.curves import curves
 from nas.report.front import Point, front_of, pareto
 from nas.report.markup import Html, joined, table, tag
@@ -31,7 +31,7 @@ from nas.report.page import report_page
 from nas.report.plots import importance_figure
 from nas.report.scale import MARGIN, scale_of
 from nas.report.table import Table
-from nas.study import Terms, open_storage, open_study
+from nas.study import OPTIONS, Terms, open_storage, open_study
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -220,6 +220,37 @@ def test_a_report_on_a_study_without_trials_says_so(tmp_path: Path) -> None:
     text = text_of(report_page(study_without_trials(tmp_path, "empty"), tmp_path))
     assert "nothing yet" in text
     assert "The test set was read 0 times" in text or "no training has finished" in text
+
+
+def test_a_report_names_the_target_and_whether_it_was_reached(searched: SmallStudy, tmp_path: Path) -> None:
+    study = SmallStudy(shutil.copytree(searched.folder, tmp_path / "copy")).study
+    best = ranked(study)[0]
+    for target, words in ((0.01, "was reached, by"), (1.0, "was not reached:")):
+        study.set_user_attr(OPTIONS, {"target": target})
+        assert f"until one has {100 * target:.2f} % validation accuracy" in summary.asked(study)
+        found = " ".join(summary.found(study, best, None))
+        assert f"The target of {100 * target:.2f} % {words} trial {best.trial}" in found
+    study.set_user_attr(OPTIONS, {})
+    assert "until" not in summary.asked(study)
+    assert "target" not in " ".join(summary.found(study, best, None))
+
+
+def test_a_search_for_the_smallest_network_is_described_as_one(tmp_path: Path) -> None:
+    study = study_without_trials(tmp_path, "smallest", minimize="macs", target=0.99)
+    text = text_of(report_page(study, tmp_path))
+    assert "Asked: the network with the fewest MACs that has 99.00 % validation accuracy" in text
+    assert "of the finished candidates the network with the fewest MACs" in text
+    assert "most accurate network" not in text
+    assert "best validation accuracy; of equal ones" not in text
+
+
+def test_a_record_in_a_notebook_is_headed_by_its_trial(searched: SmallStudy) -> None:
+    for record in records(searched.study):
+        page = record._repr_html_()
+        assert f"<caption>Trial {record.trial}, {record.outcome}" in page
+        assert "Best" not in page
+        assert record.cost is not None
+        assert f"{record.cost.params:,}" in page
 
 
 # Importance, layers, scale --------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from nas.report.front import Front, front_of
 from nas.report.markup import Html, facts, gallery, matrix, table, tag
 from nas.report.mistakes import Matrix, Mistakes, last_confirmed, most_frequent, on_validation_part
 from nas.report.table import Table, plural
+from nas.study import terms_of
 
 MOST_CLASSES = 20  # of a matrix; of more, the most frequent confusions are shown
 SCALE = "The scale of accuracies is logarithmic in the error: half as many errors are as far up everywhere."
@@ -174,8 +175,9 @@ def _trials(study: optuna.Study) -> Section:
 
 
 def _measured(study: optuna.Study) -> Section:
-    words = tag("h3", "Words")
-    return Section("How everything was measured", [facts(summary.measured(study)), words, facts(summary.meanings())])
+    meanings = summary.meanings(terms_of(study).goal)
+    parts = [facts(summary.measured(study)), tag("h3", "Words"), facts(meanings)]
+    return Section("How everything was measured", parts)
 
 
 def _figure(name: str, plot: Figure, alt: str, caption: str) -> Html:
