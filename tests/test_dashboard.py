@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -20,15 +21,22 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import optuna
 import pytest
+from optuna.trial import create_trial
 from processes import read_until
 
 from nas.confirmed import confirmations
-from nas.study import TERMS, find_study, open_storage
+from nas.cost import Budget
+from nas.goal import Goal
+from nas.records import record_of
+from nas.status import Status
+from nas.study import TERMS, Terms, find_study, open_storage
 
 pytest.importorskip("optuna_dashboard", reason="the dashboard is not installed: pip install '.[dashboard]'")
 
 from nas.dashboard import models, open_view, serve
+from nas.dashboard.notes import study_note
 
 Run = Callable[..., CompletedProcess[str]]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -89,7 +97,13 @@ def test_rejected_trials_and_no_others_are_infeasible(searched: Path) -> None:
 def test_notes_explain_the_study_and_every_trial(searched: Path) -> None:
     with served(searched) as url:
         shown = get(f"{url}/api/studies/1")
-    for words in ("at most 1,500 parameters", "**Infeasible**: rejected", "The test set is not read", "3 candidates"):
+    for words in (
+        "at most 1,500 parameters",
+        "**Infeasible**: rejected",
+        "test set has not been read",
+        "3 candidates",
+        "not continued",
+    ):
         assert words in shown["note"]["body"]
     for trial in shown["trials"]:
         note = trial["note"]["body"]
@@ -103,6 +117,43 @@ def test_notes_explain_the_study_and_every_trial(searched: Path) -> None:
             assert "Learning curve" not in note
         else:
             assert f"| 2 | {100 * trial['values'][0]:.2f} % |" in note
+
+
+def test_commands_of_a_note_work_as_they_are(searched: Path, nas: Run) -> None:
+    database = searched.parent.rename(searched.parent.parent / "it's mine") / "nas.db"
+    later = optuna.create_study(storage=open_storage(str(database)), study_name="later")
+    later.tell(later.ask(), 0.5)
+    with served(database) as url:
+        note = get(f"{url}/api/studies/1")["note"]["body"]
+    commands = [shlex.split(line) for line in note.splitlines() if line.startswith("    nas ")]
+    assert [command[1] for command in commands] == ["status", "show", "export"]
+    for command in commands:
+        done = nas(*command[1:])
+        assert done.returncode == 0, done.stderr
+        assert "later" not in done.stdout
+
+
+def a_status(**changed: Any) -> Status:
+    terms = Terms("tiny", "0" * 16, "mnist", "f" * 16, 50_000, 10_000, 0, 3, {"params": 20_000}, **changed)
+    best = record_of(create_trial(value=0.99, intermediate_values={3: 0.99}, user_attrs={"outcome": "finished"}))
+    return Status("small", terms, {}, False, {}, best, 0.0, 0, None)
+
+
+def test_the_note_says_what_values_mean_when_the_smallest_network_is_looked_for() -> None:
+    plain, smallest = study_note(a_status()), study_note(a_status(minimize="macs", target=0.98))
+    assert "looks for the most accurate network" in plain
+    assert "cannot be told apart" in plain
+    assert "looks for the network with the fewest MACs that has 98.00 % validation accuracy" in smallest
+    assert "no accuracy" in smallest
+    assert Goal("macs", 0.98).formula(Budget(20_000)) in smallest
+    assert "not smaller than a network" in smallest
+
+
+def test_the_note_counts_what_was_read_of_the_test_set_before_a_confirmation_has_ended() -> None:
+    assert "The test set has not been read." in study_note(a_status())
+    assert "The test set was read 2 times, by a confirmation that has not ended." in study_note(
+        a_status(), n_readings=2
+    )
 
 
 def test_plots_and_models_are_there(searched: Path) -> None:
@@ -141,11 +192,15 @@ def test_whatever_an_export_writes_can_be_downloaded(searched: Path, nas: Run) -
     }
 
 
-def test_the_confirmed_model_can_be_downloaded(searched: Path, nas: Run) -> None:
+def test_a_confirmation_is_told_and_its_model_can_be_downloaded(searched: Path, nas: Run) -> None:
     done = nas("confirm", "--top", "1", "--seeds", "1")
     assert done.returncode == 0, done.stderr
     (found,) = confirmations(find_study(open_storage(str(searched))))
     (model,) = searched.parent.glob("*_confirmed.py")
+    with served(searched) as url:
+        note = get(f"{url}/api/studies/1")["note"]["body"]
+    assert f"Confirmed: trial {found.trial}, trained 1 time" in note
+    assert f"**{found.accuracy.per_cent()} %** of the test set. The test set was read 1 time in this study" in note
     names = offered(searched)
     assert list(names) == [found.trial]
     assert {file.name for file in searched.parent.glob(f"{model.stem}.*")} < names[found.trial]
@@ -359,7 +414,7 @@ def test_a_browser_shows_notes_plots_models_and_what_was_rejected(searched: Path
         browser.get(f"{url}/studies/1")
         wait_for(browser, "Accuracy and parameters")
         browser.get(f"{url}/studies/1/note")
-        assert "One standard error" in wait_for(browser, "looks for the image classifier")
+        assert "One standard error" in wait_for(browser, "looks for the most accurate network")
         browser.get(f"{url}/studies/1/trials?numbers={rejected.number}")
         shown = wait_for(browser, "Rejected, never trained")
         page = shown[shown.index(f"Trial {rejected.number} (trial_id") :]

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard._custom_plot_data import SYSTEM_ATTR_PLOT_DATA, split_plot_data
 from optuna_dashboard._note import note_ver_key, split_body
 
-from nas.confirmed import confirmations
+from nas.confirmed import confirmations, readings
 from nas.cost import Budget
 from nas.dashboard.models import exports
 from nas.dashboard.notes import study_note, trial_note
@@ -27,6 +27,7 @@ from nas.records import record_of
 from nas.report.figures import Figure
 from nas.report.front import front_of
 from nas.report.importance import importances
+from nas.report.mistakes import last_confirmed
 from nas.report.plots import front_figure, importance_figure
 from nas.status import status
 from nas.study import OPTIONS, RUNS, TERMS, Storage, Terms, runs_folder, terms_of
@@ -125,7 +126,9 @@ class View(Storage):
     def _take_notes(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:
         terms = terms_of(study)
         notes = dict(self._notes.get(study._study_id, {}))
-        notes[None] = _note(study_note(status(study, self)), None)
+        url = self.engine.url.render_as_string(hide_password=True)
+        about = study_note(status(study, self, url), url, last_confirmed(study), len(readings(study)))
+        notes[None] = _note(about, None)
         for trial in trials:
             if trial.state != TrialState.WAITING and trial._trial_id not in self._ended:
                 notes[trial._trial_id] = _trial_note(study, terms, trials, trial)
