@@ -26,6 +26,7 @@ import pytest
 from optuna.trial import create_trial
 from processes import read_until
 
+from nas import details
 from nas.confirmed import confirmations
 from nas.cost import Budget
 from nas.goal import Goal
@@ -307,6 +308,17 @@ def test_only_what_is_new_is_prepared(searched: Path) -> None:
     first = dict(view._notes[1])
     view.prepare(1)
     assert all(view._notes[1][trial] is note for trial, note in first.items() if trial is not None)
+
+
+def test_a_space_is_loaded_once_for_all_rejected_trials(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, load = [], details.spaces.load
+    monkeypatch.setattr(details.spaces, "load", lambda name: loaded.append(name) or load(name))
+    details._shipped_space.cache_clear()
+    study = find_study(open_storage(str(searched)))
+    rejected = [trial.number for trial in study.trials if trial.user_attrs["outcome"] == "rejected"]
+    assert len(rejected) > 1
+    assert all(details.details_of(study, number).layers for number in rejected)
+    assert loaded == ["tiny"]
 
 
 def test_a_running_search_is_shown_and_goes_on(start: Start, tmp_path: Path) -> None:
