@@ -44,6 +44,11 @@ class Record:
         """Whether all its epochs were trained, by itself."""
         return self.outcome == "finished"
 
+    @property
+    def began(self) -> bool:
+        """Whether it was trained itself, if only for a part of an epoch: a repeated one has another's figures."""
+        return self.candidate is not None
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         counts = vars(self.cost) if self.cost is not None else {}

@@ -4,6 +4,7 @@ import math
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -152,6 +153,14 @@ def test_every_trained_candidate_has_a_curve_and_a_row_and_no_rejected_one(searc
     found = records(searched.study)
     assert {int(row[0]) for row in trials.trained_table(found).rows} == trained.keys()
     assert rejected <= {int(row[0]) for row in trials.untrained_table(found).rows}
+
+
+def test_what_failed_in_training_was_trained_and_what_never_began_was_not(searched: SmallStudy) -> None:
+    finished = ranked(searched.study)[0]
+    died = replace(finished, outcome="failed", reason="signal 9", accuracy=None, epochs=0)
+    never = replace(died, outcome="interrupted", candidate=None)
+    assert [row[3] for row in trials.trained_table([died, never]).rows] == ["failed: signal 9"]
+    assert [row[1] for row in trials.untrained_table([died, never]).rows] == ["interrupted"]
 
 
 def test_progress_leaves_rejected_candidates_out_and_never_falls(searched: SmallStudy) -> None:
