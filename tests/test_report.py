@@ -1,6 +1,8 @@
 """What a report shows, as plain data: the front, curves, progress, importance, mistakes, and harmless HTML."""
 
+import errno
 import math
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -21,14 +23,14 @@ from small_study import SmallStudy
 
 from nas.confirmed import confirmations, readings
 from nas.datasets import Dataset
-from nas.errors import DataError, ExportError, StudyError
+from nas.errors import DataError, ExportError, InputError, StudyError
 from nas.objective import checkpoint_path
 from nas.records import ranked, records
 from nas.report import figures, front, importance, mistakes, progress, summary, trials
 from nas.report.curves import curves
 from nas.report.front import Point, front_of, pareto
 from nas.report.markup import Html, joined, table, tag
-from nas.report.page import report_page
+from nas.report.page import report_page, write
 from nas.report.plots import importance_figure
 from nas.report.scale import MARGIN, scale_of
 from nas.report.table import Table
@@ -110,7 +112,37 @@ def test_bad_input_of_pareto_and_report_gets_one_line(nas: Run, tmp_path: Path) 
     check_refused(nas("report", "-o", "nowhere/report.html"), "nowhere", "folder that exists")
     check_refused(nas("report", "-o", "r.html", "--target", "99.4"), "99.4")
     check_refused(nas("report", "-o", "r.html", "--storage", "other.db"), "other.db")
+    two = optuna.create_study(storage=open_storage("two.db"), study_name="two", directions=["maximize", "minimize"])
+    two.tell(two.ask(), (0.9, 100.0))
+    check_refused(nas("report", "-o", "r.html", "--storage", "two.db"), "study must be one of nas", "'two'")
+    check_refused(nas("pareto", "--storage", "two.db"), "study must be one of nas", "'two'")
     assert not list(tmp_path.glob("*.html"))
+
+
+def test_a_page_that_cannot_be_written_whole_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "report.html"
+    write("old", out)
+    write_text = Path.write_text
+
+    def full(path: Path, text: str, *args: str, **more: str) -> None:
+        write_text(path, text[:3], *args, **more)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(InputError, match="No space left"):
+        write("the new one", out)
+    assert {path: path.read_text() for path in tmp_path.iterdir()} == {out: "old"}
+
+
+def test_a_page_goes_where_a_link_points_and_into_what_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "link.html").symlink_to("page.html")
+    write("page", tmp_path / "link.html")
+    assert (tmp_path / "link.html").is_symlink()
+    assert (tmp_path / "page.html").read_text() == "page"
+    write("page", Path(os.devnull))
+    assert not Path(os.devnull).is_file()
 
 
 def test_without_plotly_the_front_is_printed_and_a_page_is_refused_in_one_line(

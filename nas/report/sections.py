@@ -36,8 +36,12 @@ class Section(NamedTuple):
 def sections(study: optuna.Study, checkpoints: Path, data_dir: Path | None, target: float | None) -> list[Section]:
     """The whole report on a study. The test set is not read: what is known of it was stored by the confirmation.
 
-    `checkpoints` is the folder with the study's weights; `target` an accuracy whose chance is told.
+    `checkpoints` is the folder with the study's weights, `data_dir` that of data sets; without either the sections that
+    need them say what is missing. `target` is a fraction of the test set: where there is a confirmation, the chance is
+    told that a fresh training has it; None for what the search was to reach. Raises `StudyError` for a study that nas
+    did not make.
     """
+    terms_of(study)  # before anything looks for a single accuracy where there may be several values
     confirmed = last_confirmed(study)
     winner = summary.winner_of(study, confirmed)
     return [
