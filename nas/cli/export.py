@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from nas import documented
-from nas.cli.completion import complete_study
+from nas.cli.completion import complete_iteration, complete_study
 from nas.cli.options import data_dir_option, storage_option
 from nas.errors import StudyError
 from nas.export.documented import export_iteration
@@ -21,7 +21,13 @@ from nas.study import RUNS, checkpoint_folder, data_of, find_study, open_storage
 )
 @click.option("--trial", type=int, help="Number of the trial; the winner unless told.")
 @click.option("--top", type=click.IntRange(min=1), help="Export so many of the best instead.")
-@click.option("--documented", "iteration", metavar="ID", help="Export a documented iteration, which has no weights.")
+@click.option(
+    "--documented",
+    "iteration",
+    shell_complete=complete_iteration,
+    metavar="ID",
+    help="Export a documented iteration, which has no weights.",
+)
 @click.option(
     "--format",
     "formats",
