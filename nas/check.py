@@ -23,7 +23,10 @@ N_TIMED_IMAGES = 2_000
 
 @dataclass(frozen=True)
 class Check:
-    """What random candidates of a space are like under a budget. Shares are fractions."""
+    """What random candidates of a space are like under a budget. Shares are fractions.
+
+    `feasible` may be empty, where a candidate that meets the budget is known and no random one does.
+    """
 
     task: Task
     feasible_share: float
@@ -33,7 +36,10 @@ class Check:
 
     @property
     def typical(self) -> Candidate:
-        """Of the feasible candidates the one with the median multiply-accumulates: an epoch of it is a usual one."""
+        """Of the feasible candidates the one with the median multiply-accumulates: an epoch of it is a usual one.
+
+        Raises `IndexError` if there are none.
+        """
         by_macs = sorted(self.feasible, key=lambda candidate: cost_of(candidate.architecture).macs)
         return by_macs[len(by_macs) // 2]
 
@@ -48,14 +54,17 @@ class Check:
         return {kind: share for kind, share in sorted(sums.items(), key=lambda item: -item[1]) if share >= 0.005}
 
     def dearest(self) -> tuple[str, float, float]:
-        """The kind of layer that is most often the single dearest one, how often, and its share of the parameters."""
+        """The kind of layer that is most often the single dearest one, how often, and its share of the parameters.
+
+        Raises `ValueError` if no candidate is feasible.
+        """
         found = [_dearest(candidate) for candidate in self.feasible]
         (kind, n), *_ = Counter(kind for kind, _ in found).most_common()
         return kind, n / len(found), fmean(share for each, share in found if each == kind)
 
 
 def check(space: Space, task: Task, seed: int = 0) -> Check:
-    """Counts random candidates; nothing is built. Raises `BudgetError` if no candidate meets the budget."""
+    """Counts random candidates; nothing is built. Raises `BudgetError` if none was found that meets the budget."""
     check_budget(space, task, seed)
     candidates = [candidate for candidate, _ in islice(random_candidates(space, task, seed), N_RANDOM)]
     feasible = tuple(c for c in candidates if task.budget.admits(cost_of(c.architecture)))
@@ -74,7 +83,11 @@ def check(space: Space, task: Task, seed: int = 0) -> Check:
 def seconds_per_epoch(
     candidate: Candidate, split: Split, n_workers: int, n_threads: int, device: str, precision: Precision
 ) -> float:
-    """What an epoch of this candidate takes while all workers are busy, from a short one on few of the images."""
+    """Seconds that an epoch of this candidate takes while all workers are busy.
+
+    Every worker, a process with `n_threads` threads, trains it for three epochs on `N_TIMED_IMAGES` of the images; the
+    median of the later ones is scaled to all training images of the split. Raises `WorkerError` if a worker ends.
+    """
     n_train = min(len(split.train_images), N_TIMED_IMAGES)
     n_validation = max(1, round(n_train * len(split.validation_images) / len(split.train_images)))
     few = replace(

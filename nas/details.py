@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import optuna
@@ -13,7 +14,7 @@ from nas.errors import NasError, StudyError
 from nas.layers import LayerRow, layer_rows
 from nas.records import Record, record_of
 from nas.report import Table
-from nas.space import Candidate, Task
+from nas.space import Candidate, Space, Task
 from nas.study import Terms, terms_of
 
 BAR = 24  # characters of the longest bar of a learning curve
@@ -132,17 +133,27 @@ def _suggested_again(terms: Terms, trials: Sequence[FrozenTrial], trial: FrozenT
     Only of a space that comes with nas and is as it was: a file that a database names is not run.
     """
     trained = next((t.user_attrs["architecture"] for t in trials if "architecture" in t.user_attrs), None)
-    if trained is None or terms.space not in spaces.names():
+    space = _shipped_space(terms.space, terms.space_digest)
+    if trained is None or space is None:
         return None
+    limits = trial.user_attrs.get("limits", terms.budget)
+    task = Task(tuple(trained["input_shape"]), trained["n_classes"], terms.epochs, Budget(**limits))
     try:
-        space = spaces.load(terms.space)
-        if space.digest != terms.space_digest:
-            return None
-        limits = trial.user_attrs.get("limits", terms.budget)
-        task = Task(tuple(trained["input_shape"]), trained["n_classes"], terms.epochs, Budget(**limits))
         return space.suggest(FixedTrial(trial.params, trial.number), task)
     except (NasError, optuna.TrialPruned):  # cut off in the middle of its suggestions
         return None
+
+
+@cache
+def _shipped_space(name: str, digest: str) -> Space | None:
+    """A space that comes with nas, if its source is as it was; loaded once, for there may be thousands of trials."""
+    if name not in spaces.names():
+        return None
+    try:
+        space = spaces.load(name)
+    except NasError:
+        return None
+    return space if space.digest == digest else None
 
 
 def _bar(share: float) -> str:

@@ -5,7 +5,7 @@
     ├── ArchitectureError    a network that cannot exist: the message names the layer (also a ValueError)
     ├── DataError            a data set is unknown, missing, damaged or inconsistent
     ├── SpaceError           a search space cannot be found or read, raises, or returns something else than a candidate
-    ├── BudgetError          no candidate of the space can meet the budget
+    ├── BudgetError          no candidate of the space was found that meets the budget
     ├── StudyError           a study is unknown, was made with other settings, or what is stored of it cannot be used
     ├── ExportError          a frozen model failed its check
     │   └── FileInTheWay     a file of that name is there already, with another content
@@ -36,7 +36,7 @@ class SpaceError(NasError):
 
 
 class BudgetError(NasError):
-    """No candidate of the space can meet the budget."""
+    """No candidate of the space was found that meets the budget."""
 
 
 class StudyError(NasError):

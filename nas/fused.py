@@ -320,7 +320,9 @@ def _dropped(values: Tensor, rate: float, keys: list[int]) -> Tensor:
 def norm_relu(x: Tensor, norm: torch.nn.BatchNorm2d, *, pooled: bool) -> Tensor:
     """relu(norm(x)), or relu(maxpool(norm(x))) with a pool of 2×2, in training; running statistics move along.
 
-    `x`: `(n, channels, height, width)`, float32 or bfloat16, in CPU memory.
+    `x`: `(n, channels, height, width)`, float32 or bfloat16, in CPU memory. The result has its shape, or that with
+    `height // 2` and `width // 2` if pooled, and its dtype, and lies in memory as channels_last. `norm` must track
+    running statistics, with a momentum that is a number: None, torch's cumulative average, is not computed here.
     """
     assert norm.num_batches_tracked is not None
     norm.num_batches_tracked.add_(1)

@@ -33,6 +33,13 @@ class Goal:
         """What is minimized, in words."""
         return COST_NAMES[self.minimize or "params"]
 
+    @property
+    def wanted(self) -> str:
+        """What is looked for, in words."""
+        if self.minimize is None or self.target is None:
+            return "the most accurate network"
+        return f"the network with the fewest {self.noun} that has {100 * self.target:.2f} % validation accuracy"
+
     def reached(self, accuracy: float) -> bool:
         """Whether a network with this accuracy may be the smallest one."""
         return self.target is not None and accuracy >= self.target
@@ -41,8 +48,13 @@ class Goal:
         """What Optuna maximizes, at most 1: the accuracy; above the target, the higher the smaller the network is."""
         if self.minimize is None or self.target is None or not self.reached(accuracy):
             return accuracy
-        scale, count = budget.limits.get(self.minimize, SCALE), asdict(cost)[self.minimize]
+        scale, count = self._scale(budget), asdict(cost)[self.minimize]
         return self.target + (1 - self.target) * scale / (scale + float(count))
+
+    def formula(self, budget: Budget) -> str:
+        """What `value` is from the target on, in words."""
+        target, scale = self.target or 0.0, self._scale(budget)
+        return f"{target:g} + {1 - target:g} × {scale:,} / ({scale:,} + {self.noun})"
 
     def tightened(self, budget: Budget, accuracy: float, cost: Cost) -> Budget:
         """What is left to find once a network with this accuracy is there: only smaller ones, if they are wanted."""
@@ -50,3 +62,6 @@ class Goal:
             return budget
         smaller, limit = asdict(cost)[self.minimize] - 1, asdict(budget)[self.minimize]
         return replace(budget, **{self.minimize: max(1, smaller if limit is None else min(limit, smaller))})
+
+    def _scale(self, budget: Budget) -> int:
+        return budget.limits.get(self.minimize or "", SCALE)

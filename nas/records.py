@@ -16,6 +16,8 @@ from nas.recipe import Recipe
 from nas.report import Table
 from nas.space import Candidate
 
+COLUMNS = ("trial", "parameters", "MACs", "accuracy", "epoch", "network")
+
 
 @dataclass(frozen=True)
 class Record:
@@ -42,6 +44,11 @@ class Record:
         """Whether all its epochs were trained, by itself."""
         return self.outcome == "finished"
 
+    @property
+    def began(self) -> bool:
+        """Whether it was trained itself, if only for a part of an epoch: a repeated one has another's figures."""
+        return self.candidate is not None
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         counts = vars(self.cost) if self.cost is not None else {}
@@ -59,7 +66,8 @@ class Record:
         }
 
     def _repr_html_(self) -> str:
-        tables = [best_table([self], Goal())]
+        reason = f": {self.reason}" if self.reason else ""
+        tables = [Table(f"Trial {self.trial}, {self.outcome}{reason}", COLUMNS, (_row(self),))]
         if self.candidate is not None:
             tables.append(layer_table(layer_rows(self.candidate.architecture)))
         return "".join(table.html() for table in tables)
@@ -109,12 +117,20 @@ def best_table(best: Sequence[Record], goal: Goal) -> Table:
     title = f"Best candidate{'s' * (len(best) > 1)} by validation accuracy of the last epoch"
     if goal.minimize is not None:
         title = f"Fewest {goal.noun} with {goal.target:.2%} validation accuracy in the last epoch"
-    rows = [
-        (str(r.trial), f"{r.cost.params:,}", f"{r.cost.macs:,}", f"{r.accuracy:.2%}", str(r.epochs), r.network)
-        for r in best
-        if r.cost is not None and r.accuracy is not None
-    ]
-    return Table(title, ("trial", "parameters", "MACs", "accuracy", "epoch", "network"), tuple(rows))
+        if not all(goal.reached(record.accuracy or 0.0) for record in best):
+            title += ", then the most accurate without it"
+    return Table(title, COLUMNS, tuple(map(_row, best)))
+
+
+def _row(record: Record) -> tuple[str, ...]:
+    return (
+        str(record.trial),
+        f"{record.cost.params:,}" if record.cost is not None else "-",
+        f"{record.cost.macs:,}" if record.cost is not None else "-",
+        f"{record.accuracy:.2%}" if record.accuracy is not None else "-",
+        str(record.epochs),
+        record.network,
+    )
 
 
 def counts(study: optuna.Study) -> Counter[str]:

@@ -1,11 +1,13 @@
 """`nas check` tells before a search what it would meet; nothing is trained, nothing is written."""
 
+import inspect
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from test_cli import check_refused
+from test_probe import trade_off
 
 from nas import space
 from nas.check import check, halved_epochs
@@ -61,3 +63,19 @@ def test_it_says_what_it_found_and_writes_nothing(nas: Run, tmp_path: Path) -> N
 )
 def test_a_budget_that_cannot_be_met_is_explained(nas: Run, options: list[str], words: list[str]) -> None:
     check_refused(nas("check", *options), *words)
+
+
+def test_limits_that_cannot_be_met_together_are_explained_and_nothing_begins(nas: Run, tmp_path: Path) -> None:
+    imports = "from nas.architecture import *\nfrom nas.recipe import *\nfrom nas.space import *\n"
+    source = inspect.getsource(trade_off).replace("def trade_off", "def suggest")
+    (tmp_path / "mine.py").write_text(imports + source)
+    limits = ("--space", "mine.py", "--budget", "1700", "--max-macs")
+    for command in ("check", "search"):
+        check_refused(
+            nas(command, *limits, "70k"), "1,700 parameters, 70,000 MACs together", "nearest", "raise a limit"
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+    done = nas("check", *limits, "85k")
+    assert done.returncode == 0, done.stderr
+    assert "0.0% of random candidates are feasible. There is one that is" in done.stdout
+    assert "next to nothing" not in done.stdout

@@ -1,8 +1,10 @@
 """The dashboard as a browser gets it: over HTTP from a real server, and in a real Chromium."""
 
+import ast
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -19,14 +21,23 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import optuna
 import pytest
+from optuna.trial import create_trial
 from processes import read_until
 
-from nas.study import TERMS, find_study, open_storage
+from nas import details
+from nas.confirmed import confirmations
+from nas.cost import Budget
+from nas.goal import Goal
+from nas.records import record_of
+from nas.status import Status
+from nas.study import TERMS, Terms, find_study, open_storage
 
 pytest.importorskip("optuna_dashboard", reason="the dashboard is not installed: pip install '.[dashboard]'")
 
-from nas.dashboard import open_view, serve
+from nas.dashboard import models, open_view, serve
+from nas.dashboard.notes import study_note
 
 Run = Callable[..., CompletedProcess[str]]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -87,7 +98,13 @@ def test_rejected_trials_and_no_others_are_infeasible(searched: Path) -> None:
 def test_notes_explain_the_study_and_every_trial(searched: Path) -> None:
     with served(searched) as url:
         shown = get(f"{url}/api/studies/1")
-    for words in ("at most 1,500 parameters", "**Infeasible**: rejected", "The test set is not read", "3 candidates"):
+    for words in (
+        "at most 1,500 parameters",
+        "**Infeasible**: rejected",
+        "test set has not been read",
+        "3 candidates",
+        "not continued",
+    ):
         assert words in shown["note"]["body"]
     for trial in shown["trials"]:
         note = trial["note"]["body"]
@@ -103,6 +120,43 @@ def test_notes_explain_the_study_and_every_trial(searched: Path) -> None:
             assert f"| 2 | {100 * trial['values'][0]:.2f} % |" in note
 
 
+def test_commands_of_a_note_work_as_they_are(searched: Path, nas: Run) -> None:
+    database = searched.parent.rename(searched.parent.parent / "it's mine") / "nas.db"
+    later = optuna.create_study(storage=open_storage(str(database)), study_name="later")
+    later.tell(later.ask(), 0.5)
+    with served(database) as url:
+        note = get(f"{url}/api/studies/1")["note"]["body"]
+    commands = [shlex.split(line) for line in note.splitlines() if line.startswith("    nas ")]
+    assert [command[1] for command in commands] == ["status", "show", "export"]
+    for command in commands:
+        done = nas(*command[1:])
+        assert done.returncode == 0, done.stderr
+        assert "later" not in done.stdout
+
+
+def a_status(**changed: Any) -> Status:
+    terms = Terms("tiny", "0" * 16, "mnist", "f" * 16, 50_000, 10_000, 0, 3, {"params": 20_000}, **changed)
+    best = record_of(create_trial(value=0.99, intermediate_values={3: 0.99}, user_attrs={"outcome": "finished"}))
+    return Status("small", terms, {}, False, {}, best, 0.0, 0, None)
+
+
+def test_the_note_says_what_values_mean_when_the_smallest_network_is_looked_for() -> None:
+    plain, smallest = study_note(a_status()), study_note(a_status(minimize="macs", target=0.98))
+    assert "looks for the most accurate network" in plain
+    assert "cannot be told apart" in plain
+    assert "looks for the network with the fewest MACs that has 98.00 % validation accuracy" in smallest
+    assert "no accuracy" in smallest
+    assert Goal("macs", 0.98).formula(Budget(20_000)) in smallest
+    assert "not smaller than a network" in smallest
+
+
+def test_the_note_counts_what_was_read_of_the_test_set_before_a_confirmation_has_ended() -> None:
+    assert "The test set has not been read." in study_note(a_status())
+    assert "The test set was read 2 times, by a confirmation that has not ended." in study_note(
+        a_status(), n_readings=2
+    )
+
+
 def test_plots_and_models_are_there(searched: Path) -> None:
     with served(searched) as url:
         shown = get(f"{url}/api/studies/1")
@@ -110,16 +164,70 @@ def test_plots_and_models_are_there(searched: Path) -> None:
         number = int(source.stem.rpartition("_")[2])
         attached = {trial["number"]: trial["artifacts"] for trial in shown["trials"] if trial["artifacts"]}
         assert list(attached) == [number]
-        assert {artifact["filename"] for artifact in attached[number]} == {source.name, f"{source.stem}.safetensors"}
+        names = {artifact["filename"] for artifact in attached[number]}
+        assert names == {f"{source.stem}.{suffix}" for suffix in ("py", "safetensors", "md", "sh")}
         for artifact in attached[number]:
             with urlopen(f"{url}/artifacts/1/{number + 1}/{artifact['artifact_id']}") as answer:
                 assert answer.read() == (searched.parent / artifact["filename"]).read_bytes()
         again = get(f"{url}/api/studies/1")["trials"][number]["artifacts"]
     assert again == attached[number]
-    assert len(list((searched.parent / "artifacts").iterdir())) == 2, "each content once"
+    assert len(list((searched.parent / "artifacts").iterdir())) == 4, "each content once"
     assert {plot["id"] for plot in shown["plotly_graph_objects"]} == {"accuracy-and-parameters"}, (
         "the importance of axes needs more candidates"
     )
+
+
+def offered(database: Path) -> dict[int, set[str]]:
+    """The names of the files that can be downloaded, by trial."""
+    with served(database) as url:
+        shown = get(f"{url}/api/studies/1")["trials"]
+    return {t["number"]: {each["filename"] for each in t["artifacts"]} for t in shown if t["artifacts"]}
+
+
+def test_whatever_an_export_writes_can_be_downloaded(searched: Path, nas: Run) -> None:
+    (source,) = searched.parent.glob("*.py")
+    done = nas("export", "--format", "c", "--format", "torch")
+    assert done.returncode == 0, done.stderr
+    assert offered(searched) == {
+        int(source.stem.rpartition("_")[2]): {file.name for file in searched.parent.glob(f"{source.stem}.*")}
+    }
+
+
+def test_a_confirmation_is_told_and_its_model_can_be_downloaded(searched: Path, nas: Run) -> None:
+    done = nas("confirm", "--top", "1", "--seeds", "1")
+    assert done.returncode == 0, done.stderr
+    (found,) = confirmations(find_study(open_storage(str(searched))))
+    (model,) = searched.parent.glob("*_confirmed.py")
+    with served(searched) as url:
+        note = get(f"{url}/api/studies/1")["note"]["body"]
+    assert f"Confirmed: trial {found.trial}, trained 1 time" in note
+    assert f"**{found.accuracy.per_cent()} %** of the test set. The test set was read 1 time in this study" in note
+    names = offered(searched)
+    assert list(names) == [found.trial]
+    assert {file.name for file in searched.parent.glob(f"{model.stem}.*")} < names[found.trial]
+
+
+def test_models_are_looked_for_where_a_search_puts_them_unless_told(
+    searched: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(searched.parent.parent)
+    elsewhere = Path("elsewhere") / "nas.db"
+    elsewhere.parent.mkdir()
+    searched.rename(elsewhere)
+    assert len(offered(elsewhere)) == 1
+
+
+def test_a_file_is_read_once_until_it_changes(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = searched.parent / "something_else.py"
+    other.write_text("x = 1\n")
+    read, parse = [], ast.parse
+    monkeypatch.setattr(models.ast, "parse", lambda text: read.append(text) or parse(text))
+    for _ in range(2):
+        assert len(list(models.exports([searched.parent]))) == 1
+    assert len(read) == 2
+    other.write_text("x = 1, 2\n")
+    assert len(list(models.exports([searched.parent]))) == 1
+    assert read[2:] == ["x = 1, 2\n"]
 
 
 @pytest.mark.parametrize("change", [("of the study 'small'", "of the study 'other'"), ("with seed ", "with seed 1")])
@@ -200,6 +308,17 @@ def test_only_what_is_new_is_prepared(searched: Path) -> None:
     first = dict(view._notes[1])
     view.prepare(1)
     assert all(view._notes[1][trial] is note for trial, note in first.items() if trial is not None)
+
+
+def test_a_space_is_loaded_once_for_all_rejected_trials(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, load = [], details.spaces.load
+    monkeypatch.setattr(details.spaces, "load", lambda name: loaded.append(name) or load(name))
+    details._shipped_space.cache_clear()
+    study = find_study(open_storage(str(searched)))
+    rejected = [trial.number for trial in study.trials if trial.user_attrs["outcome"] == "rejected"]
+    assert len(rejected) > 1
+    assert all(details.details_of(study, number).layers for number in rejected)
+    assert loaded == ["tiny"]
 
 
 def test_a_running_search_is_shown_and_goes_on(start: Start, tmp_path: Path) -> None:
@@ -307,7 +426,7 @@ def test_a_browser_shows_notes_plots_models_and_what_was_rejected(searched: Path
         browser.get(f"{url}/studies/1")
         wait_for(browser, "Accuracy and parameters")
         browser.get(f"{url}/studies/1/note")
-        assert "One standard error" in wait_for(browser, "looks for the image classifier")
+        assert "One standard error" in wait_for(browser, "looks for the most accurate network")
         browser.get(f"{url}/studies/1/trials?numbers={rejected.number}")
         shown = wait_for(browser, "Rejected, never trained")
         page = shown[shown.index(f"Trial {rejected.number} (trial_id") :]

@@ -109,3 +109,16 @@ def test_the_goal_is_a_term_of_the_study(nas) -> None:
     options = ("search", *SMALLEST, "--trials", "1", "--study", "one")
     assert nas(*options, "--target", "0.1").returncode in (0, 3)
     check_refused(nas(*options, "--target", "0.2"), "target 0.2", "0.1")
+    shown = nas("status").stdout
+    assert "for the fewest parameters with 10.00%" in shown
+    assert "until" not in shown, "it does not stop at the target"
+
+
+@given(accuracies, costs, st.sampled_from(COSTS), st.integers(1, 999).map(lambda n: n / 1000))
+def test_the_formula_that_is_shown_is_the_one_that_is_used(
+    accuracy: float, cost: Cost, minimize: str, target: float
+) -> None:
+    goal, budget = Goal(minimize, target), Budget(20_000)
+    formula = goal.formula(budget).replace(goal.noun, str(getattr(cost, minimize)))
+    shown = eval(formula.replace("×", "*").replace(",", ""))
+    assert shown == pytest.approx(goal.value(max(target, accuracy), cost, budget), abs=1e-5)

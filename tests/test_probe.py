@@ -235,6 +235,30 @@ def test_each_limit_of_a_budget_is_checked() -> None:
     check_budget(tiny, TASK)
 
 
+def trade_off(trial: BaseTrial, task: Task) -> Candidate:
+    """Parameters grow with `mix` and with `waste`, by much; multiply-accumulates fall with `mix`."""
+    mix, waste = trial.suggest_int("mix", 0, 20), trial.suggest_int("waste", 1, 100_000)
+    head = gap_head(task.n_classes, (1, 50 * mix + 1, waste))
+    layers = (Conv(21 - mix, 3, padding=1, bias=False), *head)
+    return Candidate(Architecture(task.image_shape, task.n_classes, layers), Recipe(epochs=task.epochs))
+
+
+def test_limits_that_can_only_be_met_one_at_a_time_are_refused() -> None:
+    both = space.load(trade_off)
+    check_budget(both, replace(TASK, budget=Budget(params=1700)))
+    check_budget(both, replace(TASK, budget=Budget(macs=70_000)))
+    with pytest.raises(BudgetError, match=r"1,700 parameters, 70,000 MACs together, not one of 200 random ones"):
+        check_budget(both, replace(TASK, budget=Budget(params=1700, macs=70_000)))
+
+
+def test_limits_that_hardly_any_candidate_meets_are_not_refused() -> None:
+    """Only `mix` 10 and `waste` 1 do, which is neither the smallest by one nor that by the other."""
+    both, task = space.load(trade_off), replace(TASK, budget=Budget(params=1700, macs=85_000))
+    assert feasible_share(both, task) == 0
+    assert not any(task.budget.admits(smallest_cost(both, task, name)) for name in ("params", "macs"))
+    check_budget(both, task)
+
+
 def test_the_share_that_meets_a_budget() -> None:
     tiny = space.load("tiny")
     costs = all_costs_of_tiny(TASK)

@@ -1,9 +1,12 @@
 """What a report shows, as plain data: the front, curves, progress, importance, mistakes, and harmless HTML."""
 
+import errno
 import math
+import os
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,18 +23,18 @@ from small_study import SmallStudy
 
 from nas.confirmed import confirmations, readings
 from nas.datasets import Dataset
-from nas.errors import DataError, ExportError, StudyError
+from nas.errors import DataError, ExportError, InputError, StudyError
 from nas.objective import checkpoint_path
 from nas.records import ranked, records
-from nas.report import figures, front, importance, mistakes, progress, trials
+from nas.report import figures, front, importance, mistakes, progress, summary, trials
 from nas.report.curves import curves
 from nas.report.front import Point, front_of, pareto
 from nas.report.markup import Html, joined, table, tag
-from nas.report.page import report_page
+from nas.report.page import report_page, write
 from nas.report.plots import importance_figure
 from nas.report.scale import MARGIN, scale_of
 from nas.report.table import Table
-from nas.study import Terms, open_storage, open_study
+from nas.study import OPTIONS, Terms, open_storage, open_study
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -109,7 +112,37 @@ def test_bad_input_of_pareto_and_report_gets_one_line(nas: Run, tmp_path: Path) 
     check_refused(nas("report", "-o", "nowhere/report.html"), "nowhere", "folder that exists")
     check_refused(nas("report", "-o", "r.html", "--target", "99.4"), "99.4")
     check_refused(nas("report", "-o", "r.html", "--storage", "other.db"), "other.db")
+    two = optuna.create_study(storage=open_storage("two.db"), study_name="two", directions=["maximize", "minimize"])
+    two.tell(two.ask(), (0.9, 100.0))
+    check_refused(nas("report", "-o", "r.html", "--storage", "two.db"), "study must be one of nas", "'two'")
+    check_refused(nas("pareto", "--storage", "two.db"), "study must be one of nas", "'two'")
     assert not list(tmp_path.glob("*.html"))
+
+
+def test_a_page_that_cannot_be_written_whole_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "report.html"
+    write("old", out)
+    write_text = Path.write_text
+
+    def full(path: Path, text: str, *args: str, **more: str) -> None:
+        write_text(path, text[:3], *args, **more)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(InputError, match="No space left"):
+        write("the new one", out)
+    assert {path: path.read_text() for path in tmp_path.iterdir()} == {out: "old"}
+
+
+def test_a_page_goes_where_a_link_points_and_into_what_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "link.html").symlink_to("page.html")
+    write("page", tmp_path / "link.html")
+    assert (tmp_path / "link.html").is_symlink()
+    assert (tmp_path / "page.html").read_text() == "page"
+    write("page", Path(os.devnull))
+    assert not Path(os.devnull).is_file()
 
 
 def test_without_plotly_the_front_is_printed_and_a_page_is_refused_in_one_line(
@@ -152,6 +185,14 @@ def test_every_trained_candidate_has_a_curve_and_a_row_and_no_rejected_one(searc
     found = records(searched.study)
     assert {int(row[0]) for row in trials.trained_table(found).rows} == trained.keys()
     assert rejected <= {int(row[0]) for row in trials.untrained_table(found).rows}
+
+
+def test_what_failed_in_training_was_trained_and_what_never_began_was_not(searched: SmallStudy) -> None:
+    finished = ranked(searched.study)[0]
+    died = replace(finished, outcome="failed", reason="signal 9", accuracy=None, epochs=0)
+    never = replace(died, outcome="interrupted", candidate=None)
+    assert [row[3] for row in trials.trained_table([died, never]).rows] == ["failed: signal 9"]
+    assert [row[1] for row in trials.untrained_table([died, never]).rows] == ["interrupted"]
 
 
 def test_progress_leaves_rejected_candidates_out_and_never_falls(searched: SmallStudy) -> None:
@@ -220,6 +261,37 @@ def test_a_report_on_a_study_without_trials_says_so(tmp_path: Path) -> None:
     text = text_of(report_page(study_without_trials(tmp_path, "empty"), tmp_path))
     assert "nothing yet" in text
     assert "The test set was read 0 times" in text or "no training has finished" in text
+
+
+def test_a_report_names_the_target_and_whether_it_was_reached(searched: SmallStudy, tmp_path: Path) -> None:
+    study = SmallStudy(shutil.copytree(searched.folder, tmp_path / "copy")).study
+    best = ranked(study)[0]
+    for target, words in ((0.01, "was reached, by"), (1.0, "was not reached:")):
+        study.set_user_attr(OPTIONS, {"target": target})
+        assert f"until one has {100 * target:.2f} % validation accuracy" in summary.asked(study)
+        found = " ".join(summary.found(study, best, None))
+        assert f"The target of {100 * target:.2f} % {words} trial {best.trial}" in found
+    study.set_user_attr(OPTIONS, {})
+    assert "until" not in summary.asked(study)
+    assert "target" not in " ".join(summary.found(study, best, None))
+
+
+def test_a_search_for_the_smallest_network_is_described_as_one(tmp_path: Path) -> None:
+    study = study_without_trials(tmp_path, "smallest", minimize="macs", target=0.99)
+    text = text_of(report_page(study, tmp_path))
+    assert "Asked: the network with the fewest MACs that has 99.00 % validation accuracy" in text
+    assert "of the finished candidates the network with the fewest MACs" in text
+    assert "most accurate network" not in text
+    assert "best validation accuracy; of equal ones" not in text
+
+
+def test_a_record_in_a_notebook_is_headed_by_its_trial(searched: SmallStudy) -> None:
+    for record in records(searched.study):
+        page = record._repr_html_()
+        assert f"<caption>Trial {record.trial}, {record.outcome}" in page
+        assert "Best" not in page
+        assert record.cost is not None
+        assert f"{record.cost.params:,}" in page
 
 
 # Importance, layers, scale --------------------------------------------------------------------------------------------

@@ -164,6 +164,19 @@ def test_a_click_on_a_heading_sorts_the_trials(browser: webdriver.Chrome, page: 
     assert heading.find_element(By.XPATH, "..").get_attribute("aria-sort") == "descending"
 
 
+def test_what_is_not_known_comes_last_in_both_directions(browser: webdriver.Chrome, page: Path) -> None:
+    show(browser, page)
+    first = "document.querySelector('table.sortable').tBodies[0].rows[0].cells[1]"
+    browser.execute_script(f"{first}.textContent = '–'")
+    heading = browser.find_element(By.XPATH, "//table[contains(@class, 'sortable')]//button[text()='accuracy (%)']")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", heading)
+    for downwards in (False, True):
+        heading.click()
+        *known, unknown = column(browser, "accuracy (%)")
+        assert unknown is None
+        assert known == sorted(known, reverse=downwards)
+
+
 def test_an_unkind_name_stays_a_name(browser: webdriver.Chrome, page: Path, searched: SmallStudy) -> None:
     show(browser, page)
     name = f"Study {searched.study.study_name}"

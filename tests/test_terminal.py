@@ -272,7 +272,14 @@ def test_commands_options_and_names_are_completed(searched: Run, tmp_path: Path)
     assert complete("ablate", "A10", "--dataset", "mn") == ["mnist"]
     assert complete("search", "--sampler", "") == ["tpe", "random", "nsga2", "gp"]
     assert complete("search", "--pruner", "h") == ["halving", "hyperband"]
-    assert complete("export", "--study", "") == ["small"]
+    assert complete("search", "--minimize", "m") == ["macs", "memory"]
+    assert complete("ablate", "A1") == ["A1", "A10"]
+    assert complete("ablate", "A10", "--axis", "b") == ["batch-norm-order", "batch-size"]
+    assert complete("reproduce", "A1", "B5", "a") == ["all"]
+    assert complete("export", "--documented", "B5") == ["B5"]
+    for command in ("export", "report", "confirm", "retrain", "status", "trials"):
+        assert complete(command, "--study", "") == ["small"]
+    assert complete("pareto", "sm") == complete("pareto", "small", "") == ["small"]
     assert complete("trials", "--storage", "nowhere.db", "--study", "") == []
     assert not (tmp_path / "nowhere.db").exists()
     (tmp_path / "damaged.db").write_bytes(b"no database" * 99)

@@ -8,6 +8,7 @@ import click
 from nas import datasets, documented
 from nas.ablation import AXES, as_plain_data, planned, select, table, variants, with_epochs
 from nas.ablation import ablate as run_ablation
+from nas.cli.completion import complete_axis, complete_iteration
 from nas.cli.options import Count
 from nas.cli.tables import console, show
 from nas.cli.trainings import (
@@ -22,8 +23,14 @@ from nas.errors import InputError
 
 
 @click.command()
-@click.argument("iteration", metavar="ID")
-@click.option("--axis", required=True, metavar="|".join(AXES), help="What is changed; all else is kept.")
+@click.argument("iteration", metavar="ID", shell_complete=complete_iteration)
+@click.option(
+    "--axis",
+    shell_complete=complete_axis,
+    required=True,
+    metavar="|".join(AXES),
+    help="What is changed; all else is kept.",
+)
 @click.option("--value", "values", multiple=True, help="Compare with this value only; can be given several times.")
 @click.option("--epochs", type=Count(), help="Train for so many epochs instead of the documented ones.")
 @training_options(seeds=5)

@@ -14,7 +14,7 @@ from nas.cli.tables import console, show
 from nas.cost import cost_of
 from nas.datasets import Split
 from nas.execution import n_cores
-from nas.search import SearchOptions
+from nas.search import MOST_UNTRAINED_IN_A_ROW, SearchOptions
 from nas.training import resolve_device, resolve_precision
 
 
@@ -79,6 +79,11 @@ def check(**settings: Any) -> None:
 
 def _feasibility(found: Check, options: SearchOptions) -> list[str]:
     rest = "" if found.feasible_share == 1 else " The others would be rejected, which costs next to nothing."
+    if not found.feasible:
+        rest = (
+            " There is one that is, but a search would have to find it; it ends after "
+            f"{MOST_UNTRAINED_IN_A_ROW:,} trials in a row without a training."
+        )
     lines = [
         f"Space {options.space!r} under {options.limits}: {found.feasible_share:.1%} of random candidates are feasible."
         f"{rest}",

@@ -6,8 +6,10 @@ import click
 import optuna
 from click.shell_completion import CompletionItem, get_completion_class
 
-from nas import datasets
+from nas import datasets, documented
 from nas import space as spaces
+from nas.ablation import AXES
+from nas.goal import COSTS
 from nas.study import DEFAULT_STORAGE, PRUNERS, SAMPLERS, open_storage
 
 SHELLS = ("bash", "zsh", "fish")
@@ -38,6 +40,10 @@ def complete_study(ctx: click.Context, param: click.Parameter, begun: str) -> li
 complete_dataset = _one_of(lambda: (*datasets.names(), "folder:", "npz:"))
 complete_sampler = _one_of(lambda: SAMPLERS)
 complete_pruner = _one_of(lambda: PRUNERS)
+complete_cost = _one_of(lambda: COSTS)
+complete_axis = _one_of(lambda: AXES)
+complete_iteration = _one_of(documented.names)
+complete_iterations = _one_of(lambda: (*documented.names(), "all"))
 
 
 @click.command()

@@ -6,7 +6,7 @@ import click
 import optuna
 
 from nas import documented
-from nas.cli.completion import complete_study
+from nas.cli.completion import complete_iteration, complete_study
 from nas.cli.options import data_dir_option, storage_option
 from nas.errors import StudyError
 from nas.export.documented import export_iteration
@@ -24,7 +24,13 @@ from nas.study import RUNS, checkpoint_folder, data_of, find_study, open_storage
 )
 @click.option("--trial", type=int, help="Number of the trial.")
 @click.option("--top", type=click.IntRange(min=1), help="Export so many of the best.")
-@click.option("--documented", "iteration", metavar="ID", help="Export a documented iteration, which has no weights.")
+@click.option(
+    "--documented",
+    "iteration",
+    shell_complete=complete_iteration,
+    metavar="ID",
+    help="Export a documented iteration, which has no weights.",
+)
 @click.option(
     "--format",
     "formats",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from nas.cli.completion import complete_study
 from nas.cli.options import storage_option
 from nas.cli.tables import console, show
 from nas.report.front import SIZES, Size, documented_table, front_of, table
@@ -11,7 +12,7 @@ from nas.study import find_study, open_storage
 
 
 @click.command()
-@click.argument("studies", nargs=-1, metavar="[STUDY ...]")
+@click.argument("studies", nargs=-1, metavar="[STUDY ...]", shell_complete=complete_study)
 @storage_option
 @click.option("--by", type=click.Choice(SIZES), default="params", show_default=True, help="What the size is.")
 @click.option(

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from nas import datasets, documented
+from nas.cli.completion import complete_iterations
 from nas.cli.tables import console, show
 from nas.cli.trainings import (
     TrainingsDisplay,
@@ -20,7 +21,7 @@ from nas.reproduction import reproduce as run_reproduction
 
 
 @click.command()
-@click.argument("iterations", nargs=-1, required=True, metavar="ID ...|all")
+@click.argument("iterations", nargs=-1, required=True, metavar="ID ...|all", shell_complete=complete_iterations)
 @training_options(seeds=3)
 def reproduce(
     iterations: tuple[str, ...], seeds: int, dataset: str, data_dir: Path | None, out: Path | None, **means: Any

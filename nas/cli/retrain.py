@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from nas.cli.completion import complete_study
 from nas.cli.options import data_dir_option, storage_option
 from nas.retrain import ACCURACY, Compared
 from nas.retrain import retrain as run_again
@@ -14,7 +15,9 @@ DIFFERENT = 1
 
 @click.command()
 @click.option("--trial", type=int, required=True, help="Number of the trial.")
-@click.option("--study", "study_name", help="Name of the study; the one begun last unless told.")
+@click.option(
+    "--study", "study_name", shell_complete=complete_study, help="Name of the study; the one begun last unless told."
+)
 @storage_option
 @data_dir_option
 @click.option("--confirmed", is_flag=True, help="The network that was exported from the trial's confirmation.")

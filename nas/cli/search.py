@@ -9,6 +9,7 @@ import click
 from nas import datasets
 from nas import space as spaces
 from nas.cli.completion import (
+    complete_cost,
     complete_dataset,
     complete_pruner,
     complete_sampler,
@@ -56,6 +57,7 @@ TARGET_MISSED = 3
 @click.option("--target", type=float, help="Stop at this validation accuracy, a fraction such as 0.994.")
 @click.option(
     "--minimize",
+    shell_complete=complete_cost,
     metavar="|".join(COSTS),
     help="Look for the network that has --target with the fewest of these, until --trials or --timeout.",
 )

@@ -52,9 +52,11 @@ def _asked(status: Status) -> str:
     if status.terms is None:
         return "not a study of nas"
     terms, target = status.terms, (status.options or {}).get("target")
-    until = f", until {target:.2%}" if target is not None else ""
+    goal = f", until {target:.2%}" if target is not None else ""
+    if terms.minimize is not None:
+        goal = f", for the fewest {terms.goal.noun} with {terms.target:.2%}"
     return (
-        f"space {terms.space!r} on {terms.dataset}, at most {Budget(**terms.budget)}, {terms.epochs} epochs{until}; "
+        f"space {terms.space!r} on {terms.dataset}, at most {Budget(**terms.budget)}, {terms.epochs} epochs{goal}; "
         f"{terms.n_train:,} images to train, {terms.n_validation:,} to validate"
     )
 

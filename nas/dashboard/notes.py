@@ -2,13 +2,15 @@
 
 from math import sqrt
 from shlex import quote
+from textwrap import indent
 
+from nas.confirmed import Confirmed
 from nas.cost import Budget
 from nas.details import Details, cost_table, curve_table, facts
 from nas.layers import layer_table
-from nas.report import Table
+from nas.report import Table, plural
 from nas.status import Status
-from nas.study import Terms
+from nas.study import DEFAULT_STORAGE, Terms
 
 
 def trial_note(details: Details) -> str:
@@ -19,18 +21,23 @@ def trial_note(details: Details) -> str:
     return "\n\n".join([headline, "\n".join(about), *(_markdown(table) for table in tables if table.rows)])
 
 
-def study_note(status: Status) -> str:
-    """What was asked, where the search stands, and how to read what is shown."""
+def study_note(
+    status: Status, url: str = DEFAULT_STORAGE, confirmed: Confirmed | None = None, n_readings: int = 0
+) -> str:
+    """What was asked, where the search stands, and how to read what is shown.
+
+    `url` names the storage in commands. `n_readings` of the test set were taken, `confirmed` came out last.
+    """
     if status.terms is None:
         return ""
     terms = status.terms
     return "\n\n".join(
         [
-            f"**nas** looks for the image classifier with at most {Budget(**terms.budget)} that is most accurate on "
-            f"`{terms.dataset}`, in the search space `{terms.space}`. {_so_far(status)}",
+            f"**nas** looks for {terms.goal.wanted}, for `{terms.dataset}`, with at most {Budget(**terms.budget)}, in "
+            f"the search space `{terms.space}`. {_so_far(status)}",
+            _tested(confirmed, n_readings),
             _how_to_read(terms, status.best.accuracy if status.best is not None else None),
-            f"In a terminal: `nas status --study {quote(status.study)}` tells where it stands, `nas show TRIAL` what a "
-            "trial was, `nas export --trial TRIAL` writes its model.",
+            *_commands(status, url),
         ]
     )
 
@@ -61,25 +68,68 @@ def _so_far(status: Status) -> str:
     )
 
 
-def _how_to_read(terms: Terms, best: float | None) -> str:
-    error = (
-        ""
-        if best is None
-        else f" One standard error at {_percent(best)} is {100 * sqrt(best * (1 - best) / terms.n_validation):.2f} "
-        "points: candidates that differ by less do not differ."
+def _tested(confirmed: Confirmed | None, n_readings: int) -> str:
+    if n_readings == 0:
+        return "The test set has not been read."
+    read = f"The test set was read {plural(n_readings, 'time')}"
+    if confirmed is None:
+        return f"{read}, by a confirmation that has not ended."
+    return (
+        f"Confirmed: trial {confirmed.trial}, trained {plural(len(confirmed.seeds), 'time')} from scratch on all "
+        f"{confirmed.n_train:,} training images, recognises **{confirmed.accuracy.per_cent()} %** of the test set. "
+        f"{read} in this study, and chose nothing."
     )
+
+
+def _how_to_read(terms: Terms, best: float | None) -> str:
+    cut_off = "" if terms.minimize is None else ", or not smaller than a network found by then that has the target"
     return "\n".join(
         [
-            f"- **Objective value**: accuracy after the last epoch, a fraction of {terms.n_validation:,} images held "
-            f"out of the training set. The test set is not read. The best value is optimistic, since it was chosen by "
-            f"these images.{error}",
+            f"- **Objective value**: {_value(terms)} The winner's accuracy is optimistic, since these images chose "
+            f"it.{_error(terms, best)}",
             f"- **Complete**: trained for all {terms.epochs} epochs, or the same candidate as one that was.",
-            "- **Pruned**: stopped early, where others did better with less training.",
-            "- **Infeasible**: rejected, since the network is over the budget. It was counted and dropped before "
-            "anything was built, so it has no value and took no time; the sampler was told by how much it is over.",
-            "- **Fail**: cut short. A search that goes on continues it in a new trial.",
+            "- **Pruned**: stopped early, since others did better with as much training, or its loss was not finite.",
+            f"- **Infeasible**: rejected, since the network is over the budget{cut_off}. It was counted and dropped "
+            "before anything was built, so it has no value and took no time; the sampler was told by how much it is "
+            "over.",
+            "- **Fail**: interrupted, and a search that goes on continues its training in a new trial; or failed, with "
+            "an error that its note tells, and not continued.",
         ]
     )
+
+
+def _value(terms: Terms) -> str:
+    accuracy = (
+        f"accuracy after the last epoch, a fraction of {terms.n_validation:,} images held out of the training set"
+    )
+    goal = terms.goal
+    if goal.target is None:
+        return f"{accuracy}."
+    return (
+        f"below the target of {_percent(goal.target)}, {accuracy}. From the target on it is no accuracy, but the "
+        f"higher, the fewer {goal.noun} the network has: {goal.formula(Budget(**terms.budget))}. Its accuracy stands "
+        "in the trial's note."
+    )
+
+
+def _error(terms: Terms, best: float | None) -> str:
+    if best is None:
+        return ""
+    points = f"{100 * sqrt(best * (1 - best) / terms.n_validation):.2f} points"
+    error = f" One standard error at {_percent(best)} is {points}: "
+    if terms.minimize is not None:
+        return f"{error}whether a network nearer to the target than that has it cannot be told."
+    return f"{error}candidates that differ by less cannot be told apart."
+
+
+def _commands(status: Status, url: str) -> list[str]:
+    """What to type, as code: whatever a study is called, it does not become Markdown."""
+    best = "TRIAL" if status.best is None else str(status.best.trial)
+    named = f"--study {quote(status.study)}" + (f" --storage {quote(url)}" if url != DEFAULT_STORAGE else "")
+    commands = (f"nas status {named}", f"nas show {best} {named}", f"nas export --trial {best} {named}")
+    whose = "TRIAL is a number" if status.best is None else f"trial {best} or any other"
+    about = f"In a terminal: where the search stands, what a trial was, and how to have its model ({whose})."
+    return [about, indent("\n".join(commands), "    ")]
 
 
 def _markdown(table: Table) -> str:

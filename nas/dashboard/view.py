@@ -4,6 +4,7 @@ import copy
 import json
 import mimetypes
 from collections.abc import Container, Iterable
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -17,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard._custom_plot_data import SYSTEM_ATTR_PLOT_DATA, split_plot_data
 from optuna_dashboard._note import note_ver_key, split_body
 
+from nas.confirmed import confirmations, readings
 from nas.cost import Budget
 from nas.dashboard.models import exports
 from nas.dashboard.notes import study_note, trial_note
@@ -25,9 +27,10 @@ from nas.records import record_of
 from nas.report.figures import Figure
 from nas.report.front import front_of
 from nas.report.importance import importances
+from nas.report.mistakes import last_confirmed
 from nas.report.plots import front_figure, importance_figure
 from nas.status import status
-from nas.study import OPTIONS, TERMS, Storage, Terms, runs_folder, terms_of
+from nas.study import OPTIONS, RUNS, TERMS, Storage, Terms, runs_folder, terms_of
 
 Attrs = dict[str, Any]
 OLD_CONSTRAINTS = "constraints"  # all that optuna-dashboard 0.21 knows of
@@ -123,7 +126,9 @@ class View(Storage):
     def _take_notes(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:
         terms = terms_of(study)
         notes = dict(self._notes.get(study._study_id, {}))
-        notes[None] = _note(study_note(status(study, self)), None)
+        url = self.engine.url.render_as_string(hide_password=True)
+        about = study_note(status(study, self, url), url, last_confirmed(study), len(readings(study)))
+        notes[None] = _note(about, None)
         for trial in trials:
             if trial.state != TrialState.WAITING and trial._trial_id not in self._ended:
                 notes[trial._trial_id] = _trial_note(study, terms, trials, trial)
@@ -142,13 +147,15 @@ class View(Storage):
             self._plots[study._study_id] = (n_shown, drawn)
 
     def _collect_models(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:
-        folders = (runs_folder(self), Path(study.user_attrs.get(OPTIONS, {}).get("out", ".")), *self.models)
+        folders = (runs_folder(self), Path(study.user_attrs.get(OPTIONS, {}).get("out", RUNS)), *self.models)
         found = list(exports(folders))
+        confirmed = {each.trial: each for each in confirmations(study)}
         for trial in trials:
             files = [
                 file
                 for export in found
-                if export.trial == trial.number and export.is_of(study.study_name, record_of(trial))
+                if export.trial == trial.number
+                and export.is_of(study.study_name, record_of(trial), confirmed.get(trial.number))
                 for file in export.files
             ]
             if files:
@@ -159,9 +166,10 @@ class View(Storage):
         attached = {}
         for file in files:
             try:
-                artifact = str(uuid5(NAMESPACE_OID, sha256(file.read_bytes()).hexdigest()))
+                state = file.stat()
+                artifact = _artifact_of(file, state.st_mtime_ns, state.st_size)
                 copied = self._artifact_folder / artifact
-                if not copied.is_file() or copied.stat().st_size != file.stat().st_size:
+                if not copied.is_file() or copied.stat().st_size != state.st_size:
                     self._artifact_folder.mkdir(exist_ok=True)
                     with file.open("rb") as content:
                         self.artifacts.write(artifact, content)
@@ -176,6 +184,12 @@ class View(Storage):
                 }
             )
         return attached
+
+
+@lru_cache(maxsize=10_000)
+def _artifact_of(file: Path, changed: int, size: int) -> str:
+    """The name of a file's content; it is read once until the file changes."""
+    return str(uuid5(NAMESPACE_OID, sha256(file.read_bytes()).hexdigest()))
 
 
 def _readable(user_attrs: Attrs) -> Attrs:

@@ -70,7 +70,11 @@ def on_validation_part(
 
 @torch.no_grad()
 def mistakes(network: Network, images: Tensor, labels: Tensor, classes: tuple[str, ...], n_hardest: int) -> Mistakes:
-    """`images` uint8, `(n, channels, height, width)`. The hardest have the least probability for their true class."""
+    """What the network does on these images, and the `n_hardest` with the least probability for their true class.
+
+    `images` uint8, `(n, channels, height, width)`, and `labels` int64, `(n,)`, indices of `classes`; all of it, the
+    network too, in CPU memory.
+    """
     chances = torch.cat([network(batch).softmax(1) for batch in images.split(EVALUATION_BATCH)])
     predicted = chances.argmax(1)
     n = len(classes)

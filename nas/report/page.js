@@ -28,7 +28,9 @@ function draw(source) {
   dark.addEventListener("change", () => Plotly.relayout(place, theme()));
 }
 
-// Numbers by size, words by the alphabet; what is not known comes last.
+const isUnknown = (text) => text === "" || text === "–";
+
+// Numbers by size, words by the alphabet.
 function compare(a, b) {
   const [x, y] = [a, b].map((text) => parseFloat(text.replaceAll(",", "")));
   if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y) || a.localeCompare(b);
@@ -40,7 +42,8 @@ function sort(table, column, head) {
   for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
   head.ariaSort = down ? "descending" : "ascending";
   const rows = [...table.tBodies[0].rows].map((row) => [row.cells[column].textContent, row]);
-  rows.sort(([a], [b]) => (down ? compare(b, a) : compare(a, b)));
+  // What is not known comes last in both directions.
+  rows.sort(([a], [b]) => isUnknown(a) - isUnknown(b) || (down ? compare(b, a) : compare(a, b)));
   table.tBodies[0].append(...rows.map(([, row]) => row));
 }
 

@@ -1,5 +1,6 @@
 """A study as one HTML page that needs no network, and a page for a front alone."""
 
+import os
 from base64 import b64encode
 from collections.abc import Sequence
 from hashlib import sha256
@@ -20,7 +21,12 @@ HERE = Path(__file__).parent
 def report_page(
     study: optuna.Study, checkpoints: Path, data_dir: Path | None = None, target: float | None = None
 ) -> str:
-    """The report on a study; its parts are those of `nas.report.sections`."""
+    """The report on a study as the text of a page; its parts are those of `nas.report.sections`.
+
+    `checkpoints` is the folder with the study's weights, `data_dir` that of data sets, unless they are where they are
+    looked for anyway. `target` is a fraction of the test set, whose chance is told where there is a confirmation.
+    Nothing is written, and the test set is not read. Raises `StudyError` for a study that nas did not make.
+    """
     return _page(f"Study {study.study_name}", sections(study, checkpoints, data_dir, target))
 
 
@@ -30,14 +36,27 @@ def front_page(found: Front) -> str:
 
 
 def write(page: str, out: Path) -> None:
-    """Writes a page; raises `InputError` where that is not possible."""
+    """Writes a page, at once or not at all; raises `InputError` where that is not possible."""
     try:
-        out.write_text(page, "utf-8", newline="\n")
+        if out.exists() and not out.is_file():  # /dev/stdout, which has no place for a file beside it
+            out.write_text(page, "utf-8", newline="\n")
+        else:
+            _put(page, out.resolve())
     except OSError as error:
         raise InputError(
             f"a page must be written to a file in a folder that exists, but {out} cannot be ({error.strerror}): "
             "name another"
         ) from error
+
+
+def _put(page: str, out: Path) -> None:
+    """A browser that reads the page meanwhile gets the old one or the new one, and never a part."""
+    partial = out.with_name(f"{out.name}.{os.getpid()}.tmp")
+    try:
+        partial.write_text(page, "utf-8", newline="\n")
+        os.replace(partial, out)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _page(title: str, parts: Sequence[Section]) -> str:

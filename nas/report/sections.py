@@ -16,6 +16,7 @@ from nas.report.front import Front, front_of
 from nas.report.markup import Html, facts, gallery, matrix, table, tag
 from nas.report.mistakes import Matrix, Mistakes, last_confirmed, most_frequent, on_validation_part
 from nas.report.table import Table, plural
+from nas.study import terms_of
 
 MOST_CLASSES = 20  # of a matrix; of more, the most frequent confusions are shown
 SCALE = "The scale of accuracies is logarithmic in the error: half as many errors are as far up everywhere."
@@ -35,8 +36,12 @@ class Section(NamedTuple):
 def sections(study: optuna.Study, checkpoints: Path, data_dir: Path | None, target: float | None) -> list[Section]:
     """The whole report on a study. The test set is not read: what is known of it was stored by the confirmation.
 
-    `checkpoints` is the folder with the study's weights; `target` an accuracy whose chance is told.
+    `checkpoints` is the folder with the study's weights, `data_dir` that of data sets; without either the sections that
+    need them say what is missing. `target` is a fraction of the test set: where there is a confirmation, the chance is
+    told that a fresh training has it; None for what the search was to reach. Raises `StudyError` for a study that nas
+    did not make.
     """
+    terms_of(study)  # before anything looks for a single accuracy where there may be several values
     confirmed = last_confirmed(study)
     winner = summary.winner_of(study, confirmed)
     return [
@@ -174,8 +179,9 @@ def _trials(study: optuna.Study) -> Section:
 
 
 def _measured(study: optuna.Study) -> Section:
-    words = tag("h3", "Words")
-    return Section("How everything was measured", [facts(summary.measured(study)), words, facts(summary.meanings())])
+    meanings = summary.meanings(terms_of(study).goal)
+    parts = [facts(summary.measured(study)), tag("h3", "Words"), facts(meanings)]
+    return Section("How everything was measured", parts)
 
 
 def _figure(name: str, plot: Figure, alt: str, caption: str) -> Html:

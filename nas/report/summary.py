@@ -8,9 +8,10 @@ import optuna
 
 from nas.confirmed import Confirmed, readings
 from nas.cost import Budget
+from nas.goal import Goal
 from nas.records import Record, counts, ranked, records
 from nas.report.table import Table, plural
-from nas.study import Terms, terms_of
+from nas.study import Terms, target_of, terms_of
 
 ENVIRONMENT = {
     "nas": "nas",
@@ -24,8 +25,9 @@ ENVIRONMENT = {
     "precision": "precision of a training",
     "kernels": "kernels",
 }
+COUNTED = "counted by arithmetic, never built or trained, and told to the sampler"
 OUTCOMES = {
-    "rejected": "over the budget: counted by arithmetic, never built or trained, and told to the sampler",
+    "rejected": f"over the budget: {COUNTED}",
     "pruned": "stopped early by the pruner, because others did better with as much training, or because its loss was "
     "not finite any more; its accuracy is that of the epoch where it stopped",
     "finished": "trained for all epochs; its accuracy is that of the last one, not of the best",
@@ -44,10 +46,13 @@ class Fact(NamedTuple):
 
 def asked(study: optuna.Study) -> str:
     """The question, in a sentence."""
-    terms = terms_of(study)
+    terms, target = terms_of(study), target_of(study)
+    until = ""
+    if terms.minimize is None and target is not None:
+        until = f", until one has {100 * target:.2f} % validation accuracy"
     return (
-        f"Asked: the most accurate network for {terms.dataset} within {Budget(**terms.budget)}, out of the space "
-        f"{terms.space!r}, with trainings of {plural(terms.epochs, 'epoch')}."
+        f"Asked: {terms.goal.wanted}, for {terms.dataset} within {Budget(**terms.budget)}, out of the space "
+        f"{terms.space!r}, with trainings of {plural(terms.epochs, 'epoch')}{until}."
     )
 
 
@@ -56,7 +61,7 @@ def found(study: optuna.Study, winner: Record | None, confirmed: Confirmed | Non
     tally = counts(study)
     effort = (
         f"{plural(tally['finished'] + tally['pruned'], 'candidate')} trained, {tally['pruned']:,} of them stopped "
-        f"early; {tally['rejected']:,} rejected before training, because they were over the budget."
+        f"early; {tally['rejected']:,} rejected before training, because they were {_over(terms_of(study).goal)}."
     )
     if winner is None or winner.accuracy is None or winner.cost is None:
         return ["Found: nothing yet, since no training has finished.", effort]
@@ -64,7 +69,26 @@ def found(study: optuna.Study, winner: Record | None, confirmed: Confirmed | Non
         f"Found: trial {winner.trial}, with {winner.cost.params:,} parameters and {winner.cost.macs:,} "
         f"multiply-accumulates an image. It recognises {100 * winner.accuracy:.2f} % of the validation part."
     )
-    return [answer, effort, _trust(study, confirmed)]
+    return [answer, *_reached(study), effort, _trust(study, confirmed)]
+
+
+def _reached(study: optuna.Study) -> list[str]:
+    """Whether the search has what it was to reach, if it was told."""
+    target, best = terms_of(study).target or target_of(study), ranked(study)[0]
+    if target is None:
+        return []
+    accuracy = best.accuracy or 0.0
+    if accuracy >= target:
+        return [f"The target of {100 * target:.2f} % was reached, by trial {best.trial}."]
+    return [
+        f"The target of {100 * target:.2f} % was not reached: trial {best.trial} is nearest, with "
+        f"{100 * accuracy:.2f} %."
+    ]
+
+
+def _over(goal: Goal) -> str:
+    smaller = "" if goal.minimize is None else ", or not smaller than a network found by then that has the target"
+    return f"over the budget{smaller}"
 
 
 def _trust(study: optuna.Study, confirmed: Confirmed | None) -> str:
@@ -149,6 +173,10 @@ def _tally(values: Counter[str]) -> str:
     return ", ".join(f"{value} ({plural(n, 'training')})" for value, n in values.most_common())
 
 
-def meanings() -> list[Fact]:
-    """What the words for outcomes mean."""
-    return [Fact(word, text) for word, text in OUTCOMES.items()]
+def meanings(goal: Goal) -> list[Fact]:
+    """What the words for outcomes mean, in a search for this."""
+    words = OUTCOMES
+    if goal.minimize is not None:
+        winner = f"of the finished candidates {goal.wanted}; where none has it, the most accurate one"
+        words = words | {"rejected": f"{_over(goal)}: {COUNTED}", "winner": winner}
+    return [Fact(word, text) for word, text in words.items()]

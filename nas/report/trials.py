@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from nas.records import Record
 from nas.report.table import Table
 
-TRAINED = ("finished", "pruned", "running", "interrupted")
-
 
 def trained_table(records: Sequence[Record]) -> Table:
     """Candidates whose training began."""
@@ -18,7 +16,7 @@ def trained_table(records: Sequence[Record]) -> Table:
                 str(r.trial),
                 f"{100 * r.accuracy:.2f}" if r.accuracy is not None else "–",
                 str(r.epochs),
-                r.outcome,
+                f"failed: {r.reason}" if r.outcome == "failed" else r.outcome,
                 f"{r.cost.params:,}" if r.cost else "–",
                 f"{r.cost.macs:,}" if r.cost else "–",
                 r.network,
@@ -26,13 +24,13 @@ def trained_table(records: Sequence[Record]) -> Table:
                 str(r.seed) if r.seed is not None else "–",
             )
             for r in records
-            if r.outcome in TRAINED
+            if r.began
         ),
     )
 
 
 def untrained_table(records: Sequence[Record]) -> Table:
-    """All other trials: rejected, repeated, failed."""
+    """All other trials: rejected, repeated, or ended before their training began."""
     return Table(
         "Not trained",
         ("trial", "outcome", "parameters", "MACs", "reason"),
@@ -45,6 +43,6 @@ def untrained_table(records: Sequence[Record]) -> Table:
                 r.reason or "–",
             )
             for r in records
-            if r.outcome not in TRAINED
+            if not r.began
         ),
     )
