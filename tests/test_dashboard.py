@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -220,8 +221,9 @@ def test_models_are_looked_for_where_a_search_puts_them_unless_told(
 def test_a_file_is_read_once_until_it_changes(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = searched.parent / "something_else.py"
     other.write_text("x = 1\n")
-    read, parse = [], ast.parse
-    monkeypatch.setattr(models.ast, "parse", lambda text: read.append(text) or parse(text))
+    read: list[str] = []
+    parse = SimpleNamespace(parse=lambda text: read.append(text) or ast.parse(text), get_docstring=ast.get_docstring)
+    monkeypatch.setattr(models, "ast", parse)
     for _ in range(2):
         assert len(list(models.exports([searched.parent]))) == 1
     assert len(read) == 2
