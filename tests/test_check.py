@@ -18,6 +18,7 @@ from nas.space import Task
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", space.names())
 @pytest.mark.parametrize("budget", [2_000, 20_000])
 def test_figures_are_those_of_random_candidates(name: str, budget: int) -> None:

@@ -219,6 +219,7 @@ def test_a_changed_test_set_is_read_again(nas, tmp_path: Path, images: str, mnis
     assert after.accuracy != before.accuracy
 
 
+@pytest.mark.slow
 def test_of_the_networks_that_have_the_target_the_smallest_is_confirmed(nas, tmp_path: Path, images: str) -> None:
     smallest = (*TINY, *FLOAT, "--dataset", images, "--minimize", "params", "--target", "0.15", "--trials", "4")
     done = nas("search", *smallest, "--confirm", "--json", "--workers", "1")

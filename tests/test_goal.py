@@ -49,6 +49,7 @@ def test_what_is_left_are_smaller_ones(accuracy: float, cost: Cost, minimize: st
     assert Goal().tightened(budget, accuracy, cost) == budget
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_core")
 def test_every_network_that_has_the_target_is_smaller_than_those_before(nas, tmp_path: Path) -> None:
     options = (*SMALLEST, "--space", "budget_fill", "--target", "0.3", "--workers", "1")

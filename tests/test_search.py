@@ -145,9 +145,9 @@ def test_interrupting_stops_cleanly_and_the_next_run_goes_on_with_the_same_digit
 @needs_proc
 @pytest.mark.usefixtures("one_core")
 def test_a_training_that_goes_on_in_another_precision_begins_anew(start, nas, tmp_path: Path) -> None:
-    options = ("search", *SLOW_TO_TRAIN, "--epochs", "6", "--trials", "1", "--workers", "1", "--precision")
+    options = ("search", *SLOW_TO_TRAIN, "--epochs", "12", "--trials", "1", "--workers", "1", "--precision")
     process = start(*options, "float32")
-    read_until(process, "epoch  2/6")
+    read_until(process, "epoch  2/12")
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
     assert nas(*options, "bfloat16").returncode == 0
