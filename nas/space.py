@@ -68,6 +68,8 @@ def widest(build: Callable[[float], Architecture], budget: Budget) -> Architectu
         return build(1.0)
     low, high = 1 / 64, 64.0
     best = build(low)
+    if not budget.admits(cost_of(best)):
+        return best
     for _ in range(16):  # halves the factor's range, in its logarithm, each time
         middle = sqrt(low * high)
         architecture = build(middle)
