@@ -273,6 +273,8 @@ def test_commands_options_and_names_are_completed(searched: Run, tmp_path: Path)
     assert complete("search", "--sampler", "") == ["tpe", "random", "nsga2", "gp"]
     assert complete("search", "--pruner", "h") == ["halving", "hyperband"]
     assert complete("search", "--minimize", "m") == ["macs", "memory"]
+    for command in ("search", "check", "confirm", "reproduce"):
+        assert complete(command, "--precision", "b") == ["bfloat16"]
     assert complete("ablate", "A1") == ["A1", "A10"]
     assert complete("ablate", "A10", "--axis", "b") == ["batch-norm-order", "batch-size"]
     assert complete("reproduce", "A1", "B5", "a") == ["all"]

@@ -40,6 +40,8 @@ def complete_study(ctx: click.Context, param: click.Parameter, begun: str) -> li
 complete_dataset = _one_of(lambda: (*datasets.names(), "folder:", "npz:"))
 complete_sampler = _one_of(lambda: SAMPLERS)
 complete_pruner = _one_of(lambda: PRUNERS)
+complete_device = _one_of(lambda: ("auto", "cpu", "cuda"))
+complete_precision = _one_of(lambda: ("auto", "float32", "bfloat16"))
 complete_cost = _one_of(lambda: COSTS)
 complete_axis = _one_of(lambda: AXES)
 complete_iteration = _one_of(documented.names)

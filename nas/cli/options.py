@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from nas import shipped
+from nas.cli.completion import complete_device, complete_precision
 from nas.study import DEFAULT_STORAGE, nearest
 
 FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
@@ -88,6 +89,14 @@ data_dir_option = click.option(
 storage_option = click.option(
     "--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study."
 )
-device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-precision_option = click.option("--precision", default="auto", show_default=True, help="auto, float32 or bfloat16.")
+device_option = click.option(
+    "--device", shell_complete=complete_device, default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
+)
+precision_option = click.option(
+    "--precision",
+    shell_complete=complete_precision,
+    default="auto",
+    show_default=True,
+    help="auto, float32 or bfloat16.",
+)
 workers_option = click.option("--workers", type=Count(), help="Worker processes; as many as cores unless told.")
