@@ -38,7 +38,7 @@ class Job:
             precision=self.precision,
             kernels=best_kernels(self.device, torch.get_num_threads()),
         )
-        state = None if self.checkpoint is None else read_checkpoint(self.checkpoint, self.device)
+        state = None if self.checkpoint is None else _state_in(self.checkpoint, self.device)
         if state is not None:
             run.load_state_dict(state)
             yield from list(run.history)
@@ -69,7 +69,7 @@ class Executor(Protocol):
         ...
 
 
-def read_checkpoint(path: Path, device: str) -> dict[str, Any] | None:
+def _state_in(path: Path, device: str) -> dict[str, Any] | None:
     """A run's state; None if there is no such file, or half of one, as after a power failure: training begins anew."""
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
