@@ -116,11 +116,10 @@ class Confirmed:
         n, p = self.readings[0].n_images or 1, self.accuracy.mean
         return sqrt(p * (1 - p) / n)
 
-    @property
-    def times_read(self) -> str:
-        """How often the test set was read in the whole study."""
-        times = plural(self.n_readings, "time")
-        return f"{times}, once a network" if self.n_readings == len(self.readings) else times
+    def times_read(self, study: str) -> str:
+        """How often the test set was read in the whole study, as a sentence."""
+        once = ", once a network" if self.n_readings == len(self.readings) else ""
+        return f"The test set was read {plural(self.n_readings, 'time')} in {study}{once}."
 
     def sentences(self) -> str:
         """How it was confirmed, for those who get the network of the first seed."""
@@ -134,7 +133,7 @@ class Confirmed:
             f"{plural(self.epochs, 'epoch')}, with {plural(len(self.seeds), 'fresh seed')}; test accuracy of the last "
             f"epoch, in float32: {spread.per_cent()} %{deviation}. This is the network of the first seed, with "
             f"{100 * (first.accuracy or 0):.2f} % of {first.n_images:,} test images; that figure did not choose it. "
-            f"The test set was read {self.times_read} in its study."
+            f"{self.times_read('its study')}"
         )
 
     def tables(self, target: float | None = None) -> list[Table]:
@@ -242,6 +241,6 @@ def confirmed_table(found: Confirmed, target: float | None) -> Table:
             f"{plural(len(found.seeds), 'training')} from scratch on all {found.n_train:,} training images, "
             f"{plural(found.epochs, 'epoch')}; the last one, in float32, on {reading.n_images:,} test images. Another "
             f"sample of as many would change that by some {100 * found.sampling_error:.2f} points (one binomial "
-            f"standard error). The test set was read {found.times_read} in this study.",
+            f"standard error). {found.times_read('this study')}",
         ),
     )
