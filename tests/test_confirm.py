@@ -101,7 +101,9 @@ def test_the_winner_is_trained_on_everything_and_tested_once_a_network(nas, tmp_
     assert json.loads(again.stdout)["test_accuracy"] == list(found.accuracy.values)
     assert dict(study_of(tmp_path / "runs").user_attrs) == before, "nothing is read twice"
     assert nas("confirm", "--top", "2", "--seeds", "3", *FLOAT).returncode == 0
-    assert len(readings(study_of(tmp_path / "runs"))) == 3, "one more network, one more reading"
+    again = study_of(tmp_path / "runs")
+    same_winner = len(confirmations(again)) == 1  # one more seed may decide the race otherwise
+    assert len(readings(again)) == (3 if same_winner else 2 + 3), "one reading a network"
 
 
 def test_after_a_confirmation_the_confirmed_network_is_exported_and_described_as_what_it_is(
