@@ -229,8 +229,10 @@ def confirmed_table(found: Confirmed, target: float | None) -> Table:
     ]
     if found.interval is not None:
         rows.append(("95 % interval of the mean", "{:.2f} to {:.2f} %".format(*(100 * end for end in found.interval))))
-    if target is not None and (chance := found.probability(target)) is not None:
-        rows.append((f"chance that a fresh training has {target:.2%} of this test set", f"{chance:.0%}"))
+    if target is not None:
+        chance = found.probability(target)
+        told = "unknown, the trainings show no spread: use more seeds" if chance is None else f"{chance:.0%}"
+        rows.append((f"chance that a fresh training has {target:.2%} of this test set", told))
     worst = sorted(found.class_accuracies.items(), key=lambda item: item[1])[:3]
     rows.append(("hardest classes", ", ".join(f"{name} {100 * accuracy:.2f} %" for name, accuracy in worst)))
     return Table(

@@ -21,7 +21,7 @@ from test_cli import check_refused
 
 from nas import datasets
 from nas.confirm import clearly_loses
-from nas.confirmed import Confirmed, Reading, confirmations, last_race, readings
+from nas.confirmed import Confirmed, Reading, confirmations, confirmed_table, last_race, readings
 from nas.datasets import Dataset
 from nas.module import Network
 from nas.records import ranked, record_of
@@ -300,6 +300,7 @@ def test_one_training_or_equal_ones_have_neither_interval_nor_chance(values: lis
     found = confirmed(values)
     assert found.interval is None
     assert found.probability(0.9) is None
+    assert any("chance" in name and "unknown" in value for name, value in confirmed_table(found, 0.9).rows)
 
 
 @given(accuracies)
