@@ -110,6 +110,7 @@ def test_tables_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"table.v1.md", "table.v1.json"}
 
 
+@pytest.mark.slow
 @needs_proc
 def test_interrupted_it_goes_on_with_the_same_digits(start, nas: Run, tmp_path: Path) -> None:
     command = ("reproduce", "B1", "--seeds", "2", *FLOAT)

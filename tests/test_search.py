@@ -142,6 +142,7 @@ def test_interrupting_stops_cleanly_and_the_next_run_goes_on_with_the_same_digit
     assert (continued.accuracy, continued.epochs, continued.seed) == (whole.accuracy, 40, whole.seed)
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.usefixtures("one_core")
 def test_a_training_that_goes_on_in_another_precision_begins_anew(start, nas, tmp_path: Path) -> None:
@@ -158,6 +159,7 @@ def test_a_training_that_goes_on_in_another_precision_begins_anew(start, nas, tm
     assert (continued.accuracy, continued.made_with) == (whole.accuracy, whole.made_with)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_core")
 def test_what_a_removed_study_trained_is_not_taken_for_a_new_ones(nas, tmp_path: Path, mnist: Dataset) -> None:
     def search_on(images: slice, storage: str) -> None:
@@ -254,7 +256,7 @@ def test_the_same_candidate_is_trained_once(nas, tmp_path: Path) -> None:
         "    return Candidate(Architecture(task.image_shape, task.n_classes, layers), Recipe(epochs=task.epochs))\n"
     )
     done = nas(
-        "search", "--space", str(space), "--epochs", "1", "--trials", "3", "--timeout", "15s", "--pruner", "none",
+        "search", "--space", str(space), "--epochs", "1", "--trials", "3", "--timeout", "10s", "--pruner", "none",
         "--workers", "1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

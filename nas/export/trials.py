@@ -74,11 +74,10 @@ def hand_over(
     for number in count(1):
         try:
             suffix = "" if number == 1 else f"_{number}"
-            return export_trial(study, winner, dataset, split, checkpoints, out, storage=storage, suffix=suffix).files[
-                0
-            ]
+            written = export_trial(study, winner, dataset, split, checkpoints, out, storage=storage, suffix=suffix)
         except FileInTheWay:
             continue
+        return written.files[0]
     raise AssertionError("numbers do not end")
 
 
