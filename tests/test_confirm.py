@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sqlite3
+from dataclasses import asdict
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -20,8 +21,8 @@ from scipy.stats import kstest
 from test_cli import check_refused
 
 from nas import datasets
-from nas.confirm import clearly_loses
-from nas.confirmed import Confirmed, Reading, confirmations, confirmed_table, last_race, readings
+from nas.confirm import FIRST_SEED, clearly_loses
+from nas.confirmed import READING, Confirmed, Reading, confirmations, confirmed_table, last_race, readings
 from nas.datasets import Dataset
 from nas.module import Network
 from nas.records import ranked, record_of
@@ -46,6 +47,15 @@ def write(path: Path, pixels: np.ndarray, labels: np.ndarray, test_labels: np.nd
 
 def study_of(folder: Path) -> optuna.Study:
     return find_study(open_storage(str(folder / "nas.db"), must_exist=True))
+
+
+def copied(tmp_path: Path, folder: str) -> str:
+    """The name of a copy of the study's database, in a folder of its own."""
+    (tmp_path / folder).mkdir()
+    copy = tmp_path / folder / "nas.db"
+    with sqlite3.connect(tmp_path / "runs" / "nas.db") as ours, sqlite3.connect(copy) as other:
+        ours.backup(other)
+    return f"{folder}/nas.db"
 
 
 def weights(folder: Path, found: Confirmed) -> dict[str, torch.Tensor]:
@@ -152,15 +162,10 @@ def test_the_test_set_chooses_nothing(nas, tmp_path: Path, images: str, mnist: D
     assert nas("search", *TINY, *FLOAT, "--trials", "3", "--dataset", images).returncode == 0
     outcomes = []
     for shift, folder in ((0, "one"), (1, "other")):
-        (tmp_path / folder).mkdir()
-        with (
-            sqlite3.connect(tmp_path / "runs" / "nas.db") as ours,
-            sqlite3.connect(tmp_path / folder / "nas.db") as copy,
-        ):
-            ours.backup(copy)
+        database = copied(tmp_path, folder)
         pixels, labels = mnist.images[:700, 0].numpy(), mnist.labels[:700].numpy()
         write(tmp_path / "some.npz", pixels, labels, (labels[600:] + shift) % 10)
-        done = nas("confirm", "--top", "2", "--seeds", "2", *FLOAT, "--storage", f"{folder}/nas.db")
+        done = nas("confirm", "--top", "2", "--seeds", "2", *FLOAT, "--storage", database)
         assert done.returncode == 0, done.stderr
         study = study_of(tmp_path / folder)
         (found,) = confirmations(study)
@@ -192,6 +197,31 @@ def test_interrupted_it_goes_on_and_reads_the_test_set_no_more_often(
     assert done.returncode == 0, done.stderr
     assert "seed 1  epoch 6/6" in done.stderr
     assert len(readings(study_of(tmp_path / "runs"))) == 2
+
+
+@pytest.mark.slow
+@needs_proc
+def test_a_race_that_is_interrupted_ends_as_if_it_were_not(start, nas, tmp_path: Path, images: str) -> None:
+    search = ("search", *TINY[:2], "--epochs", "6", *TINY[4:], *FLOAT, "--trials", "2", "--dataset", images)
+    assert nas(*search).returncode == 0
+    whole = copied(tmp_path, "whole")
+    command = ("confirm", "--top", "2", "--seeds", "2", "--workers", "1", *FLOAT)
+    process = start(*command)
+    read_until(process, "(1 of 2 trainings done)")
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, "Race, seed 2" in output) == (130, False), output
+    assert not last_race(study_of(tmp_path / "runs"))
+
+    # A reading that was cut off is told, and the network reads again.
+    cut_off = Reading("2026-01-01T00:00:00+00:00", "confirm", 0, FIRST_SEED, "some network", "some test set")
+    study_of(tmp_path / "runs").set_user_attr(f"{READING}00000", asdict(cut_off))
+    assert "was read 3 times in this study." in " ".join(nas(*command).stdout.split())
+    assert nas(*command, "--storage", whole).returncode == 0
+    found, uninterrupted = (study_of(tmp_path / folder) for folder in ("runs", "whole"))
+    assert last_race(found) == last_race(uninterrupted)
+    assert len(last_race(found)) == 2
+    assert confirmations(found)[0].accuracy == confirmations(uninterrupted)[0].accuracy
 
 
 def test_bad_input_is_one_line_and_reads_nothing(nas, tmp_path: Path, images: str, mnist: Dataset) -> None:
