@@ -9,8 +9,15 @@ from typing import Any
 import click
 from rich.console import Console
 
-from nas.cli.completion import complete_study
-from nas.cli.options import Count, data_dir_option, device_option, precision_option, storage_option, workers_option
+from nas.cli.options import (
+    Count,
+    data_dir_option,
+    device_option,
+    precision_option,
+    storage_option,
+    study_option,
+    workers_option,
+)
 from nas.cli.tables import console, show
 from nas.cli.trainings import TrainingsDisplay
 from nas.confirm import confirm as run_confirm
@@ -22,9 +29,7 @@ from nas.trainings import Training
 
 
 @click.command()
-@click.option(
-    "--study", "study_name", shell_complete=complete_study, help="Name of the study; the one begun last unless told."
-)
+@study_option
 @storage_option
 @click.option("--top", type=Count(), default=3, show_default=True, help="How many of the best race for it.")
 @click.option("--seeds", type=Count(), default=5, show_default=True, help="Fresh trainings of each.")

@@ -6,8 +6,8 @@ import click
 import optuna
 
 from nas import documented
-from nas.cli.completion import complete_iteration, complete_study
-from nas.cli.options import data_dir_option, storage_option
+from nas.cli.completion import complete_iteration
+from nas.cli.options import data_dir_option, storage_option, study_option
 from nas.errors import StudyError
 from nas.export.documented import export_iteration
 from nas.export.formats import DEFAULT, FORMATS
@@ -19,9 +19,7 @@ from nas.study import RUNS, checkpoint_folder, data_of, find_study, open_storage
 
 
 @click.command()
-@click.option(
-    "--study", "study_name", shell_complete=complete_study, help="Name of the study; the one begun last unless told."
-)
+@study_option
 @click.option("--trial", type=int, help="Number of the trial.")
 @click.option("--top", type=click.IntRange(min=1), help="Export so many of the best.")
 @click.option(

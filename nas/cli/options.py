@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from nas import shipped
-from nas.cli.completion import complete_device, complete_precision
+from nas.cli.completion import complete_device, complete_precision, complete_study
 from nas.study import DEFAULT_STORAGE, nearest
 
 FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
@@ -88,6 +88,9 @@ data_dir_option = click.option(
 )
 storage_option = click.option(
     "--storage", default=DEFAULT_STORAGE, show_default=True, metavar="URL", help="Database of the study."
+)
+study_option = click.option(
+    "--study", "study_name", shell_complete=complete_study, help="Name of the study; the one begun last unless told."
 )
 device_option = click.option(
     "--device", shell_complete=complete_device, default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."

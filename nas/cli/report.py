@@ -4,15 +4,12 @@ from pathlib import Path
 
 import click
 
-from nas.cli.completion import complete_study
-from nas.cli.options import data_dir_option, storage_option
+from nas.cli.options import data_dir_option, storage_option, study_option
 from nas.study import checkpoint_folder, find_study, open_storage, target_of
 
 
 @click.command()
-@click.option(
-    "--study", "study_name", shell_complete=complete_study, help="Name of the study; the one begun last unless told."
-)
+@study_option
 @storage_option
 @data_dir_option
 @click.option(

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from nas.cli.completion import complete_study
-from nas.cli.options import data_dir_option, storage_option
+from nas.cli.options import data_dir_option, storage_option, study_option
 from nas.retrain import ACCURACY, Compared
 from nas.retrain import retrain as run_again
 from nas.study import checkpoint_folder, data_of, find_study, open_storage
@@ -15,9 +14,7 @@ DIFFERENT = 1
 
 @click.command()
 @click.option("--trial", type=int, required=True, help="Number of the trial.")
-@click.option(
-    "--study", "study_name", shell_complete=complete_study, help="Name of the study; the one begun last unless told."
-)
+@study_option
 @storage_option
 @data_dir_option
 @click.option("--confirmed", is_flag=True, help="The network that was exported from the trial's confirmation.")

@@ -4,8 +4,7 @@ import json
 
 import click
 
-from nas.cli.completion import complete_study
-from nas.cli.options import storage_option
+from nas.cli.options import storage_option, study_option
 from nas.cli.tables import console
 from nas.cli.tables import show as show_tables
 from nas.details import cost_table, curve_table, details_of, facts
@@ -15,7 +14,7 @@ from nas.study import find_study, open_storage
 
 @click.command()
 @click.argument("trial", type=int)
-@click.option("--study", "study_name", shell_complete=complete_study, help="The study; the one begun last unless told.")
+@study_option
 @storage_option
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def show(trial: int, study_name: str | None, storage: str, as_json: bool) -> None:

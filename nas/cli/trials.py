@@ -9,8 +9,7 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from nas.cli.completion import complete_study
-from nas.cli.options import storage_option
+from nas.cli.options import storage_option, study_option
 from nas.cli.tables import console
 from nas.listing import COLUMNS, OUTCOMES, SORTED_BY, listed, shown_rows
 from nas.study import find_study, open_storage
@@ -20,7 +19,7 @@ WIDE = 120  # characters
 
 
 @click.command()
-@click.option("--study", "study_name", shell_complete=complete_study, help="The study; the one begun last unless told.")
+@study_option
 @click.option("--outcome", "outcomes", type=click.Choice(OUTCOMES), multiple=True, help="Only trials that ended so.")
 @click.option("--sort", type=click.Choice(SORTED_BY), default="trial", show_default=True, help="The first comes first.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet or pandas.")
