@@ -61,9 +61,11 @@ def resample(images: Tensor, matrices: Tensor) -> Tensor:
     y = torch.arange(height, device=images.device) - (height - 1) / 2
     to_grid = torch.tensor([2 / width, 2 / height], device=images.device).view(2, 1)
     along_x, along_y, shift = (matrices * to_grid).unbind(-1)  # (n, 2) each
-    rows = torch.addcmul(shift.view(-1, 1, 1, 2), along_y.view(-1, 1, 1, 2), y.view(1, -1, 1, 1))
-    grid = torch.addcmul(rows, along_x.view(-1, 1, 1, 2), x.view(1, 1, -1, 1))
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    rows = torch.addcmul(shift.view(-1, 1, 2), along_y.view(-1, 1, 2), y.view(1, -1, 1))
+    columns = along_x.view(-1, 1, 2) * x.view(1, -1, 1)
+    # x and y as one complex number, so that the sums are formed over rows of pixels and not over two numbers at a time.
+    grid = torch.view_as_complex(rows).unsqueeze(2) + torch.view_as_complex(columns).unsqueeze(1)
+    return F.grid_sample(images, torch.view_as_real(grid), mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def _after_crop(matrices: Tensor, height: int, width: int, augmentation: Augmentation, generator: Generator) -> Tensor:
