@@ -1,4 +1,4 @@
-"""Batch norm, ReLU and max pooling as one step of training on a CPU, and dropout, compiled by numba.
+"""Batch norm, ReLU and max pooling as one step on a CPU, and dropout in training, compiled by numba.
 
 Around a convolution of a small network most of the time goes into reading and writing memory: torch goes over a layer's
 output once for its statistics, again to normalise, again for ReLU, again for the pool, and all of it again backwards.
@@ -252,10 +252,13 @@ def _propagate_through_pool(gradient, largest, x, n, height, width, scale, shift
             here = passed[column * n_channels : (column + 1) * n_channels]
             to_left = of_column[2 * column * n_channels : (2 * column + 1) * n_channels]
             to_right = of_column[(2 * column + 1) * n_channels : (2 * column + 2) * n_channels]
+            # Read first, chosen from then: a number that is only read where it is wanted costs a jump each.
             for c in range(n_channels):
-                to_left[c] = here[c] if left[c] >= right[c] else np.float32(0)
+                share = here[c]
+                to_left[c] = share if left[c] >= right[c] else np.float32(0)
             for c in range(n_channels):
-                to_right[c] = np.float32(0) if left[c] >= right[c] else here[c]
+                share = here[c]
+                to_right[c] = np.float32(0) if left[c] >= right[c] else share
         for i in range(length):
             wins = _read(above[i]) * signs[i] >= _read(below[i]) * signs[i]
             of_above[i] = of_column[i] if wins else np.float32(0)
@@ -318,12 +321,15 @@ def _dropped(values: Tensor, rate: float, keys: list[int]) -> Tensor:
 
 
 def norm_relu(x: Tensor, norm: torch.nn.BatchNorm2d, *, pooled: bool) -> Tensor:
-    """relu(norm(x)), or relu(maxpool(norm(x))) with a pool of 2×2, in training; running statistics move along.
+    """relu(norm(x)), or relu(maxpool(norm(x))) with a pool of 2×2; in training running statistics move along.
 
     `x`: `(n, channels, height, width)`, float32 or bfloat16, in CPU memory. The result has its shape, or that with
     `height // 2` and `width // 2` if pooled, and its dtype, and lies in memory as channels_last. `norm` must track
     running statistics, with a momentum that is a number: None, torch's cumulative average, is not computed here.
+    Without gradients where `norm` is in evaluation mode.
     """
+    if not norm.training:
+        return _evaluated(x, norm, pooled)
     assert norm.num_batches_tracked is not None
     norm.num_batches_tracked.add_(1)
     result: Tensor = _NormRelu.apply(x, norm.weight, norm.bias, norm, pooled)
@@ -341,17 +347,10 @@ class _NormRelu(torch.autograd.Function):
             unbiased = variance * (n_pixels / max(1, n_pixels - 1))
             norm.running_mean.lerp_(torch.from_numpy(mean).float(), norm.momentum)
             norm.running_var.lerp_(torch.from_numpy(unbiased).float(), norm.momentum)
-        inverse = 1 / np.sqrt(variance + norm.eps)
-        gain = inverse if weight is None else weight.detach().numpy() * inverse
-        offset = -gain * mean if bias is None else bias.detach().numpy() - gain * mean
-        scale, shift = gain.astype(np.float32), offset.astype(np.float32)
-        if pooled:
-            y = _empty(x, height // POOL, width // POOL)
-            chosen = torch.empty_like(y)
-            _normalise_and_pool(_flat(x), n, height, width, scale, shift, _flat(y), _flat(chosen))
-        else:
-            y, chosen = torch.empty_like(x), x
-            _normalise(_flat(x), scale, shift, _flat(y))
+        inverse, gain, scale, shift = _line(norm, mean, variance)
+        y = _empty(x, height // POOL, width // POOL) if pooled else torch.empty_like(x)
+        chosen = torch.empty_like(y) if pooled else x
+        _compute(x, scale, shift, y, chosen, pooled)
         ctx.save_for_backward(x, chosen)
         ctx.numbers = (mean, inverse, gain, scale, shift, pooled, weight is not None)
         return y
@@ -378,6 +377,35 @@ class _NormRelu(torch.autograd.Function):
         if not affine:
             return out, None, None, None, None
         return out, torch.from_numpy(of_gain).float(), torch.from_numpy(sums).float(), None, None
+
+
+@torch.no_grad()
+def _evaluated(x: Tensor, norm: torch.nn.BatchNorm2d, pooled: bool) -> Tensor:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    x = x.contiguous(memory_format=torch.channels_last)
+    mean, variance = norm.running_mean.double().numpy(), norm.running_var.double().numpy()
+    _, _, scale, shift = _line(norm, mean, variance)
+    y = _empty(x, x.shape[2] // POOL, x.shape[3] // POOL) if pooled else torch.empty_like(x)
+    _compute(x, scale, shift, y, y, pooled)  # what the pool chose is written over: nobody asks for it
+    return y
+
+
+def _line(norm: torch.nn.BatchNorm2d, mean: Any, variance: Any) -> tuple[Any, Any, Any, Any]:
+    """Batch norm as x * scale + shift, in float32; before them 1 / standard deviation, and the scale in float64."""
+    inverse = 1 / np.sqrt(variance + norm.eps)
+    gain = inverse if norm.weight is None else norm.weight.detach().numpy() * inverse
+    offset = -gain * mean if norm.bias is None else norm.bias.detach().numpy() - gain * mean
+    return inverse, gain, gain.astype(np.float32), offset.astype(np.float32)
+
+
+def _compute(x: Tensor, scale: Any, shift: Any, y: Tensor, chosen: Tensor, pooled: bool) -> None:
+    """Fills `y`, and `chosen` with what the pool chose."""
+    if pooled:
+        n, _, height, width = x.shape
+        _normalise_and_pool(_flat(x), n, height, width, scale, shift, _flat(y), _flat(chosen))
+    else:
+        _normalise(_flat(x), scale, shift, _flat(y))
 
 
 def _empty(like: Tensor, height: int, width: int) -> Tensor:

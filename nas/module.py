@@ -42,7 +42,7 @@ class Network(nn.Sequential):
     def __init__(self, architecture: Architecture, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__(OrderedDict((layer.name, layer_module(layer)) for layer in architecture.walk))
         self._steps = steps(architecture.walk)
-        self.joined = False  # whether steps of several layers are computed as one in training: see `join_layers`
+        self.joined = False  # whether steps of several layers are computed as one: see `join_layers`
         # Not part of the state: the exported source states them.
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
@@ -58,20 +58,22 @@ class Network(nn.Sequential):
         return values
 
     def join_layers(self) -> None:
-        """From now on batch norm, ReLU and a max pool between them are one step in training: see `nas.fused`.
+        """From now on batch norm, ReLU and a max pool between them are one step: see `nas.fused`.
 
-        Dropout is computed there too. For a network in CPU memory that trains with one thread.
+        Dropout is computed there too. For a network in CPU memory that trains with one thread. Where gradients of a
+        network in evaluation mode are wanted, torch's layers compute them.
         """
         self.joined = True
 
     def _computed(self, step: Sequence[str], values: Tensor) -> Tensor:
         first = getattr(self, step[0])
-        if self.joined and self.training and (len(step) > 1 or isinstance(first, nn.Dropout)):
+        if self.joined:
             from nas import fused  # loads a compiler: only where it is used
 
-            if isinstance(first, nn.Dropout):
+            if len(step) > 1 and (self.training or not torch.is_grad_enabled()):
+                return fused.norm_relu(values, first, pooled=len(step) > 2)
+            if self.training and isinstance(first, nn.Dropout):
                 return fused.dropout(values, first.p)
-            return fused.norm_relu(values, first, pooled=len(step) > 2)
         for name in step:
             values = getattr(self, name)(values)
         return values
