@@ -20,14 +20,19 @@ from pathlib import Path
 import optuna
 
 import nas
-from nas import datasets, documented
-from nas import space as spaces
-from nas.cost import Budget
-from nas.datasets import Split
-from nas.execution import Job, ProcessExecutor, n_cores
-from nas.objective import EpochDone, Event, Objective
-from nas.study import make_sampler, open_storage
-from nas.training import resolve_precision
+from nas import datasets
+from nas.datasets.splitting import Split
+from nas.execution.job import Job
+from nas.execution.opening import n_cores
+from nas.execution.processes import ProcessExecutor
+from nas.network.cost import Budget
+from nas.searching.events import EpochDone, Event
+from nas.searching.objective import Objective
+from nas.space import documented
+from nas.space import finding as spaces
+from nas.study.samplers import make_sampler
+from nas.study.storage import open_storage
+from nas.training.device import resolve_precision
 
 REJECTING = Budget(1)  # with more, now and then a candidate meets it, and is trained for minutes
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from nas.torchvision_compat import torchvision_datasets
+from nas.datasets.torchvision_compat import torchvision_datasets
 
 MNIST = torchvision_datasets().MNIST
 from torchvision import transforms  # noqa: E402 - the line above makes this import work with every build of torch

@@ -11,18 +11,20 @@ from pathlib import Path
 
 import torch
 
-from nas import datasets, documented
-from nas.execution import n_cores
-from nas.spread import Spread, paired_difference
-from nas.training import EpochResult
-from nas.trainings import KEPT, Means, Training, train_all
+from nas import datasets
+from nas.execution.opening import n_cores
+from nas.replication.batch import Means, Training, train_all
+from nas.space import documented
+from nas.statistics import Spread, paired_difference
+from nas.study.folders import TRAININGS
+from nas.training.run import EpochResult
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--iteration", default="B5")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--trainings", type=Path, default=KEPT)
+    parser.add_argument("--trainings", type=Path, default=TRAININGS)
     parser.add_argument("--data-dir", type=Path)
     arguments = parser.parse_args()
     dataset = datasets.load("mnist", arguments.data_dir)

@@ -19,12 +19,17 @@ from threading import Lock
 import optuna
 
 from nas import datasets
-from nas.cost import Budget
-from nas.datasets import Split
-from nas.execution import Cancelled, ProcessExecutor, n_cores
-from nas.objective import EpochDone, Event, Objective
-from nas.records import ranked
-from nas.study import Pruner, Sampler, make_pruner, make_sampler, open_storage
+from nas.datasets.splitting import Split
+from nas.execution.job import Cancelled
+from nas.execution.opening import n_cores
+from nas.execution.processes import ProcessExecutor
+from nas.network.cost import Budget
+from nas.searching.events import EpochDone, Event
+from nas.searching.objective import Objective
+from nas.study.pruners import make_pruner
+from nas.study.record import ranked
+from nas.study.samplers import make_sampler
+from nas.study.storage import open_storage
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,8 @@ class Setting:
     """What is compared."""
 
     space: str
-    sampler: Sampler = "tpe"
-    pruner: Pruner = "halving"
+    sampler: str = "tpe"
+    pruner: str = "halving"
 
     def __str__(self) -> str:
         return f"{self.space}, {self.sampler}, {self.pruner}"

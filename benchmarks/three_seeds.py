@@ -15,8 +15,8 @@ from pathlib import Path
 
 import optuna
 
-from nas.execution import n_cores
-from nas.records import records
+from nas.execution.opening import n_cores
+from nas.study.record import records
 
 COLUMNS = ("seed", "minutes", "trained", "pruned", "rejected", "epochs", "accuracy", "parameters", "target reached")
 

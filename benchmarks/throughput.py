@@ -23,16 +23,21 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from nas import datasets, documented, space
-from nas.cost import Budget, cost_of
-from nas.datasets import Split
-from nas.execution import Job, ProcessExecutor, n_cores
-from nas.module import Network
-from nas.probe import random_candidates
-from nas.recipe import Augmentation
-from nas.space import Candidate, Task
-from nas.torchvision_compat import torchvision_datasets
-from nas.training import make_optimizer, make_schedule, resolve_precision
+from nas import datasets
+from nas.datasets.splitting import Split
+from nas.datasets.torchvision_compat import torchvision_datasets
+from nas.execution.job import Job
+from nas.execution.opening import n_cores
+from nas.execution.processes import ProcessExecutor
+from nas.network.build import Network
+from nas.network.cost import Budget, cost_of
+from nas.space import documented
+from nas.space import finding as space
+from nas.space.candidate import Candidate, Task
+from nas.space.probing import random_candidates
+from nas.training.device import resolve_precision
+from nas.training.optimisers import make_optimizer, make_schedule
+from nas.training.recipe import Augmentation
 
 torchvision_datasets()
 from PIL import Image  # noqa: E402

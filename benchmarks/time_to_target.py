@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nas import datasets
-from nas.execution import n_cores
+from nas.execution.opening import n_cores
 
 MOST_TIMES_OURS = 12
 GOAL = ["--budget", "20000", "--target", "0.994", "--epochs", "20"]

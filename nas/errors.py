@@ -11,8 +11,11 @@
     │   └── FileInTheWay     a file of that name is there already, with another content
     └── WorkerError          a worker process ended while it trained a candidate
 
-Every message says the rule, what was given, and what to do.
+Every message says the rule, what was given, and what to do; `nearest` finds what may have been meant.
 """
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class NasError(Exception):
@@ -53,3 +56,9 @@ class FileInTheWay(ExportError):  # noqa: N818 - says what it is
 
 class WorkerError(NasError):
     """A worker process ended while it trained a candidate."""
+
+
+def nearest(name: str, choices: Iterable[str], cutoff: float = 0.6) -> str:
+    """`: did you mean X?` with the choice that is most like the name, or nothing where none is much like it."""
+    close = get_close_matches(name, list(choices), n=1, cutoff=cutoff)
+    return f": did you mean {close[0]!r}?" if close else ""

@@ -10,20 +10,25 @@ average pooling and one fully connected layer.
 
 from typing import Any
 
-from nas.architecture import (
+from nas import (
     Activation,
     Architecture,
+    Augmentation,
+    BaseTrial,
     BatchNorm,
+    Budget,
+    Candidate,
     Conv,
     Dropout,
     LayerSpec,
     MaxPool,
+    Recipe,
     Shape,
+    Task,
+    cost_of,
     gap_head,
+    widest,
 )
-from nas.cost import Budget, cost_of
-from nas.recipe import Augmentation, Recipe
-from nas.space import BaseTrial, Candidate, Task, widest
 
 Axes = dict[str, Any]
 STAGES = (1, 2, 3)

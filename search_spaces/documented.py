@@ -7,21 +7,25 @@ documented iteration, A1 to A10 and B1 to B5, has its structure here.
 from math import sqrt
 from typing import Any
 
-from nas.architecture import (
+from nas import (
     Activation,
     Architecture,
+    Augmentation,
+    BaseTrial,
     BatchNorm,
+    Candidate,
     Conv,
     Dropout,
     Dropout2d,
     LayerSpec,
     MaxPool,
+    Recipe,
     Shape,
+    Task,
     flatten_head,
     gap_head,
+    widest,
 )
-from nas.recipe import Augmentation, Recipe
-from nas.space import BaseTrial, Candidate, Task, widest
 
 Axes = dict[str, Any]
 STAGE_SIZES = (3, 4, 3)  # the most convolutions in each stage

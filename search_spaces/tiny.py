@@ -1,8 +1,18 @@
 """A space small enough for tests and a first try: networks of a few thousand parameters that train in seconds."""
 
-from nas.architecture import Activation, Architecture, BatchNorm, Conv, MaxPool, gap_head
-from nas.recipe import Augmentation, Recipe
-from nas.space import BaseTrial, Candidate, Task
+from nas import (
+    Activation,
+    Architecture,
+    Augmentation,
+    BaseTrial,
+    BatchNorm,
+    Candidate,
+    Conv,
+    MaxPool,
+    Recipe,
+    Task,
+    gap_head,
+)
 
 
 def suggest(trial: BaseTrial, task: Task) -> Candidate:

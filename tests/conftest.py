@@ -16,9 +16,9 @@ from small_study import SmallStudy
 
 from nas import datasets
 from nas.cli import main
-from nas.confirm import confirm
-from nas.datasets import Dataset
-from nas.search import search
+from nas.datasets.dataset import Dataset
+from nas.replication.confirming import confirm
+from nas.searching.search import search
 
 # As a worker has: networks this small lose more by waiting for threads than they gain, above all on a busy machine.
 torch.set_num_threads(1)

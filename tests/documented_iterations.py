@@ -7,9 +7,9 @@ have only if their batch norm has no learned scale and shift: they are replayed 
 from dataclasses import dataclass, field
 from typing import Any
 
-from nas.cost import Budget
-from nas.recipe import Augmentation, CropPosition
-from nas.space import Task
+from nas.network.cost import Budget
+from nas.space.candidate import Task
+from nas.training.recipe import Augmentation, CropPosition
 
 Params = dict[str, Any]
 

@@ -4,11 +4,13 @@ from typing import Any
 
 import torch
 
-from nas.architecture import (
+from nas.export.frozen import FrozenModel, Provenance
+from nas.network.architecture import Architecture
+from nas.network.build import Network
+from nas.network.kinds import (
     Activation,
     ActivationKind,
     AdaptiveAvgPool,
-    Architecture,
     AvgPool,
     BatchNorm,
     Conv,
@@ -21,9 +23,7 @@ from nas.architecture import (
     MaxPool,
     gap_head,
 )
-from nas.export import FrozenModel, Provenance
-from nas.module import Network
-from nas.recipe import Augmentation, Recipe
+from nas.training.recipe import Augmentation, Recipe
 
 FUNCTIONS: tuple[ActivationKind, ...] = ("relu", "leaky_relu", "elu", "gelu", "silu", "hardswish")
 N_IMAGES = 500

@@ -7,7 +7,7 @@ trains them.
 from dataclasses import replace
 from typing import Any
 
-from nas.recipe import Augmentation, Recipe
+from nas.training.recipe import Augmentation, Recipe
 
 CROP = Augmentation(crop=22, crop_probability=0.1)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import optuna
 
-from nas.study import checkpoint_folder, find_study, open_storage
+from nas.study.opening import find_study
+from nas.study.storage import checkpoint_folder, open_storage
 
 
 @dataclass(frozen=True)

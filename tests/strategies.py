@@ -2,10 +2,10 @@
 
 from hypothesis import strategies as st
 
-from nas.architecture import (
+from nas.network.architecture import Architecture
+from nas.network.kinds import (
     Activation,
     AdaptiveAvgPool,
-    Architecture,
     AvgPool,
     BatchNorm,
     Conv,
@@ -22,7 +22,7 @@ from nas.architecture import (
     flatten_head,
     gap_head,
 )
-from nas.recipe import Augmentation, Recipe
+from nas.training.recipe import Augmentation, Recipe
 
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "hardswish")
 

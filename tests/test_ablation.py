@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from test_cli import check_refused
 
-from nas import documented
-from nas.ablation import AXES, variants, with_epochs
-from nas.architecture import AdaptiveAvgPool, Architecture, BatchNorm, Conv, Dropout, Dropout2d, LayerSpec, MaxPool
-from nas.cost import cost_of
-from nas.space import Candidate
+from nas.network.architecture import Architecture
+from nas.network.cost import cost_of
+from nas.network.kinds import AdaptiveAvgPool, BatchNorm, Conv, Dropout, Dropout2d, LayerSpec, MaxPool
+from nas.replication.variants import AXES, variants, with_epochs
+from nas.space import documented
+from nas.space.candidate import Candidate
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 RECIPE_FIELDS = {

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from nas.augment import affine_matrices, augment, random_matrices, resample
-from nas.recipe import Augmentation
-from nas.torchvision_compat import torchvision_datasets
+from nas.datasets.torchvision_compat import torchvision_datasets
+from nas.training.augment import affine_matrices, augment, random_matrices, resample
+from nas.training.recipe import Augmentation
 
 # Images are between 0 and 1, so that a value changes by at most 1 a pixel along each axis. A float32 position within 40
 # pixels of the centre is off by some 40 × 2^-23 = 5e-6 pixels after the few operations of either implementation; both

@@ -5,11 +5,11 @@ from itertools import islice
 import optuna
 import pytest
 
-from nas import space
-from nas.architecture import Conv
-from nas.cost import Budget, cost_of
-from nas.probe import random_candidates
-from nas.space import Task
+from nas.network.cost import Budget, cost_of
+from nas.network.kinds import Conv
+from nas.space import finding as space
+from nas.space.candidate import Task
+from nas.space.probing import random_candidates
 
 TASKS = [
     *(Task((1, 28, 28), 10, 20, Budget(params)) for params in (150, 1_000, 2_000, 20_000, 200_000)),

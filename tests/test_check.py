@@ -9,11 +9,11 @@ import pytest
 from test_cli import check_refused
 from test_probe import trade_off
 
-from nas import space
-from nas.check import check, halved_epochs
-from nas.cost import Budget, cost_of
-from nas.probe import feasible_share, smallest_cost
-from nas.space import Task
+from nas.network.cost import Budget, cost_of
+from nas.searching.forecast import check, halved_epochs
+from nas.space import finding as space
+from nas.space.candidate import Task
+from nas.space.probing import feasible_share, smallest_cost
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -67,7 +67,7 @@ def test_a_budget_that_cannot_be_met_is_explained(nas: Run, options: list[str], 
 
 
 def test_limits_that_cannot_be_met_together_are_explained_and_nothing_begins(nas: Run, tmp_path: Path) -> None:
-    imports = "from nas.architecture import *\nfrom nas.recipe import *\nfrom nas.space import *\n"
+    imports = "from nas import *\n"
     source = inspect.getsource(trade_off).replace("def trade_off", "def suggest")
     (tmp_path / "mine.py").write_text(imports + source)
     limits = ("--space", "mine.py", "--budget", "1700", "--max-macs")

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.cli import cli
+from nas.cli import COMMANDS, cli
 from nas.cli.options import Count
-from nas.datasets import Dataset
+from nas.datasets.dataset import Dataset
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = ("search", "--space", "tiny", "--epochs", "1", "--trials", "1", "--workers", "1")
@@ -85,10 +85,10 @@ def test_bad_options_get_one_line(nas: Run, tmp_path: Path, options: list[str], 
         ("def suggest(trial, task):\n    return 3\n", ["Candidate", "int"]),
         ("answer = 42\n", ["suggest(trial, task)"]),
         (
-            "from nas.architecture import *\nfrom nas.space import *\nfrom nas.recipe import *\n"
+            "from nas import *\n"
             "def suggest(trial, task):\n"
             "    return Candidate(Architecture(task.image_shape, 10, (Conv(4, 99),)), Recipe())\n",
-            ["line 5", "layer 1", "99"],
+            ["line 3", "layer 1", "99"],
         ),
     ],
 )
@@ -102,7 +102,7 @@ def test_a_space_file_with_a_mistake_is_named_with_its_line(
 def test_a_space_that_raises_only_later_ends_the_search_with_one_line(nas: Run, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "import random\n"
-        "from nas.architecture import *\nfrom nas.space import *\nfrom nas.recipe import *\n"
+        "from nas import *\n"
         "def suggest(trial, task):\n"
         "    if trial.number > 1:\n"
         "        raise ValueError('too late')\n"
@@ -110,7 +110,7 @@ def test_a_space_that_raises_only_later_ends_the_search_with_one_line(nas: Run, 
         "    return Candidate(Architecture(task.image_shape, task.n_classes, layers), Recipe(epochs=task.epochs))\n"
     )
     done = nas("search", "--space", "mine.py", "--epochs", "1", "--trials", "9", "--workers", "2")
-    check_refused(done, "mine.py, line 7", "too late")
+    check_refused(done, "mine.py, line 5", "too late")
 
 
 @pytest.fixture
@@ -250,7 +250,10 @@ def test_a_study_file_sets_the_defaults_and_the_command_line_wins(nas: Run, tmp_
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     yield path, group
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
         else:
@@ -276,6 +279,8 @@ def test_help_begins_with_what_the_command_does_and_ends_with_an_example_that_pa
     path: tuple[str, ...], command: click.Command
 ) -> None:
     help_text = command.get_help(click.Context(command, info_name=" ".join(("nas", *path))))
+    if len(path) == 1:
+        assert " ".join((command.help or "").split("\n\n")[0].split()) == COMMANDS[path[0]], "what nas --help says"
     first = (command.help or "").split("\n\n")[0]
     verb = first.split()[0]
     assert first.endswith("."), "a sentence"

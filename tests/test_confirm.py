@@ -21,13 +21,14 @@ from scipy.stats import kstest
 from test_cli import check_refused
 
 from nas import datasets
-from nas.confirm import FIRST_SEED, clearly_loses
-from nas.confirmed import READING, Confirmed, Reading, confirmations, confirmed_table, last_race, readings
-from nas.datasets import Dataset
-from nas.module import Network
-from nas.records import ranked, record_of
-from nas.study import find_study, open_storage
-from nas.training import TrainingRun, evaluate
+from nas.datasets.dataset import Dataset
+from nas.network.build import Network
+from nas.replication.confirming import FIRST_SEED, clearly_loses
+from nas.study.confirmation import READING, Confirmed, Reading, confirmations, confirmed_table, last_race, readings
+from nas.study.opening import find_study
+from nas.study.record import ranked, record_of
+from nas.study.storage import open_storage
+from nas.training.run import TrainingRun, evaluate
 
 TINY = ("--space", "tiny", "--epochs", "2", "--budget", "3k", "--pruner", "none")
 FLOAT = ("--precision", "float32")
@@ -121,7 +122,7 @@ def test_after_a_confirmation_the_confirmed_network_is_exported_and_described_as
 ) -> None:
     assert nas("search", *TINY, *FLOAT, "--trials", "2", "--dataset", images).returncode == 0
     # As if the better one had lost the race.
-    monkeypatch.setattr(import_module("nas.confirm"), "ranked", lambda study: ranked(study)[::-1])
+    monkeypatch.setattr(import_module("nas.replication.confirming"), "ranked", lambda study: ranked(study)[::-1])
     assert nas("confirm", "--top", "1", "--seeds", "1", *FLOAT).returncode == 0
     study = study_of(tmp_path / "runs")
     (found,), (winner, _) = confirmations(study), ranked(study)

@@ -27,18 +27,21 @@ import pytest
 from optuna.trial import create_trial
 from processes import read_until
 
-from nas import details
-from nas.confirmed import confirmations
-from nas.cost import Budget
-from nas.goal import Goal
-from nas.records import record_of
-from nas.status import Status
-from nas.study import TERMS, Terms, find_study, open_storage
+from nas.network.cost import Budget
+from nas.study import details
+from nas.study.confirmation import confirmations
+from nas.study.goal import Goal
+from nas.study.opening import find_study
+from nas.study.record import record_of
+from nas.study.status import Status
+from nas.study.storage import open_storage
+from nas.study.terms import TERMS, Terms
 
 pytest.importorskip("optuna_dashboard", reason="the dashboard is not installed: pip install '.[dashboard]'")
 
-from nas.dashboard import models, open_view, serve
+from nas.dashboard import models
 from nas.dashboard.notes import study_note
+from nas.dashboard.server import open_view, serve
 
 Run = Callable[..., CompletedProcess[str]]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -222,8 +225,8 @@ def test_a_file_is_read_once_until_it_changes(searched: Path, monkeypatch: pytes
     other = searched.parent / "something_else.py"
     other.write_text("x = 1\n")
     read: list[str] = []
-    parse = SimpleNamespace(parse=lambda text: read.append(text) or ast.parse(text), get_docstring=ast.get_docstring)
-    monkeypatch.setattr(models, "ast", parse)
+    watched = SimpleNamespace(**{**vars(ast), "parse": lambda text: read.append(text) or ast.parse(text)})
+    monkeypatch.setattr(models, "ast", watched)
     for _ in range(2):
         assert len(list(models.exports([searched.parent]))) == 1
     assert len(read) == 2

@@ -26,7 +26,9 @@ from PIL import Image
 
 from nas import datasets
 from nas.cli.data import data as data_command
-from nas.datasets import Dataset, everything, fetch, load, shown, split, where
+from nas.datasets.dataset import Dataset
+from nas.datasets.loading import fetch, load, where
+from nas.datasets.splitting import everything, shown, split
 from nas.errors import DataError, InputError, NasError
 
 ROOT = Path(__file__).parent.parent
@@ -319,7 +321,7 @@ def test_emnist_is_turned_upright(name: str, n_classes: int, small: Path, mnist:
 
 def test_class_names_are_torchvisions() -> None:
     from nas.datasets.catalogue import BUILTINS
-    from nas.torchvision_compat import torchvision_datasets
+    from nas.datasets.torchvision_compat import torchvision_datasets
 
     torchvision = torchvision_datasets()
     assert BUILTINS["fashion-mnist"].classes == tuple(torchvision.FashionMNIST.classes)
@@ -551,7 +553,10 @@ def test_torchvision_is_imported_around_exactly_that_failure(tmp_path: Path) -> 
     broken = tmp_path / "torchvision"
     broken.mkdir()
     (broken / "__init__.py").write_text("raise RuntimeError('something else')")
-    code = "import sys; sys.path[:0] = sys.argv[1:]; from nas.torchvision_compat import torchvision_datasets as t; t()"
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1:]; from nas.datasets import torchvision_compat as compat; "
+        "compat.torchvision_datasets()"
+    )
     assert "RuntimeError: something else" in start(code, tmp_path).communicate(timeout=60)[1]
 
 

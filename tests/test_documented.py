@@ -10,9 +10,9 @@ import pytest
 from documented_iterations import ALL
 from test_documented_space import replay
 
-from nas import documented
-from nas.cost import cost_of
 from nas.errors import InputError
+from nas.network.cost import cost_of
+from nas.space import documented
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

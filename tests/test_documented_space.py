@@ -4,11 +4,12 @@ import pytest
 from documented_iterations import ALL, Iteration
 from optuna.trial import FixedTrial
 
-from nas import space
-from nas.architecture import Architecture, Conv, Linear
-from nas.cost import cost_of
-from nas.module import Network
-from nas.space import Candidate
+from nas.network.architecture import Architecture
+from nas.network.build import Network
+from nas.network.cost import cost_of
+from nas.network.kinds import Conv, Linear
+from nas.space import finding as space
+from nas.space.candidate import Candidate
 
 
 def replay(iteration: Iteration) -> tuple[Candidate, FixedTrial]:

@@ -23,11 +23,20 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import nas.export.python
-from nas.architecture import (
-    SPECS,
+from nas.datasets.dataset import Dataset
+from nas.errors import ExportError, InputError
+from nas.export import fresh
+from nas.export.check import check
+from nas.export.frozen import FrozenModel
+from nas.export.python import quoted, source
+from nas.export.writing import write
+from nas.network.architecture import Architecture
+from nas.network.build import Network
+from nas.network.cost import cost_of
+from nas.network.kinds import (
+    KINDS,
     Activation,
     AdaptiveAvgPool,
-    Architecture,
     AvgPool,
     BatchNorm,
     Conv,
@@ -40,14 +49,7 @@ from nas.architecture import (
     MaxPool,
     Shape,
 )
-from nas.cost import cost_of
-from nas.datasets import Dataset
-from nas.errors import ExportError, InputError
-from nas.export import FrozenModel, fresh, source, write
-from nas.export.check import check
-from nas.export.python import quoted
-from nas.module import Network
-from nas.recipe import Recipe
+from nas.training.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
 
@@ -99,7 +101,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
 @st.composite
 def image_layers(draw: st.DrawFn, shape: Shape) -> LayerSpec:
     channels, height, width = shape
-    kind = draw(st.sampled_from([kind for kind in SPECS if kind not in ("flatten", "linear")]))
+    kind = draw(st.sampled_from([kind for kind in KINDS if kind not in ("flatten", "linear")]))
     small, rate = st.integers(1, 3), st.floats(0, 0.9)
     padding = draw(st.integers(0, 2))
     kernel = draw(st.integers(1, min(5, height + 2 * padding, width + 2 * padding)))
@@ -177,7 +179,7 @@ def test_exported_source_is_the_same_network(
 
 
 def test_the_example_with_every_layer_has_every_layer() -> None:
-    assert {type(spec) for spec in EVERYTHING.layers} == set(SPECS.values())
+    assert {type(spec) for spec in EVERYTHING.layers} == set(KINDS.values())
     assert {spec.function for spec in EVERYTHING.layers if isinstance(spec, Activation)} == set(FUNCTIONS)
 
 
@@ -654,7 +656,7 @@ def test_an_accuracy_that_is_not_reached_again_is_refused(
 
 
 def test_nas_is_out_of_reach_in_the_fresh_process(tmp_path: Path) -> None:
-    (tmp_path / "sneaky.py").write_text("import nas.module\n")
+    (tmp_path / "sneaky.py").write_text("import nas.network\n")
     torch.save({"batches": [], "threads": 1, "kind": "source"}, tmp_path / fresh.QUESTION)
     done = subprocess.run(
         [sys.executable, "-I", fresh.__file__, "sneaky", str(ROOT)],  # where nas is

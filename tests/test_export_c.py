@@ -16,19 +16,22 @@ from hypothesis import strategies as st
 from strategies import architectures
 from torch import Tensor
 
-from nas.architecture import Activation, Architecture, BatchNorm, Conv, Flatten, Linear, MaxPool, gap_head
-from nas.cost import cost_of
-from nas.datasets import Dataset, Split, normalisation
+from nas.datasets.dataset import Dataset
+from nas.datasets.splitting import Split, normalisation
 from nas.errors import ExportError, InputError
-from nas.export import FrozenModel, write
 from nas.export.c import check, compiled, prepare
 from nas.export.c.operations import Coding, Program, Scaling
 from nas.export.c.quantise import quantise
 from nas.export.c.reference import scores_of
 from nas.export.c.source import Measured, header, source
+from nas.export.frozen import FrozenModel
 from nas.export.prepared import Images
-from nas.recipe import Recipe
-from nas.training import TrainingRun
+from nas.export.writing import write
+from nas.network.architecture import Architecture
+from nas.network.cost import cost_of
+from nas.network.kinds import Activation, BatchNorm, Conv, Flatten, Linear, MaxPool, gap_head
+from nas.training.recipe import Recipe
+from nas.training.run import TrainingRun
 
 needs_cc = pytest.mark.skipif(compiled.compiler() is None, reason="needs a C compiler")
 STRICT = ("-std=c99", "-pedantic", "-O1", "-Wall", "-Wextra", "-Werror")

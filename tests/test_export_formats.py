@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 from strategies import architectures
 from torch import Tensor
 
-from nas.architecture import Architecture
-from nas.datasets import Dataset
+from nas.datasets.dataset import Dataset
 from nas.errors import ExportError, InputError
-from nas.export import FrozenModel, write
 from nas.export import onnx as onnx_format
 from nas.export import program as program_format
+from nas.export.frozen import FrozenModel
 from nas.export.onnx import onnx_file
 from nas.export.prepared import Images
+from nas.export.writing import write
+from nas.network.architecture import Architecture
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 N_IMAGES = 1000

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from strategies import architectures
 from torch import Tensor, nn
 
-from nas.architecture import Architecture
-from nas.datasets import Dataset, split
-from nas.documented import load
-from nas.fused import dropout, norm_relu
-from nas.module import Network
-from nas.training import TrainingRun
+from nas.datasets.dataset import Dataset
+from nas.datasets.splitting import split
+from nas.network.architecture import Architecture
+from nas.network.build import Network
+from nas.network.fused import dropout, norm_relu
+from nas.space.documented import load
+from nas.training.run import TrainingRun
 
 # A bfloat16 has 8 binary digits, so rounding one changes it by at most 2^-9 of itself; the result of the gradient is
 # rounded once, from sums of numbers that were rounded before.

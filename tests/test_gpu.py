@@ -5,10 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nas import documented
-from nas.datasets import Dataset, Split, split
-from nas.execution import Job, ProcessExecutor
-from nas.training import Precision, TrainingRun, evaluate, resolve_precision
+from nas.datasets.dataset import Dataset
+from nas.datasets.splitting import Split, split
+from nas.execution.job import Job
+from nas.execution.processes import ProcessExecutor
+from nas.space import documented
+from nas.training.device import Precision, resolve_precision
+from nas.training.run import TrainingRun, evaluate
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
 

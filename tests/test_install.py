@@ -105,7 +105,7 @@ def test_wheel_carries(installed: Environment, folder: str, pattern: str) -> Non
 
 
 def test_wheel_loads_a_shipped_space_by_name(installed: Environment) -> None:
-    path = Path(installed.python("from nas import space; print(space.load('tiny').path)")).resolve()
+    path = Path(installed.python("from nas.space import finding; print(finding.load('tiny').path)")).resolve()
     assert path.is_relative_to(installed.home.resolve())
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from strategies import architectures
 from torch import Tensor, nn
 
-from nas.architecture import (
+from nas.network.architecture import Architecture, Layer
+from nas.network.build import Network, steps
+from nas.network.kinds import (
     Activation,
     AdaptiveAvgPool,
-    Architecture,
     AvgPool,
     BatchNorm,
     Conv,
@@ -21,13 +22,11 @@ from nas.architecture import (
     Dropout,
     Dropout2d,
     Flatten,
-    Layer,
     Linear,
     MaxPool,
     flatten_head,
     gap_head,
 )
-from nas.module import Network, steps
 
 FUNCTIONS = {
     "relu": lambda x: x.clamp(min=0),

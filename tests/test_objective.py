@@ -2,14 +2,15 @@
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import BaseTrial, TrialState
 
 import nas
 from nas import datasets
-from nas.architecture import Activation, Architecture, Conv, gap_head
-from nas.datasets import Dataset
-from nas.recipe import Recipe
-from nas.space import BaseTrial, Candidate, Task
+from nas.datasets.dataset import Dataset
+from nas.network.architecture import Architecture
+from nas.network.kinds import Activation, Conv, gap_head
+from nas.space.candidate import Candidate, Task
+from nas.training.recipe import Recipe
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import BaseTrial, FixedTrial
 
-from nas import space
-from nas.architecture import Architecture, Conv, MaxPool, flatten_head, gap_head
-from nas.cost import Budget, Cost, cost_of
 from nas.errors import BudgetError
-from nas.probe import ProbeTrial, check_budget, feasible_share, random_candidates, smallest_cost, unlimited
-from nas.recipe import Recipe
-from nas.space import Candidate, Task
+from nas.network.architecture import Architecture
+from nas.network.cost import Budget, Cost, cost_of
+from nas.network.kinds import Conv, MaxPool, flatten_head, gap_head
+from nas.space import finding as space
+from nas.space.candidate import Candidate, Task
+from nas.space.probing import ProbeTrial, check_budget, feasible_share, random_candidates, smallest_cost, unlimited
+from nas.training.recipe import Recipe
 
 TASK = Task((1, 28, 28), 10, 5, Budget())
 COUNTS = ("params", "macs", "memory", "bytes")

@@ -12,7 +12,7 @@ from recipe_pairs import BUSY, DIFFERENT, EQUAL, STEPS
 from strategies import augmentations, recipes
 
 from nas.errors import InputError
-from nas.recipe import Augmentation, Recipe
+from nas.training.recipe import Augmentation, Recipe
 
 
 @settings(deadline=None)

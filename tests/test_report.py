@@ -21,11 +21,8 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 from small_study import SmallStudy
 
-from nas.confirmed import confirmations, readings
-from nas.datasets import Dataset
+from nas.datasets.dataset import Dataset
 from nas.errors import DataError, ExportError, InputError, StudyError
-from nas.objective import checkpoint_path
-from nas.records import ranked, records
 from nas.report import figures, front, importance, mistakes, progress, summary, trials
 from nas.report.curves import curves
 from nas.report.front import Point, front_of, pareto
@@ -33,8 +30,14 @@ from nas.report.markup import Html, joined, table, tag
 from nas.report.page import report_page, write
 from nas.report.plots import importance_figure
 from nas.report.scale import MARGIN, scale_of
-from nas.report.table import Table
-from nas.study import OPTIONS, Terms, open_storage, open_study
+from nas.study.busy import busy_seconds, busy_spans
+from nas.study.confirmation import confirmations, readings
+from nas.study.opening import open_study
+from nas.study.record import ranked, records
+from nas.study.storage import open_storage
+from nas.study.terms import OPTIONS, Terms
+from nas.table import Table
+from nas.training.checkpoint import checkpoint_path
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -207,10 +210,19 @@ def test_progress_leaves_rejected_candidates_out_and_never_falls(searched: Small
 def test_a_pause_between_two_runs_of_a_search_does_not_count() -> None:
     start = datetime(2024, 1, 1)
     minutes = [(0, 2), (1, 4), (3, 3), (600, 605), (602, 603)]
-    spans = progress.merged((start + timedelta(minutes=a), start + timedelta(minutes=b)) for a, b in minutes)
-    assert progress.busy_until(start + timedelta(minutes=3), spans) == 180
-    assert progress.busy_until(start + timedelta(minutes=300), spans) == 240
-    assert progress.busy_until(start + timedelta(minutes=605), spans) == 540
+    trials = [
+        create_trial(
+            value=0.5,
+            user_attrs={"outcome": "finished"},
+        )
+        for _ in minutes
+    ]
+    for trial, (begin, end) in zip(trials, minutes, strict=True):
+        trial.datetime_start, trial.datetime_complete = start + timedelta(minutes=begin), start + timedelta(minutes=end)
+    spans = busy_spans(trials)
+    assert busy_seconds(spans, start + timedelta(minutes=3)) == 180
+    assert busy_seconds(spans, start + timedelta(minutes=300)) == 240
+    assert busy_seconds(spans) == 540
 
 
 def test_mistakes_are_those_of_the_stored_weights_on_the_validation_part(searched: SmallStudy) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from small_study import SmallStudy
 
-from nas.records import ranked, records
 from nas.report.page import report_page, write
+from nas.study.record import ranked, records
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
 

@@ -17,15 +17,16 @@ from processes import is_alive, needs_proc, read_until, workers_of
 from scipy.stats import ttest_rel
 from test_cli import check_refused
 
-from nas import datasets, documented
+from nas import datasets
 from nas.cli.trainings import write
 from nas.errors import InputError, StudyError
-from nas.recipe import Recipe
-from nas.reproduction import Reproduced, as_documented
-from nas.space import Candidate
-from nas.spread import Spread, paired_difference
-from nas.training import EpochResult, TrainingRun
-from nas.trainings import Means, Trained, Training, train_all
+from nas.replication.batch import Means, Trained, Training, train_all
+from nas.replication.reproduction import Reproduced, as_documented
+from nas.space import documented
+from nas.space.candidate import Candidate
+from nas.statistics import Spread, paired_difference
+from nas.training.recipe import Recipe
+from nas.training.run import EpochResult, TrainingRun
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 FLOAT = ("--precision", "float32", "--workers", "1")

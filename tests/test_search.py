@@ -14,16 +14,19 @@ import optuna
 import pytest
 from processes import is_alive, needs_proc, read_until, workers_of
 
-from nas import datasets, space
-from nas.cost import Budget
-from nas.datasets import Dataset
+from nas import datasets
+from nas.datasets.dataset import Dataset
 from nas.errors import InputError, WorkerError
-from nas.execution import Job, ProcessExecutor
-from nas.probe import random_candidates
-from nas.records import Record, records
-from nas.search import SearchOptions, search
-from nas.space import Task
-from nas.study import open_storage
+from nas.execution.job import Job
+from nas.execution.processes import ProcessExecutor
+from nas.network.cost import Budget
+from nas.searching.options import SearchOptions
+from nas.searching.search import search
+from nas.space import finding as space
+from nas.space.candidate import Task
+from nas.space.probing import random_candidates
+from nas.study.record import Record, records
+from nas.study.storage import open_storage
 
 TINY = ("--space", "tiny", "--epochs", "2", "--budget", "3k")
 SLOW_TO_TRAIN = ("--space", "tiny", "--epochs", "40", "--budget", "3k", "--pruner", "none")
@@ -246,9 +249,7 @@ def test_the_same_candidate_is_trained_once(nas, tmp_path: Path) -> None:
     space = tmp_path / "two.py"
     space.write_text(
         "from dataclasses import replace\n"
-        "from nas.architecture import *\n"
-        "from nas.recipe import Recipe\n"
-        "from nas.space import Candidate\n"
+        "from nas import *\n"
         "def suggest(trial, task):\n"
         "    padding = trial.suggest_categorical('padding', [0, 1])\n"
         "    trial.suggest_int('without_effect', 0, 100)\n"

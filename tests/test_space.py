@@ -11,10 +11,12 @@ import pytest
 from optuna.trial import BaseTrial, FixedTrial
 from recipe_pairs import BUSY, DIFFERENT, EQUAL
 
-from nas import shipped, space
-from nas.architecture import (
+from nas import shipped
+from nas.errors import SpaceError
+from nas.network.architecture import Architecture
+from nas.network.cost import Budget, cost_of
+from nas.network.kinds import (
     Activation,
-    Architecture,
     BatchNorm,
     Conv,
     Dropout,
@@ -25,17 +27,17 @@ from nas.architecture import (
     flatten_head,
     gap_head,
 )
-from nas.cost import Budget, cost_of
-from nas.errors import SpaceError
-from nas.probe import random_candidates
-from nas.recipe import Recipe
-from nas.space import Candidate, Space, Task
+from nas.space import finding as space
+from nas.space.candidate import Candidate, Task, widest
+from nas.space.finding import Space
+from nas.space.probing import random_candidates
+from nas.training.recipe import Recipe
 
 TASK = Task((1, 28, 28), 10, 5, Budget(20_000))
 GOOD = """\
-from nas.architecture import Architecture, flatten_head
-from nas.recipe import Recipe
-from nas.space import BaseTrial, Candidate, Task
+from nas import Architecture, flatten_head
+from nas import Recipe
+from nas import BaseTrial, Candidate, Task
 
 
 def suggest(trial: BaseTrial, task: Task) -> Candidate:
@@ -171,7 +173,7 @@ def test_a_file_that_is_no_python(source: str | bytes, line: int, said: str, wri
     [
         ("import nas\n\nx = 1 / 0\n", 3, "ZeroDivisionError: division by zero"),
         ("import nonexistent_module\n", 1, "ModuleNotFoundError: No module named 'nonexistent_module'"),
-        ("from nas.space import Spaec\n", 1, "ImportError"),
+        ("from nas import Spaec\n", 1, "ImportError"),
         ("def f():\n    raise ValueError('a\\nb')\n\n\nf()\n", 2, "ValueError: a b"),
         ("import json\n\njson.loads('{')\n", 3, "JSONDecodeError"),
         ("import sys\nsys.exit(3)\n", 2, "SystemExit: 3"),
@@ -210,7 +212,7 @@ HELPER = "\n\ndef helper(trial):\n    return trial.suggest_int('x', 3, 1)\n"
 def test_a_function_that_raises_is_reported_with_the_line_of_the_file(
     body: str, line: int, said: str, write: Write
 ) -> None:
-    head = "from nas.architecture import *\n\ndef suggest(trial, task):\n"
+    head = "from nas import *\n\ndef suggest(trial, task):\n"
     path = write(head + body)
     found = space.load(path)
     refused(f"{path}, line {line}, raised ", said, call=lambda: found.suggest(optuna.create_study().ask(), TASK))
@@ -320,15 +322,15 @@ def n_hidden(architecture: Architecture) -> int:
 def test_the_widest_within_a_budget(limit: int) -> None:
     """A hidden feature has 64 weights in, a bias and 10 weights out; and the scores have 10 biases."""
     for budget in (Budget(limit), Budget(limit, macs=10**9), Budget(bytes=4 * limit)):
-        architecture = space.widest(hidden, budget)
+        architecture = widest(hidden, budget)
         assert n_hidden(architecture) == (limit - 10) // 75
         assert budget.admits(cost_of(architecture))
-    assert n_hidden(space.widest(hidden, Budget(limit, macs=74 * 3))) == 3, "the smallest of the limits counts"
+    assert n_hidden(widest(hidden, Budget(limit, macs=74 * 3))) == 3, "the smallest of the limits counts"
 
 
 def test_without_a_limit_it_is_as_suggested_and_without_a_way_it_is_the_smallest() -> None:
-    assert n_hidden(space.widest(hidden, Budget())) == 50
-    smallest = space.widest(hidden, Budget(234))
+    assert n_hidden(widest(hidden, Budget())) == 50
+    smallest = widest(hidden, Budget(234))
     assert n_hidden(smallest) == 3
     assert not Budget(234).admits(cost_of(smallest))
 

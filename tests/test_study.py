@@ -6,7 +6,7 @@ from threading import Barrier
 
 import optuna
 
-from nas.study import open_storage
+from nas.study.storage import open_storage
 
 ROUNDS = 100  # Optuna's storage by itself starts a trial twice in one of some thirty
 

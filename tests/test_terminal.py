@@ -25,12 +25,16 @@ from processes import read_until
 from strategies import architectures
 
 from nas.cli import cli
-from nas.cost import cost_of
-from nas.layers import layer_rows
-from nas.records import record_of
-from nas.search import SearchOptions
-from nas.status import search_command, status, statuses
-from nas.study import checkpoint_folder, find_study, is_searched, open_storage, sole_confirmer, sole_controller
+from nas.cli.options import budget_of
+from nas.cli.search import search as search_command_of_cli
+from nas.network.cost import Budget, cost_of
+from nas.network.layer_table import layer_rows
+from nas.searching.options import SearchOptions
+from nas.study.locks import is_searched, sole_confirmer, sole_controller
+from nas.study.opening import find_study
+from nas.study.record import record_of
+from nas.study.status import search_command, status, statuses
+from nas.study.storage import checkpoint_folder, open_storage
 
 Run = Callable[..., CompletedProcess[str]]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -78,24 +82,23 @@ def test_the_command_that_status_gives_continues_the_study(searched: Run) -> Non
 
 
 @given(
-    budget=st.integers(1, 10**6),
+    budget=st.integers(1, 10**6) | st.builds(Budget, st.integers(1, 10**6), macs=st.integers(1, 10**9)),
     target=st.none() | st.floats(0.01, 1),
     timeout=st.none() | st.floats(0.5, 1e6),
     study=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(lambda s: s[0] != "-"),
     out=st.sampled_from(["runs", "a folder", "it's"]),
 )
 def test_what_a_search_was_told_can_be_told_again(
-    budget: int, target: float | None, timeout: float | None, study: str, out: str
+    budget: int | Budget, target: float | None, timeout: float | None, study: str, out: str
 ) -> None:
     options = SearchOptions(budget=budget, target=target, timeout=timeout, study=study, out=Path(out))
-    args = shlex.split(search_command(options.given))
-    context = cli.commands["search"].make_context("search", args[2:])
-    given = {
-        name: value
-        for name, value in context.params.items()
-        if value is not None and name not in ("as_json", "confirming")
-    }
-    assert SearchOptions(**given) == options
+    args = shlex.split(search_command(options.not_by_default))
+    settings = search_command_of_cli.make_context("search", args[2:]).params
+    limits = budget_of(settings)
+    for name in ("as_json", "confirming"):
+        settings.pop(name)
+    told = {name: value for name, value in settings.items() if value is not None}
+    assert SearchOptions(limits, **told) == options
 
 
 def test_status_sees_a_running_search_and_leaves_it_alone(start: Start, nas: Run, tmp_path: Path) -> None:

@@ -14,9 +14,13 @@ from recipe_pairs import DIFFERENT, EQUAL
 from torch import Tensor, nn
 
 from nas import datasets
-from nas.architecture import (
+from nas.datasets.dataset import Dataset
+from nas.datasets.splitting import Split
+from nas.errors import InputError
+from nas.network.architecture import Architecture
+from nas.network.build import Network
+from nas.network.kinds import (
     Activation,
-    Architecture,
     BatchNorm,
     Conv,
     Dropout,
@@ -27,23 +31,11 @@ from nas.architecture import (
     flatten_head,
     gap_head,
 )
-from nas.datasets import Dataset, Split
-from nas.errors import InputError
-from nas.module import Network
-from nas.recipe import Augmentation, Recipe
-from nas.space import Candidate
-from nas.training import (
-    EVALUATION_BATCH,
-    EpochResult,
-    Precision,
-    TrainingRun,
-    evaluate,
-    make_optimizer,
-    make_schedule,
-    moving_average,
-    resolve_device,
-    resolve_precision,
-)
+from nas.space.candidate import Candidate
+from nas.training.device import Precision, resolve_device, resolve_precision
+from nas.training.optimisers import make_optimizer, make_schedule, moving_average
+from nas.training.recipe import Augmentation, Recipe
+from nas.training.run import EVALUATION_BATCH, EpochResult, TrainingRun, evaluate
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 SCHEDULES = ("constant", "step", "onecycle", "cosine", "linear")

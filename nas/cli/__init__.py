@@ -1,34 +1,65 @@
-"""The command line: one module a command, each thin: read options, call the library, print."""
+"""The command line: one module a command, each thin: read options, call the library, print.
+
+A command's module is loaded when it is the one that runs, and what it calls when it runs: `--help` and a TAB answer at
+once. So a module here imports at its top what its options need, and the library within its function.
+"""
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
-import optuna
 
 from nas import __version__
-from nas.cli.ablate import ablate
-from nas.cli.check import check
-from nas.cli.completion import completion
-from nas.cli.confirm import confirm
-from nas.cli.dashboard import dashboard
-from nas.cli.data import data
-from nas.cli.export import export
-from nas.cli.pareto import pareto
-from nas.cli.report import report
-from nas.cli.reproduce import reproduce
-from nas.cli.retrain import retrain
-from nas.cli.search import search
-from nas.cli.show import show
-from nas.cli.status import status
-from nas.cli.trials import trials
 from nas.errors import NasError
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+# Each with the beginning of its help, which `nas --help` shows without loading it.
+COMMANDS = {
+    "search": "Search for the best network under a budget and hand over the winner.",
+    "confirm": "Train a study's best candidates again with fresh seeds, and test the winner of that race.",
+    "status": "Tell where studies stand, also while they are being searched from elsewhere.",
+    "trials": "List the trials of a study: outcome, accuracy, cost, network and recipe.",
+    "show": "Show one TRIAL: its layers, its cost against the budget, its learning curve, and how it was made.",
+    "dashboard": "Show studies in the browser with optuna-dashboard, until Ctrl-C.",
+    "export": "Write trained candidates as frozen models, in one or more formats.",
+    "report": "Write a study as one HTML page that needs no network: what was found, figures, every trial.",
+    "pareto": "Print the Pareto front of accuracy against size: the candidates that no smaller one beats.",
+    "check": "Tell what a budget leaves of a search space and how long a search would take, without training anything.",
+    "data": "List and fetch data sets.",
+    "reproduce": (
+        "Train documented iterations as their documents say, and show documented and measured figures side by side."
+    ),
+    "retrain": (
+        "Train a study's trial again from its stored seed, and compare each epoch's accuracy and losses with the "
+        "stored."
+    ),
+    "ablate": "Change one design axis of a documented iteration, train every value with the same seeds, and compare.",
+    "completion": "Print the script that completes commands, options and their values in a SHELL.",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Loads a command when it is asked for: `nas.cli.NAME` has a function of that name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"nas.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = formatter.width - 6 - max(map(len, COMMANDS))
+        with formatter.section("Commands"):
+            unloaded = (click.Command(name, help=COMMANDS[name]) for name in sorted(COMMANDS))
+            formatter.write_dl([(str(each.name), each.get_short_help_str(width)) for each in unloaded])
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nas")
 def cli() -> None:
     """Find the best small image classifier under a hard parameter budget.
@@ -37,24 +68,9 @@ def cli() -> None:
     Example:
         nas search --budget 20k --target 0.994 --epochs 20
     """
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
-cli.add_command(search)
-cli.add_command(confirm)
-cli.add_command(status)
-cli.add_command(trials)
-cli.add_command(show)
-cli.add_command(dashboard)
-cli.add_command(export)
-cli.add_command(report)
-cli.add_command(pareto)
-cli.add_command(check)
-cli.add_command(data)
-cli.add_command(reproduce)
-cli.add_command(retrain)
-cli.add_command(ablate)
-cli.add_command(completion)
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -5,21 +5,12 @@ from typing import Any
 
 import click
 
-from nas import datasets, documented
-from nas.ablation import AXES, as_plain_data, planned, select, table, variants, with_epochs
-from nas.ablation import ablate as run_ablation
 from nas.cli.completion import complete_axis, complete_iteration
 from nas.cli.options import Count
-from nas.cli.tables import console, show
-from nas.cli.trainings import (
-    TrainingsDisplay,
-    checked_out,
-    means_of,
-    seeds_of,
-    training_options,
-    write,
-)
+from nas.cli.trainings import checked_out, means_of, seeds_of, training_options, write
 from nas.errors import InputError
+from nas.replication.variants import AXES
+from nas.space import documented
 
 
 @click.command()
@@ -54,14 +45,22 @@ def ablate(
     Example:
         nas ablate A10 --axis batch-norm-order
     """
+    from nas import datasets
+    from nas.replication.ablation import ablate as run_ablation
+    from nas.replication.ablation import as_plain_data, planned, table
+    from nas.replication.reproduction import check_images
+    from nas.replication.variants import select, variants, with_epochs
+    from nas.terminal.console import console, show
+    from nas.terminal.trainings_display import TrainingsDisplay
+
     original = documented.load(iteration)
     candidate = original.candidate if epochs is None else with_epochs(original.candidate, _checked(epochs))
     compared = select(variants(candidate, axis), values)
-    given, files = means_of(**means), checked_out(out)
-    images = documented.check_images(datasets.load(dataset, data_dir))
+    trained_by, files = means_of(**means), checked_out(out)
+    images = check_images(datasets.load(dataset, data_dir))
     screen = console()
     with TrainingsDisplay(screen, planned(compared, seeds_of(seeds))) as display:
-        ablated = run_ablation(compared, images, seeds_of(seeds), given, display.epoch)
+        ablated = run_ablation(compared, images, seeds_of(seeds), trained_by, display.epoch)
     tables = [table(original.name, axis, ablated)]
     show(screen, tables)
     write(files, tables, as_plain_data(original.name, axis, ablated))

@@ -3,14 +3,18 @@
 from collections.abc import Callable, Iterable
 
 import click
-import optuna
 from click.shell_completion import CompletionItem, get_completion_class
 
-from nas import datasets, documented
-from nas import space as spaces
-from nas.ablation import AXES
-from nas.goal import COSTS
-from nas.study import DEFAULT_STORAGE, PRUNERS, SAMPLERS, open_storage
+from nas import datasets
+from nas.datasets.schemes import SCHEMES
+from nas.network.cost import COSTS
+from nas.replication.variants import AXES
+from nas.space import documented
+from nas.space import finding as spaces
+from nas.study.folders import DEFAULT_STORAGE
+from nas.study.names import study_names
+from nas.study.pruners import PRUNERS
+from nas.study.samplers import SAMPLERS
 
 SHELLS = ("bash", "zsh", "fish")
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -31,13 +35,13 @@ def complete_space(ctx: click.Context, param: click.Parameter, begun: str) -> li
 def complete_study(ctx: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
     """The studies of the database that `--storage` names; quietly none where there is none."""
     try:
-        storage = open_storage(ctx.params.get("storage") or DEFAULT_STORAGE, must_exist=True)
-        return [CompletionItem(name) for name in optuna.get_all_study_names(storage) if name.startswith(begun)]
+        names = study_names(ctx.params.get("storage") or DEFAULT_STORAGE)
+        return [CompletionItem(name) for name in names if name.startswith(begun)]
     except Exception:  # whatever is wrong, a line that is being typed is not the place to say so
         return []
 
 
-complete_dataset = _one_of(lambda: (*datasets.names(), "folder:", "npz:"))
+complete_dataset = _one_of(lambda: (*datasets.names(), *(f"{scheme}:" for scheme in SCHEMES)))
 complete_sampler = _one_of(lambda: SAMPLERS)
 complete_pruner = _one_of(lambda: PRUNERS)
 complete_device = _one_of(lambda: ("auto", "cpu", "cuda"))

@@ -1,13 +1,10 @@
 """`nas confirm`."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from nas.cli.options import (
     Count,
@@ -18,14 +15,11 @@ from nas.cli.options import (
     study_option,
     workers_option,
 )
-from nas.cli.tables import console, show
-from nas.cli.trainings import TrainingsDisplay
-from nas.confirm import confirm as run_confirm
-from nas.confirmed import Confirmed
-from nas.search import check_target
-from nas.study import RUNS
-from nas.training import EpochResult
-from nas.trainings import Training
+from nas.searching.options import check_target
+from nas.study.folders import RUNS
+
+if TYPE_CHECKING:
+    from nas.study.confirmation import Confirmed
 
 
 @click.command()
@@ -62,58 +56,34 @@ def confirm(
         nas confirm --top 3 --seeds 5
     """
     check_target(target)
+    from nas.replication.confirming import confirm as run_confirm
+    from nas.terminal.console import console, show
+    from nas.terminal.trainings_display import Stages
+
     screen = console(stderr=as_json)
     with Stages(screen) as stages:
-        found = run_confirm(
+        confirmed = run_confirm(
             study_name, storage=storage, top=top, seeds=seeds, on_stage=stages.stage, on_epoch=stages.epoch, **means
         )
-    show(screen, found.tables(target))
-    screen.print(f"Model: {found.model}", soft_wrap=True)
+    show(screen, confirmed.tables(target))
+    screen.print(f"Model: {confirmed.model}", soft_wrap=True)
     if as_json:
-        click.echo(json.dumps(as_plain_data(found, target), indent=2))
+        click.echo(json.dumps(as_plain_data(confirmed, target), indent=2))
 
 
-class Stages:
-    """Follows the trainings of one stage after the other."""
-
-    def __init__(self, screen: Console) -> None:
-        self._screen = screen
-        self._display: TrainingsDisplay | None = None
-
-    def __enter__(self) -> "Stages":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._display is not None:
-            self._display.__exit__(kind, error, trace)
-
-    def stage(self, name: str, trainings: Sequence[Training]) -> None:
-        """These are about to be trained."""
-        self.__exit__(None, None, None)
-        self._screen.print(f"{name}: {len(trainings)} training{'s' * (len(trainings) > 1)}.")
-        self._display = TrainingsDisplay(self._screen, trainings).__enter__()
-
-    def epoch(self, training: Training, result: EpochResult) -> None:
-        """An epoch is done, now or in an earlier run."""
-        assert self._display is not None
-        self._display.epoch(training, result)
-
-
-def as_plain_data(found: Confirmed, target: float | None) -> dict[str, Any]:
+def as_plain_data(confirmed: "Confirmed", target: float | None) -> dict[str, Any]:
     """What `--json` prints."""
-    target = target or found.target
+    target = target or confirmed.target
     return {
-        "model": str(found.model),
-        "trial": found.trial,
-        "test_accuracy": found.accuracy.values,
-        "mean": found.accuracy.mean,
-        "standard_deviation": found.accuracy.std,
-        "interval_95": found.interval,
-        "chance_of_target": None if target is None else found.probability(target),
-        "class_accuracies": found.class_accuracies,
-        "confusion": found.confusion,
-        "race": [vars(row) for row in found.race],
-        "n_test_readings": found.n_readings,
+        "model": str(confirmed.model),
+        "trial": confirmed.trial,
+        "test_accuracy": confirmed.accuracy.values,
+        "mean": confirmed.accuracy.mean,
+        "standard_deviation": confirmed.accuracy.std,
+        "interval_95": confirmed.interval,
+        "chance_of_target": None if target is None else confirmed.probability(target),
+        "class_accuracies": confirmed.class_accuracies,
+        "confusion": confirmed.confusion,
+        "race": [vars(row) for row in confirmed.race],
+        "n_test_readings": confirmed.n_readings,
     }

@@ -37,8 +37,7 @@ def dashboard(
         nas dashboard --port 8081
     """
     _check_installed()
-    from nas.dashboard import open_view, serve
-    from nas.dashboard.server import can_show_a_browser
+    from nas.dashboard.server import can_show_a_browser, open_view, serve
 
     server = serve(open_view(storage, models), host, port, allow_remote)
     if allow_remote:

@@ -6,6 +6,7 @@ import click
 
 from nas import datasets
 from nas.datasets.catalogue import BUILTINS, Builtin
+from nas.datasets.schemes import FORMS, SCHEMES
 
 HEADER = ("name", "images", "shape", "classes", "where")
 
@@ -55,7 +56,8 @@ def list_(data_dir: Path | None) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    click.echo("\nand your own: folder:PATH (PATH/train/CLASS/*.png), npz:PATH (x_train, y_train, x_test, y_test)")
+    own = (f"{form} ({scheme.content})" for form, scheme in zip(FORMS, SCHEMES.values(), strict=True))
+    click.echo(f"\nand your own: {', '.join(own)}")
 
 
 def _row(known: Builtin, data_dir: Path | None) -> tuple[str, ...]:

@@ -1,21 +1,20 @@
 """`nas export`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import optuna
 
-from nas import documented
 from nas.cli.completion import complete_iteration
 from nas.cli.options import data_dir_option, storage_option, study_option
-from nas.errors import StudyError
-from nas.export.documented import export_iteration
 from nas.export.formats import DEFAULT, FORMATS
-from nas.export.trials import export_trial
-from nas.records import Record, ranked, record_of
-from nas.report.mistakes import last_confirmed
-from nas.report.summary import winner_of
-from nas.study import RUNS, checkpoint_folder, data_of, find_study, open_storage
+from nas.space import documented
+from nas.study.folders import RUNS
+
+if TYPE_CHECKING:
+    import optuna
+
+    from nas.study.record import Record
 
 
 @click.command()
@@ -81,12 +80,21 @@ def export(
                 f"a documented iteration has no weights, so it can be written as py alone, but got --format "
                 f"{' --format '.join(formats)}: leave it out"
             )
+        from nas.export.documented import export_iteration
+
         click.echo(export_iteration(documented.load(iteration), out, name=name, force=force))
         return
     if trial is not None and top is not None:
         raise click.UsageError("give either --trial or --top, but got both")
     if name is not None and (top or 1) > 1:
         raise click.UsageError(f"--name names one model, but got --top {top}: leave one of them out")
+    from nas.errors import StudyError
+    from nas.export.trials import export_trial
+    from nas.study.confirmation import last_confirmed
+    from nas.study.data import data_of
+    from nas.study.opening import find_study
+    from nas.study.storage import checkpoint_folder, open_storage
+
     database = open_storage(storage, must_exist=True)
     study = find_study(database, study_name)
     dataset, split = data_of(study, data_dir)
@@ -118,16 +126,14 @@ def export(
         )
 
 
-def _chosen(study: optuna.Study, trial: int | None, top: int | None) -> list[Record]:
+def _chosen(study: "optuna.Study", trial: int | None, top: int | None) -> "list[Record]":
+    from nas.study.confirmation import last_confirmed, winner_of
+    from nas.study.record import ranked, record_of
+    from nas.study.trial import trial_of
+
     if trial is not None:
-        return [_trial(study.get_trials(deepcopy=False), trial)]
+        return [record_of(trial_of(study, trial))]
     if top is not None:
         return ranked(study)[:top]
     winner = winner_of(study, last_confirmed(study))
     return [] if winner is None else [winner]
-
-
-def _trial(trials: list, number: int) -> Record:  # type: ignore[type-arg]
-    if not 0 <= number < len(trials):
-        raise StudyError(f"a trial must be one of 0 to {len(trials) - 1}, but got {number}")
-    return record_of(trials[number])

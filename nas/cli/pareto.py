@@ -6,19 +6,17 @@ import click
 
 from nas.cli.completion import complete_study
 from nas.cli.options import storage_option
-from nas.cli.tables import console, show
-from nas.report.front import SIZES, Size, documented_table, front_of, table
-from nas.study import find_study, open_storage
+from nas.network.cost import COSTS
 
 
 @click.command()
 @click.argument("studies", nargs=-1, metavar="[STUDY ...]", shell_complete=complete_study)
 @storage_option
-@click.option("--by", type=click.Choice(SIZES), default="params", show_default=True, help="What the size is.")
+@click.option("--by", type=click.Choice(list(COSTS)), default="params", show_default=True, help="What the size is.")
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw it as well, as an HTML page."
 )
-def pareto(studies: tuple[str, ...], storage: str, by: Size, plot: Path | None) -> None:
+def pareto(studies: tuple[str, ...], storage: str, by: str, plot: Path | None) -> None:
     """Print the Pareto front of accuracy against size: the candidates that no smaller one beats.
 
     Of the study begun last, or of the STUDIES named, together. Accuracies are those of the validation part. For MNIST
@@ -28,6 +26,11 @@ def pareto(studies: tuple[str, ...], storage: str, by: Size, plot: Path | None) 
     Example:
         nas pareto --by macs --plot front.html
     """
+    from nas.report.front import documented_table, front_of, table
+    from nas.study.opening import find_study
+    from nas.study.storage import open_storage
+    from nas.terminal.console import console, show
+
     database = open_storage(storage, must_exist=True)
     front = front_of([find_study(database, name) for name in dict.fromkeys(studies) or (None,)], by)
     tables = [table(front), *([documented_table(front)] if front.documented else [])]

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from nas.cli.options import data_dir_option, storage_option, study_option
-from nas.study import checkpoint_folder, find_study, open_storage, target_of
 
 
 @click.command()
@@ -30,6 +29,9 @@ def report(study_name: str | None, storage: str, data_dir: Path | None, target: 
         nas report -o report.html
     """
     from nas.report.page import report_page, write  # needs plotly, and nothing else of the command line does
+    from nas.study.opening import find_study
+    from nas.study.storage import checkpoint_folder, open_storage
+    from nas.study.terms import target_of
 
     database = open_storage(storage, must_exist=True)
     study = find_study(database, study_name)

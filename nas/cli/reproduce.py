@@ -5,19 +5,9 @@ from typing import Any
 
 import click
 
-from nas import datasets, documented
 from nas.cli.completion import complete_iterations
-from nas.cli.tables import console, show
-from nas.cli.trainings import (
-    TrainingsDisplay,
-    checked_out,
-    means_of,
-    seeds_of,
-    training_options,
-    write,
-)
-from nas.reproduction import planned, table
-from nas.reproduction import reproduce as run_reproduction
+from nas.cli.trainings import checked_out, means_of, seeds_of, training_options, write
+from nas.space import documented
 
 
 @click.command()
@@ -35,12 +25,18 @@ def reproduce(
     Example:
         nas reproduce A10 B5 --seeds 3
     """
+    from nas import datasets
+    from nas.replication.reproduction import check_images, planned, table
+    from nas.replication.reproduction import reproduce as run_reproduction
+    from nas.terminal.console import console, show
+    from nas.terminal.trainings_display import TrainingsDisplay
+
     chosen = [documented.load(name) for name in _expanded(iterations)]
-    given, files = means_of(**means), checked_out(out)
-    images = documented.check_images(datasets.load(dataset, data_dir))
+    trained_by, files = means_of(**means), checked_out(out)
+    images = check_images(datasets.load(dataset, data_dir))
     screen = console()
     with TrainingsDisplay(screen, planned(chosen, seeds_of(seeds))) as display:
-        reproduced = run_reproduction(chosen, images, seeds_of(seeds), given, display.epoch)
+        reproduced = run_reproduction(chosen, images, seeds_of(seeds), trained_by, display.epoch)
     tables = [table(reproduced)]
     show(screen, tables)
     write(files, tables, [each.to_dict() for each in reproduced])
@@ -49,4 +45,4 @@ def reproduce(
 def _expanded(names: tuple[str, ...]) -> tuple[str, ...]:
     """`all` is all of them; a name given twice counts once."""
     every = documented.names()
-    return tuple(dict.fromkeys(name for given in names for name in (every if given == "all" else [given.upper()])))
+    return tuple(dict.fromkeys(name for each in names for name in (every if each == "all" else [each.upper()])))

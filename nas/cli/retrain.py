@@ -1,13 +1,14 @@
 """`nas retrain`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from nas.cli.options import data_dir_option, storage_option, study_option
-from nas.retrain import ACCURACY, Compared
-from nas.retrain import retrain as run_again
-from nas.study import checkpoint_folder, data_of, find_study, open_storage
+
+if TYPE_CHECKING:
+    from nas.replication.retraining import Compared
 
 DIFFERENT = 1
 
@@ -32,6 +33,11 @@ def retrain(
     Example:
         nas retrain --trial 1
     """
+    from nas.replication.retraining import retrain as run_again
+    from nas.study.data import data_of
+    from nas.study.opening import find_study
+    from nas.study.storage import checkpoint_folder, open_storage
+
     database = open_storage(storage, must_exist=True)
     study = find_study(database, study_name)
     checkpoints = checkpoint_folder(database, study.study_name)
@@ -47,7 +53,9 @@ def retrain(
     )
 
 
-def _show(epoch: Compared) -> None:
+def _show(epoch: "Compared") -> None:
+    from nas.replication.retraining import ACCURACY
+
     verdict = "as stored"
     if epoch.differing == ACCURACY:
         verdict = f"stored: {epoch.stored[ACCURACY]:.2%}"

@@ -2,38 +2,32 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from nas import datasets
-from nas import space as spaces
-from nas.cli.completion import (
-    complete_cost,
-    complete_dataset,
-    complete_pruner,
-    complete_sampler,
-    complete_space,
-    complete_study,
-)
-from nas.cli.confirm import Stages
-from nas.cli.confirm import as_plain_data as confirmed_as_plain_data
-from nas.cli.display import SearchDisplay, show_result
+from nas.cli.completion import complete_cost, complete_pruner, complete_sampler, complete_study
 from nas.cli.options import (
     Count,
     Duration,
+    budget_of,
+    budget_option,
     data_dir_option,
+    dataset_option,
     device_option,
+    limit_options,
     precision_option,
     read_config,
+    space_option,
     workers_option,
 )
-from nas.cli.tables import console, show
-from nas.confirm import check_test_part, confirm
-from nas.goal import COSTS
-from nas.search import SearchOptions, SearchResult
-from nas.search import search as run_search
-from nas.study import PRUNERS, SAMPLERS
+from nas.network.cost import COSTS
+from nas.searching.options import SearchOptions
+from nas.study.pruners import PRUNERS
+from nas.study.samplers import SAMPLERS
+
+if TYPE_CHECKING:
+    from nas.searching.search import SearchResult
 
 TARGET_MISSED = 3
 
@@ -47,13 +41,7 @@ TARGET_MISSED = 3
     metavar="FILE",
     help="A study file (TOML) with values for these options.",
 )
-@click.option(
-    "--budget",
-    type=Count(),
-    default=SearchOptions.budget,
-    show_default=True,
-    help="Most parameters a network may have; 20k means 20000.",
-)
+@budget_option
 @click.option("--target", type=float, help="Stop at this validation accuracy, a fraction such as 0.994.")
 @click.option(
     "--minimize",
@@ -66,22 +54,8 @@ TARGET_MISSED = 3
 )
 @click.option("--trials", type=Count(), help="Stop after so many trained candidates, of the whole study.")
 @click.option("--timeout", type=Duration(), help="Stop after this time, such as 45m or 2h.")
-@click.option(
-    "--space",
-    shell_complete=complete_space,
-    default=SearchOptions.space,
-    show_default=True,
-    metavar="NAME|FILE.py",
-    help="Search space: " + ", ".join(spaces.names()) + ", or a file of your own.",
-)
-@click.option(
-    "--dataset",
-    shell_complete=complete_dataset,
-    default=SearchOptions.dataset,
-    show_default=True,
-    metavar="NAME",
-    help="Data set: " + ", ".join(datasets.names()) + ", folder:PATH or npz:PATH.",
-)
+@space_option
+@dataset_option
 @data_dir_option
 @click.option("--validation", type=Count(), help="Images to hold out of the training set; a sixth unless told.")
 @click.option(
@@ -121,9 +95,7 @@ TARGET_MISSED = 3
     show_default=True,
     help="Folder for the winner's frozen model.",
 )
-@click.option("--max-macs", type=Count(), help="Most multiply-accumulates for one image.")
-@click.option("--max-memory", type=Count(), help="Most bytes of float32 activations at once for one image.")
-@click.option("--max-bytes", type=Count(), help="Most bytes of float32 weights.")
+@limit_options
 @click.option("--confirm", "confirming", is_flag=True, help="Then confirm the winner: see nas confirm.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON; progress goes to standard error.")
 @click.pass_context
@@ -136,7 +108,17 @@ def search(ctx: click.Context, /, confirming: bool, as_json: bool, **settings: A
     Example:
         nas search --budget 20k --target 0.994 --epochs 20
     """
-    options = SearchOptions(**{name: value for name, value in settings.items() if value is not None})
+    budget = budget_of(settings)
+    options = SearchOptions(budget, **{name: value for name, value in settings.items() if value is not None})
+    # Options that cannot be are refused before anything is loaded that takes long.
+    from nas import datasets
+    from nas.cli.confirm import as_plain_data as confirmed_as_plain_data
+    from nas.replication.confirming import check_test_part, confirm
+    from nas.searching.search import search as run_search
+    from nas.terminal.console import console, show
+    from nas.terminal.search_display import SearchDisplay, show_result
+    from nas.terminal.trainings_display import Stages
+
     if confirming:
         check_test_part(datasets.load(options.dataset, options.data_dir))
     screen = console(stderr=as_json, width=120)
@@ -147,17 +129,17 @@ def search(ctx: click.Context, /, confirming: bool, as_json: bool, **settings: A
     try:
         if confirming and result.best and result.why_ended != "interrupted":
             with Stages(screen) as stages:
-                found = confirm(result, on_stage=stages.stage, on_epoch=stages.epoch)
-            show(screen, found.tables(options.target))
-            screen.print(f"Confirmed model: {found.model}", soft_wrap=True)
-            data["confirmed"] = confirmed_as_plain_data(found, options.target)
-    finally:  # what the search found is told, however its confirmation ends
+                confirmed = confirm(result, on_stage=stages.stage, on_epoch=stages.epoch)
+            show(screen, confirmed.tables(options.target))
+            screen.print(f"Confirmed model: {confirmed.model}", soft_wrap=True)
+            data["confirmed"] = confirmed_as_plain_data(confirmed, options.target)
+    finally:  # what the search reached is told, however its confirmation ends
         if as_json:
             click.echo(json.dumps(data, indent=2))
     ctx.exit(0 if result.target_reached or options.target is None else TARGET_MISSED)
 
 
-def as_plain_data(result: SearchResult) -> dict[str, Any]:
+def as_plain_data(result: "SearchResult") -> dict[str, Any]:
     """What `--json` prints."""
     return {
         "study": result.study.study_name,

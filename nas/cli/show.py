@@ -5,11 +5,6 @@ import json
 import click
 
 from nas.cli.options import storage_option, study_option
-from nas.cli.tables import console
-from nas.cli.tables import show as show_tables
-from nas.details import cost_table, curve_table, details_of, facts
-from nas.layers import layer_table
-from nas.study import find_study, open_storage
 
 
 @click.command()
@@ -25,6 +20,13 @@ def show(trial: int, study_name: str | None, storage: str, as_json: bool) -> Non
         nas show 1
         nas show 1 --json
     """
+    from nas.network.layer_table import layer_table
+    from nas.study.details import cost_table, curve_table, details_of, facts
+    from nas.study.opening import find_study
+    from nas.study.storage import open_storage
+    from nas.terminal.console import console
+    from nas.terminal.console import show as show_tables
+
     details = details_of(find_study(open_storage(storage, must_exist=True), study_name), trial)
     if as_json:
         click.echo(json.dumps(details.to_dict(), indent=2))

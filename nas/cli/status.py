@@ -1,14 +1,16 @@
 """`nas status`."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from nas.cli.completion import complete_study
-from nas.cli.options import clock, storage_option
-from nas.cost import Budget
-from nas.status import Status, statuses
-from nas.study import open_storage
+from nas.cli.options import storage_option
+from nas.table import clock
+
+if TYPE_CHECKING:
+    from nas.study.status import Status
 
 ALWAYS_SHOWN = ("finished", "pruned", "rejected")
 OUTCOMES = (*ALWAYS_SHOWN, "repeated", "failed", "interrupted", "running", "waiting")
@@ -28,6 +30,9 @@ def status(study_name: str | None, storage: str) -> None:
     Example:
         nas status --study mnist-20000-params-documented-20-epochs-seed-0
     """
+    from nas.study.status import statuses
+    from nas.study.storage import open_storage
+
     found = statuses(open_storage(storage, must_exist=True), study_name, storage)
     if not found:
         click.echo("The database has no study yet: run nas search.")
@@ -35,7 +40,7 @@ def status(study_name: str | None, storage: str) -> None:
     click.echo("\n\n".join(blocks), nl=bool(found))
 
 
-def lines(status: Status) -> Iterator[tuple[str, str]]:
+def lines(status: "Status") -> Iterator[tuple[str, str]]:
     """What is shown of a study, as labels and texts."""
     yield "asked", _asked(status)
     yield "state", "searching now" if status.searching else "no search is running"
@@ -48,7 +53,7 @@ def lines(status: Status) -> Iterator[tuple[str, str]]:
         yield "go on", status.command
 
 
-def _asked(status: Status) -> str:
+def _asked(status: "Status") -> str:
     if status.terms is None:
         return "not a study of nas"
     terms, target = status.terms, (status.options or {}).get("target")
@@ -56,7 +61,7 @@ def _asked(status: Status) -> str:
     if terms.minimize is not None:
         goal = f", for the fewest {terms.goal.noun} with {terms.target:.2%}"
     return (
-        f"space {terms.space!r} on {terms.dataset}, at most {Budget(**terms.budget)}, {terms.epochs} epochs{goal}; "
+        f"space {terms.space!r} on {terms.dataset}, at most {terms.limits}, {terms.epochs} epochs{goal}; "
         f"{terms.n_train:,} images to train, {terms.n_validation:,} to validate"
     )
 

@@ -6,13 +6,10 @@ import json
 from typing import Any
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from nas.cli.options import storage_option, study_option
-from nas.cli.tables import console
-from nas.listing import COLUMNS, OUTCOMES, SORTED_BY, listed, shown_rows
-from nas.study import find_study, open_storage
+from nas.study.listing import COLUMNS, SORTED_BY
+from nas.study.trial import OUTCOMES
 
 LONG = ("network", "training")
 WIDE = 120  # characters
@@ -39,6 +36,10 @@ def trials(
     """
     if as_csv and as_json:
         raise click.UsageError("give either --csv or --json, but got both")
+    from nas.study.listing import listed
+    from nas.study.opening import find_study
+    from nas.study.storage import open_storage
+
     rows = listed(find_study(open_storage(storage, must_exist=True), study_name), outcomes, sort)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -58,6 +59,12 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 
 def _show(rows: list[dict[str, Any]]) -> None:
     """One line a trial: what does not fit of the network and the recipe is cut off, in a narrow terminal all of it."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from nas.study.listing import shown_rows
+    from nas.terminal.console import console
+
     screen, lines = console(), shown_rows(rows)
     shown = [column for column in COLUMNS if column not in LONG or screen.width >= WIDE]
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), expand=LONG[0] in shown)

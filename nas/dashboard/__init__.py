@@ -3,7 +3,3 @@
 What it adds is in what is served, not in the database: optuna does not let a finished trial be changed, a search of
 another process is not to be disturbed, and what a sampler reads must stay as the search wrote it.
 """
-
-from nas.dashboard.server import Server, open_view, serve
-
-__all__ = ["Server", "open_view", "serve"]

@@ -4,13 +4,13 @@ from math import sqrt
 from shlex import quote
 from textwrap import indent
 
-from nas.confirmed import Confirmed
-from nas.cost import Budget
-from nas.details import Details, cost_table, curve_table, facts
-from nas.layers import layer_table
-from nas.report import Table, plural
-from nas.status import Status
-from nas.study import DEFAULT_STORAGE, Terms
+from nas.network.layer_table import layer_table
+from nas.study.confirmation import Confirmed
+from nas.study.details import Details, cost_table, curve_table, facts
+from nas.study.folders import DEFAULT_STORAGE
+from nas.study.status import Status
+from nas.study.terms import Terms
+from nas.table import Table, plural
 
 
 def trial_note(details: Details) -> str:
@@ -33,7 +33,7 @@ def study_note(
     terms = status.terms
     return "\n\n".join(
         [
-            f"**nas** looks for {terms.goal.wanted}, for `{terms.dataset}`, with at most {Budget(**terms.budget)}, in "
+            f"**nas** looks for {terms.goal.wanted}, for `{terms.dataset}`, with at most {terms.limits}, in "
             f"the search space `{terms.space}`. {_so_far(status)}",
             _tested(confirmed, n_readings),
             _how_to_read(terms, status.best.accuracy if status.best is not None else None),
@@ -107,7 +107,7 @@ def _value(terms: Terms) -> str:
         return f"{accuracy}."
     return (
         f"below the target of {_percent(goal.target)}, {accuracy}. From the target on it is no accuracy, but the "
-        f"higher, the fewer {goal.noun} the network has: {goal.formula(Budget(**terms.budget))}. Its accuracy stands "
+        f"higher, the fewer {goal.noun} the network has: {goal.formula(terms.limits)}. Its accuracy stands "
         "in the trial's note."
     )
 

@@ -18,7 +18,7 @@ from optuna_dashboard import wsgi
 
 from nas.dashboard.view import View
 from nas.errors import InputError
-from nas.study import open_storage
+from nas.study.storage import open_storage
 
 STUDY = "/api/studies/<study_id:int>"
 INFEASIBLE = "Infeasible"

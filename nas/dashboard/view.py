@@ -18,25 +18,24 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard._custom_plot_data import SYSTEM_ATTR_PLOT_DATA, split_plot_data
 from optuna_dashboard._note import note_ver_key, split_body
 
-from nas.confirmed import confirmations, readings
-from nas.cost import Budget
 from nas.dashboard.models import exports
 from nas.dashboard.notes import study_note, trial_note
-from nas.details import describe
-from nas.records import record_of
 from nas.report.figures import Figure
 from nas.report.front import front_of
 from nas.report.importance import importances
-from nas.report.mistakes import last_confirmed
 from nas.report.plots import front_figure, importance_figure
-from nas.status import status
-from nas.study import OPTIONS, RUNS, TERMS, Storage, Terms, runs_folder, terms_of
+from nas.study.confirmation import confirmations, last_confirmed, readings
+from nas.study.details import describe
+from nas.study.folders import RUNS
+from nas.study.record import record_of
+from nas.study.status import status
+from nas.study.storage import Storage, runs_folder
+from nas.study.terms import Terms, is_of_nas, options_of, readable, terms_of
+from nas.study.trial import TrialAttributes
 
 Attrs = dict[str, Any]
 OLD_CONSTRAINTS = "constraints"  # all that optuna-dashboard 0.21 knows of
 NEW_CONSTRAINTS = "constraints:"
-# Long attributes, which the note shows better; they make the page of a trial too wide.
-SHOWN_IN_THE_NOTE = ("architecture", "recipe", "digest", "network", "training", "made_with")
 
 
 class View(Storage):
@@ -68,7 +67,7 @@ class View(Storage):
             if name not in self._studies:
                 self._studies[name] = optuna.load_study(study_name=name, storage=self)
             study = self._studies[name]
-            if TERMS not in study.user_attrs:
+            if not is_of_nas(study):
                 return
             trials = study.get_trials(deepcopy=False)
             self._take_notes(study, trials)
@@ -84,7 +83,7 @@ class View(Storage):
         studies = super().get_all_studies()
         for study in studies:
             study.system_attrs = self._with_prepared(study._study_id, study.system_attrs)
-            study.user_attrs = _readable(study.user_attrs)
+            study.user_attrs = readable(study.user_attrs)
         return studies
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
@@ -110,7 +109,8 @@ class View(Storage):
         plain = {name: value for name, value in trial.system_attrs.items() if not name.startswith(NEW_CONSTRAINTS)}
         constraints = {OLD_CONSTRAINTS: list(trial.constraints.values())} if trial.constraints else {}
         adapted.system_attrs = {**plain, **constraints, **self._artifacts.get(trial._trial_id, {})}
-        adapted.user_attrs = {name: v for name, v in trial.user_attrs.items() if name not in SHOWN_IN_THE_NOTE}
+        # Long attributes are in the note; here they would make the page of a trial too wide.
+        adapted.user_attrs = TrialAttributes(trial).shown
         return adapted
 
     def _with_prepared(self, study_id: int, stored: Attrs) -> Attrs:
@@ -147,7 +147,7 @@ class View(Storage):
             self._plots[study._study_id] = (n_shown, drawn)
 
     def _collect_models(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:
-        folders = (runs_folder(self), Path(study.user_attrs.get(OPTIONS, {}).get("out", RUNS)), *self.models)
+        folders = (runs_folder(self), Path((options_of(study) or {}).get("out", RUNS)), *self.models)
         found = list(exports(folders))
         confirmed = {each.trial: each for each in confirmations(study)}
         for trial in trials:
@@ -190,22 +190,6 @@ class View(Storage):
 def _artifact_of(file: Path, changed: int, size: int) -> str:
     """The name of a file's content; it is read once until the file changes."""
     return str(uuid5(NAMESPACE_OID, sha256(file.read_bytes()).hexdigest()))
-
-
-def _readable(user_attrs: Attrs) -> Attrs:
-    """A study's user attributes with its terms in words."""
-    rest = {name: value for name, value in user_attrs.items() if name not in (TERMS, OPTIONS) and value != []}
-    if TERMS not in user_attrs:
-        return rest
-    terms = Terms(**user_attrs[TERMS])
-    return {
-        "space": terms.space,
-        "data set": terms.dataset,
-        "budget": str(Budget(**terms.budget)),
-        "epochs": terms.epochs,
-        "images": f"{terms.n_train:,} to train, {terms.n_validation:,} to validate",
-        **rest,
-    }
 
 
 def _trial_note(study: optuna.Study, terms: Terms, trials: list[FrozenTrial], trial: FrozenTrial) -> Attrs:

@@ -1,54 +1,42 @@
 """Data sets: finding, fetching and verifying them; the validation split; tensors in memory."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nas.datasets import fetching, folder, npz, on_disk
-from nas.datasets.catalogue import builtin, names
-from nas.datasets.dataset import Dataset
-from nas.datasets.progress import say
-from nas.datasets.splitting import Split, everything, normalisation, shown, split
-from nas.errors import DataError
+from nas.lazy import lazily
 
-__all__ = ["Dataset", "Split", "everything", "fetch", "load", "names", "normalisation", "shown", "split", "where"]
+if TYPE_CHECKING:
+    from nas.datasets.catalogue import names
+    from nas.datasets.dataset import Dataset
+    from nas.datasets.loading import fetch, is_here, load, where
+    from nas.datasets.splitting import Split, everything, normalisation, shown, split
 
+__all__ = [
+    "Dataset",
+    "Split",
+    "everything",
+    "fetch",
+    "is_here",
+    "load",
+    "names",
+    "normalisation",
+    "shown",
+    "split",
+    "where",
+]
 
-def load(name: str, data_dir: Path | str | None = None) -> Dataset:
-    """The data set `name` with its training part in memory: a built-in one, `folder:PATH` or `npz:PATH`.
-
-    A built-in one is looked for in `data_dir` (else the folder in NAS_DATA_DIR) and in the user's cache folder, then
-    fetched. Raises DataError if it is unknown, can neither be found nor fetched, or is damaged.
-    """
-    try:
-        return _load(name, data_dir)
-    except OSError as error:
-        raise DataError(f"{name} cannot be read ({error}): see to that file, or name another") from error
-
-
-def _load(name: str, data_dir: Path | str | None) -> Dataset:
-    kind, separator, path = name.partition(":")
-    if separator and kind in ("folder", "npz"):
-        if not path:
-            raise DataError(f"a data set of one's own is given as {kind}:PATH, but got {name!r}: add the path")
-        return folder.read(name, path) if kind == "folder" else npz.read(name, path)
-    known, named = builtin(name), on_disk.named_folder(data_dir)
-    found = on_disk.locate(known, named)
-    if named and found != named:
-        say(f"{name} is not in {named}" + (f"; using the one in {found}" if found else ""))
-    return on_disk.read(known, found or fetching.fetch(known, named))
-
-
-def fetch(name: str, data_dir: Path | str | None = None) -> Path:
-    """Make sure that all of the built-in data set `name` lies below `data_dir`, and return the folder where it does.
-
-    Without `data_dir` that is the folder in NAS_DATA_DIR, else the user's cache folder. Raises DataError.
-    """
-    known = builtin(name)
-    return fetching.fetch(known, on_disk.named_folder(data_dir))
-
-
-def where(name: str, data_dir: Path | str | None = None) -> Path | None:
-    """The folder that holds the files of the built-in data set `name`, looked for as `load` does; None: not here."""
-    known = builtin(name)
-    root = on_disk.locate(known, on_disk.named_folder(data_dir))
-    paths = on_disk.find(known, root, "train") if root else None
-    return paths[0].parent if paths else None
+__getattr__, __dir__ = lazily(
+    "nas.datasets",
+    {
+        "names": "nas.datasets.catalogue",
+        "Dataset": "nas.datasets.dataset",
+        "fetch": "nas.datasets.loading",
+        "is_here": "nas.datasets.loading",
+        "load": "nas.datasets.loading",
+        "where": "nas.datasets.loading",
+        "Split": "nas.datasets.splitting",
+        "everything": "nas.datasets.splitting",
+        "normalisation": "nas.datasets.splitting",
+        "shown": "nas.datasets.splitting",
+        "split": "nas.datasets.splitting",
+    },
+)

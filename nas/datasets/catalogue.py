@@ -1,11 +1,11 @@
 """The built-in data sets, as data: what their files are called, hold, and hash to."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nas.errors import DataError
+from nas.datasets.schemes import FORMS_IN_WORDS
+from nas.errors import DataError, nearest
 
 Part = Literal["train", "test"]
 DIGITS = tuple("0123456789")
@@ -139,8 +139,7 @@ def builtin(name: str) -> Builtin:
     """The built-in data set of that name; DataError, naming the nearest, if there is none."""
     if name in BUILTINS:
         return BUILTINS[name]
-    nearest = difflib.get_close_matches(name.lower(), BUILTINS, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]}? " if nearest else ""
+    hint = nearest(name.lower(), BUILTINS, cutoff=0.5).removeprefix(": ").replace("'", "")
     raise DataError(
-        f"there is no data set {name!r}: {hint}Choose one of {', '.join(BUILTINS)}, folder:PATH or npz:PATH"
+        f"there is no data set {name!r}: {hint and hint + ' '}Choose one of {', '.join(BUILTINS)}, {FORMS_IN_WORDS}"
     )

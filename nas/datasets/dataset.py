@@ -18,7 +18,7 @@ class Dataset:
     It can be pickled: `reader` is a function of a module with its arguments, not a closure.
     """
 
-    name: str  # as given: "mnist", "folder:PATH", "npz:PATH"
+    name: str  # as given: "mnist", "folder:PATH"
     images: Tensor  # uint8, (n, channels, height, width)
     labels: Tensor  # int64, (n,), 0 .. n_classes - 1
     classes: tuple[str, ...]

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from nas.torchvision_compat import torchvision_datasets
+from nas.datasets.torchvision_compat import torchvision_datasets
 
 SECONDS_OF_SILENCE = 10.0
 

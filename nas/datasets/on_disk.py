@@ -11,6 +11,7 @@ from torch import Tensor
 from nas.datasets import cifar, idx
 from nas.datasets.catalogue import BUILTINS, PARTS, Builtin, Part, builtin
 from nas.datasets.dataset import Dataset, fingerprint
+from nas.datasets.schemes import FORMS_IN_WORDS
 from nas.errors import DataError
 
 NO_TEST = "there are no test images of {} beside the training images: a winner cannot be confirmed"
@@ -129,7 +130,7 @@ def _check_shapes(known: Builtin, paths: tuple[Path, ...], images: tuple[int, ..
     if images[1:] != known.image_shape[1:]:
         raise DataError(
             f"images of {known.name} are {known.image_shape[1]}×{known.image_shape[2]}, but those in {paths[0]} are "
-            f"{images[1]}×{images[2]}: replace the file, or pack your own images as npz:PATH"
+            f"{images[1]}×{images[2]}: replace the file, or give your own images as {FORMS_IN_WORDS}"
         )
     if images[0] != labels[0]:
         raise DataError(

@@ -1,12 +1,9 @@
 """Training in the calling process: for libraries, notebooks and tests."""
 
-from collections.abc import Iterator
-from threading import Event
+from collections.abc import Generator
 
-import torch
-
-from nas.execution.job import Cancelled, Job
-from nas.training import EpochResult, TrainingData
+from nas.execution.job import Cancelled, Job, Message, Run
+from nas.training.run import TrainingData
 
 
 class InlineExecutor:
@@ -14,19 +11,24 @@ class InlineExecutor:
 
     def __init__(self, data: TrainingData) -> None:
         self._data = data
-        self._cancelled = Event()
-        self.n_threads = torch.get_num_threads()
+        self._placed: dict[str, TrainingData] = {}  # the data on each device that a job has asked for
+        self._cancelled = False
 
-    def run(self, job: Job) -> Iterator[EpochResult]:
+    def run(self, job: Job) -> Run:
         """The epochs of a job; `cancel` takes effect after the epoch that is running."""
-        for result in job.epochs(self._data):
-            if self._cancelled.is_set():
+        return Run(self._messages(job))
+
+    def _messages(self, job: Job) -> Generator[Message, None, None]:
+        if job.device not in self._placed:
+            self._placed[job.device] = self._data.to(job.device)
+        for message in job.messages(self._placed[job.device]):
+            if self._cancelled:
                 raise Cancelled
-            yield result
+            yield message
 
     def cancel(self) -> None:
         """Ends all runs after their epoch."""
-        self._cancelled.set()
+        self._cancelled = True
 
     def close(self) -> None:
         """Nothing is held."""

@@ -8,26 +8,19 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
-from threading import Event, Lock, Thread
+from threading import Lock, Thread
 
 import torch
 
 from nas.errors import WorkerError
-from nas.execution.job import Cancelled, Job
-from nas.training import EpochResult, TrainingData
+from nas.execution.job import Cancelled, Job, Message, Run
+from nas.training.run import TrainingData
 
 # glibc otherwise gives large buffers back to the kernel after every operation, and page faults then cost a tenth to a
 # quarter of each training step. Read when a process starts, so workers get it from their parent's environment.
 ALLOCATOR = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=4294967296"
 POLL_SECONDS = 0.2
 _STARTING = Lock()  # the environment is that of the whole process, so that workers are started one at a time
-
-
-def n_cores() -> int:
-    """Cores that this process may use, which can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class ProcessExecutor:
@@ -37,10 +30,9 @@ class ProcessExecutor:
     them, however it ends.
     """
 
-    def __init__(self, data: TrainingData, n_workers: int, n_threads: int | None = None) -> None:
-        self.n_threads = n_threads or max(1, n_cores() // n_workers)
-        self._data = data
-        self._cancelled = Event()
+    def __init__(self, data: TrainingData, n_workers: int, n_threads: int) -> None:
+        self._data, self._n_threads = data, n_threads
+        self._cancelled = False  # a plain attribute: an Event takes a lock, which a signal handler must not
         self._lock = Lock()
         self._workers: list[_Worker] = []
         self._free: SimpleQueue[_Worker | None] = SimpleQueue()
@@ -52,15 +44,18 @@ class ProcessExecutor:
         """Process numbers of the workers that live."""
         return [worker.pid for worker in self._workers]
 
-    def run(self, job: Job) -> Iterator[EpochResult]:
+    def run(self, job: Job) -> Run:
         """The epochs of a job, trained in a worker."""
+        return Run(self._messages(job))
+
+    def _messages(self, job: Job) -> Generator[Message, None, None]:
         worker = self._free.get() or self._start()
         keep: _Worker | None = None
         try:
             worker.send(job)
-            while (result := self._receive(worker)) is not None:
+            while (message := self._receive(worker)) is not None:
                 try:
-                    yield result
+                    yield message
                 except GeneratorExit:
                     worker.send("stop")
                     keep = worker
@@ -74,16 +69,16 @@ class ProcessExecutor:
 
     def cancel(self) -> None:
         """Ends all runs and workers at once; at most the epoch that each was in is lost."""
-        self._cancelled.set()
+        self._cancelled = True
 
     def close(self) -> None:
         """Ends the workers."""
-        self._cancelled.set()
+        self._cancelled = True
         for worker in list(self._workers):
             self._discard(worker)
 
     def _start(self) -> "_Worker":
-        worker = _Worker(self._data, self.n_threads)
+        worker = _Worker(self._data, self._n_threads)
         with self._lock:
             self._workers.append(worker)
         return worker
@@ -93,9 +88,9 @@ class ProcessExecutor:
         with self._lock, suppress(ValueError):
             self._workers.remove(worker)
 
-    def _receive(self, worker: "_Worker") -> EpochResult | None:
+    def _receive(self, worker: "_Worker") -> Message | None:
         while True:
-            if self._cancelled.is_set():  # also where a worker has news again and again
+            if self._cancelled:  # also where a worker has news again and again
                 raise Cancelled
             if worker.has_news(POLL_SECONDS):
                 break
@@ -130,9 +125,9 @@ class _Worker:
         except OSError:
             raise self._died() from None
 
-    def receive(self) -> EpochResult | Exception | None:
+    def receive(self) -> Message | Exception | None:
         try:
-            message: EpochResult | Exception | None = self._connection.recv()
+            message: Message | Exception | None = self._connection.recv()
             return message
         except (EOFError, OSError):
             raise self._died() from None
@@ -173,18 +168,18 @@ def _work(connection: Connection, data: TrainingData, n_threads: int) -> None:
             with closing(_news(connection.recv(), data, placed)) as news:
                 for message in news:
                     connection.send(message)
-                    if isinstance(message, EpochResult) and connection.recv() == "stop":
+                    if isinstance(message, Message) and connection.recv() == "stop":
                         break
 
 
 def _news(
     job: Job, data: TrainingData, placed: dict[str, TrainingData]
-) -> Generator[EpochResult | WorkerError | None, None, None]:
+) -> Generator[Message | WorkerError | None, None, None]:
     """A job's epochs and then None, or what went wrong: a full disk must not be taken for a controller that is gone."""
     try:
         if job.device not in placed:
             placed[job.device] = data.to(job.device)
-        yield from job.epochs(placed[job.device])
+        yield from job.messages(placed[job.device])
     except Exception as error:
         yield WorkerError(f"{type(error).__name__}: {error}")
     else:

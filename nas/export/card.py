@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from nas.cost import cost_of
 from nas.export.formats import FORMATS
 from nas.export.frozen import FrozenModel
 from nas.export.words import how_made, how_measured, image_shape, visible
-from nas.layers import layer_rows, layer_table
+from nas.network.cost import COSTS, cost_of
+from nas.network.layer_table import layer_rows, layer_table
 
 
 def card(model: FrozenModel, name: str, script: str | None) -> str:
@@ -23,8 +23,7 @@ def _parts(model: FrozenModel, name: str, script: str | None) -> Iterator[str]:
     yield f"# {name}"
     yield (
         f"A trained classifier of images, {_shape(model)}, into {model.architecture.n_classes} classes, made by `nas`. "
-        f"{cost.params:,} parameters, {cost.macs:,} multiply-accumulates an image, "
-        f"{cost.bytes:,} bytes of float32 weights, {cost.memory:,} bytes of float32 activations at once."
+        f"{', '.join(f'{cost.shown(name)} {COSTS[name].phrase}' for name in cost)}."
     )
     yield (
         f"It takes a batch of images, {image_shape(model)}, and gives one score a class, (n, "

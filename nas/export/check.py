@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.cost import cost_of
 from nas.errors import ExportError, InputError
 from nas.export import fresh
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.words import measured_images
-from nas.module import Network
+from nas.network.build import Network
+from nas.network.cost import cost_of
 
 BATCH = 1000
 TOLERANCE = 1e-6  # of a score; on one machine they are equal bit for bit

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from nas.cost import cost_of
-from nas.documented import Iteration
 from nas.export.frozen import Definition
 from nas.export.words import documented_docstring
 from nas.export.writing import write_definition
+from nas.network.cost import cost_of
+from nas.space.documented import Iteration
 
 
 def export_iteration(iteration: Iteration, out: Path, *, name: str | None = None, force: bool = False) -> Path:

@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from math import isfinite
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from nas.architecture import Architecture
 from nas.errors import ExportError, InputError
-from nas.module import Network
-from nas.recipe import Recipe
+from nas.network.architecture import Architecture
+from nas.network.build import Network
+from nas.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class Provenance:
     def n_correct(self) -> int:
         """How many of these images were right."""
         return round(self.validation_accuracy * self.n_validation)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells it from all other networks, with the number of its parameters: stated in exported files."""
+        return identity(self.study, self.trial, self.seed, self.validation_accuracy, confirmed=bool(self.confirmed))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +122,14 @@ class FrozenModel(Definition):
         network = self.new_network()
         network.load_state_dict(self.weights(), strict=False)  # without batch norm's counts
         return network.eval()
+
+
+def identity(study: str, trial: int, seed: int, accuracy: float, *, confirmed: bool) -> dict[str, Any]:
+    """Which training a network comes from; `accuracy` is that of its `Provenance`, to the last digit.
+
+    A name tells too little: several studies have a trial 3, and `nas export --name` gives any other.
+    """
+    return {"study": study, "trial": trial, "seed": seed, "accuracy": accuracy, "confirmed": confirmed}
 
 
 def _floats(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

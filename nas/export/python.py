@@ -11,34 +11,20 @@ from textwrap import indent
 import safetensors.torch
 from torch import nn
 
-from nas.architecture import (
-    Activation,
-    AdaptiveAvgPool,
-    AvgPool,
-    BatchNorm,
-    Conv,
-    DepthwiseConv,
-    Dropout,
-    Dropout2d,
-    Flatten,
-    Layer,
-    Linear,
-    MaxPool,
-)
-from nas.cost import cost_of
 from nas.errors import InputError
 from nas.export.check import check
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
 from nas.export.words import docstring, image_shape, quoted
+from nas.network.architecture import Layer
+from nas.network.cost import cost_of
+from nas.network.kinds import Constructor
 
 LINE_LENGTH = 120
 CHECKSUM_MODULUS = 10**18 + 9  # a prime
 # In a folder with a file of such a name, `import torch` or torch itself would import that file.
 SHADOWING = sys.stdlib_module_names | {"torch", "numpy", "nas", "__init__", "__main__"}
-# A line of forward() begins with one of these, and takes in at most so many layers.
-BEGIN_A_LINE = (Conv, DepthwiseConv, Linear, Flatten, MaxPool, AvgPool, AdaptiveAvgPool)
-LAYERS_A_LINE = 4
+LAYERS_A_LINE = 4  # of forward(), at most
 
 # Whatever is filled in has been made by this file from numbers, or was escaped; it is not searched for `$` again.
 FILE = Template(r'''"""$docstring
@@ -69,6 +55,10 @@ $forward
 
 WEIGHTS = Template(r"""WEIGHTS = "$name.safetensors"
 WEIGHTS_CHECKSUM = $checksum
+# Which training it comes from, for programs.
+PROVENANCE = {
+$provenance
+}
 """)
 
 LOAD = r'''
@@ -136,7 +126,10 @@ def source(model: FrozenModel, name: str) -> str:
     Raises `InputError` if a Python file should not have that name.
     """
     check_name(name)
-    weights = WEIGHTS.substitute(name=name, checksum=f"{checksum(_weights_file(model)):_}")
+    provenance = [f"    {quoted(key)}: {_literal(value)}," for key, value in model.provenance.identity.items()]
+    weights = WEIGHTS.substitute(
+        name=name, checksum=f"{checksum(_weights_file(model)):_}", provenance="\n".join(provenance)
+    )
     return network_source(model, docstring(model, name), weights) + LOAD
 
 
@@ -180,7 +173,7 @@ def _weights_file(model: FrozenModel) -> bytes:
 
 def _imports(layers: Sequence[Layer]) -> Iterator[str]:
     yield "import torch"
-    if any(isinstance(layer.spec, Activation) for layer in layers):
+    if any((layer.spec.applied("x") or "").startswith("F.") for layer in layers):
         yield "import torch.nn.functional as F"
     yield "from torch import nn"
 
@@ -194,45 +187,23 @@ def _constant(name: str, values: Iterable[str]) -> str:
     return "\n".join([f"{name} = (", *(f"    {part}," for part in parts), ")"])
 
 
+def _literal(value: str | float) -> str:
+    return quoted(value) if isinstance(value, str) else repr(value)
+
+
 def _definitions(layers: Sequence[Layer]) -> Iterator[str]:
     """What __init__ makes: one line a layer, with its output shape where that is another than its input shape."""
     for layer in layers:
-        if not isinstance(layer.spec, Activation | Flatten):  # functions, in forward()
+        if layer.spec.applied("x") is None:
             shape = f"  # {'×'.join(map(str, layer.output_shape))}" * (layer.output_shape != layer.input_shape)
-            yield f"self.{layer.name} = {_constructor(layer)}{shape}"
+            yield f"self.{layer.name} = {_call(layer.spec.constructor(layer.input_shape))}{shape}"
 
 
-def _constructor(layer: Layer) -> str:
-    """The call that makes the same module as `nas.module.layer_module`."""
-    channels = layer.input_shape[0]
-    match layer.spec:
-        case Conv(out, kernel, stride, padding, groups, bias):
-            return _call(nn.Conv2d, channels, out, kernel, stride=stride, padding=padding, groups=groups, bias=bias)
-        case DepthwiseConv(kernel, stride, padding, bias):
-            options = {"stride": stride, "padding": padding, "groups": channels, "bias": bias}
-            return _call(nn.Conv2d, channels, channels, kernel, **options)
-        case BatchNorm(affine):
-            return _call(nn.BatchNorm2d if len(layer.input_shape) == 3 else nn.BatchNorm1d, channels, affine=affine)
-        case MaxPool(kernel, _, padding) | AvgPool(kernel, _, padding) as pool:
-            stride_if_other = pool.step if pool.step != kernel else None
-            module = nn.MaxPool2d if isinstance(pool, MaxPool) else nn.AvgPool2d
-            return _call(module, kernel, stride=stride_if_other, padding=padding)
-        case AdaptiveAvgPool(size):
-            return _call(nn.AdaptiveAvgPool2d, size)
-        case Dropout(rate):
-            return _call(nn.Dropout, rate)
-        case Dropout2d(rate):
-            return _call(nn.Dropout2d, rate)
-        case Linear(features, bias):
-            return _call(nn.Linear, channels, features, bias=bias)
-    raise TypeError(f"no source for {layer.spec!r}")
-
-
-def _call(module: type[nn.Module], *values: int | float, **options: int | float | None) -> str:
-    """A call as one writes it: options at torch's default are left out."""
-    defaults = signature(module).parameters
-    named = (f"{name}={value!r}" for name, value in options.items() if value != defaults[name].default)
-    return f"nn.{module.__name__}({', '.join(chain(map(repr, values), named))})"
+def _call(made: Constructor) -> str:
+    """A constructor's call as one writes it: options at torch's default are left out."""
+    defaults = signature(getattr(nn, made.name)).parameters
+    named = (f"{name}={value!r}" for name, value in made.options.items() if value != defaults[name].default)
+    return f"nn.{made.name}({', '.join(chain(map(repr, made.arguments), named))})"
 
 
 def _statements(layers: Sequence[Layer]) -> Iterator[str]:
@@ -245,7 +216,7 @@ def _statements(layers: Sequence[Layer]) -> Iterator[str]:
 def _groups(layers: Sequence[Layer]) -> list[list[Layer]]:
     groups: list[list[Layer]] = []
     for layer in layers:
-        if not groups or isinstance(layer.spec, BEGIN_A_LINE) or len(groups[-1]) == LAYERS_A_LINE:
+        if not groups or layer.spec.opens_a_line or len(groups[-1]) == LAYERS_A_LINE:
             groups.append([])
         groups[-1].append(layer)
     return groups
@@ -254,11 +225,5 @@ def _groups(layers: Sequence[Layer]) -> list[list[Layer]]:
 def _applied(layers: Sequence[Layer]) -> str:
     expression = "x"
     for layer in layers:
-        match layer.spec:
-            case Activation(function):
-                expression = f"F.{function}({expression})"
-            case Flatten():
-                expression = f"{expression}.flatten(1)"
-            case _:
-                expression = f"self.{layer.name}({expression})"
+        expression = layer.spec.applied(expression) or f"self.{layer.name}({expression})"
     return expression

@@ -8,7 +8,7 @@ import sqlalchemy
 
 from nas.export.frozen import FrozenModel
 from nas.export.words import how_made, visible, wrapped
-from nas.study import sqlite_file
+from nas.study.storage import sqlite_file
 
 PASSWORD = "NAS_STORAGE"
 

@@ -9,17 +9,17 @@ import optuna
 import torch
 
 from nas import datasets
-from nas.checkpoints import read_checkpoint
-from nas.confirmed import Confirmed, confirmations
-from nas.cost import cost_of
-from nas.datasets import Dataset, Split
+from nas.datasets.dataset import Dataset
+from nas.datasets.splitting import Split
 from nas.errors import ExportError, FileInTheWay
 from nas.export.formats import DEFAULT
 from nas.export.frozen import FrozenModel, Provenance
 from nas.export.writing import Written, write
-from nas.objective import checkpoint_path
-from nas.records import Record
-from nas.study import terms_of
+from nas.network.cost import cost_of
+from nas.study.confirmation import Confirmed, confirmations
+from nas.study.record import Record
+from nas.study.terms import terms_of
+from nas.training.checkpoint import checkpoint_path, read_checkpoint
 
 
 def export_trial(

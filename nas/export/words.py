@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from textwrap import indent, wrap
 
-from nas.cost import cost_of
-from nas.documented import Iteration
 from nas.export.frozen import Definition, FrozenModel, Provenance
+from nas.network.cost import cost_of
+from nas.space.documented import Iteration
 
 WIDTH = 100
 SHOWN_TEXT = 200  # characters of a user's text that a docstring shows

@@ -1,5 +1,1 @@
-"""What is shown of results: tables first as plain data, so that the terminal and files show the same."""
-
-from nas.report.table import Table, plural
-
-__all__ = ["Table", "plural"]
+"""A study as a page to read: figures first as plain data, so that they can be tested without a browser."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import optuna
 from optuna.trial import TrialState
 
-from nas.records import record_of
+from nas.study.record import record_of
 
 SHOWN = ("finished", "pruned", "running")
 

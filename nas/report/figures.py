@@ -10,8 +10,8 @@ from math import log10
 from textwrap import wrap
 from typing import Any
 
-from nas.cost import COST_NAMES
 from nas.errors import NasError
+from nas.network.cost import COSTS
 from nas.report.curves import Curve
 from nas.report.front import Front, Point, pareto
 from nas.report.importance import Importance
@@ -73,7 +73,7 @@ def front_figure(front: Front) -> Figure:
     if front.limit is not None:
         sizes.append(front.limit)
         figure.add_vline(front.limit, line={"color": GREY, "dash": "dot", "width": 1})
-    figure.update_xaxes(title_text=COST_NAMES[front.by], tickformat="~s", **_size_axis(sizes))
+    figure.update_xaxes(title_text=COSTS[front.by].noun, tickformat="~s", **_size_axis(sizes))
     return figure
 
 
@@ -220,7 +220,7 @@ def _is_near(point: Point, front: Front) -> bool:
     return point.size <= FAR * largest and 1 - point.accuracy <= FAR * most_errors
 
 
-def _size_axis(sizes: Sequence[int]) -> dict[str, Any]:
+def _size_axis(sizes: Sequence[float]) -> dict[str, Any]:
     low, high = min(sizes), max(sizes)
     if high < LOGARITHMIC_FROM * max(1, low):
         space = SPACE * (high - low or high)
@@ -234,7 +234,7 @@ def _described(point: Point, front: Front) -> str:
     lines = [
         f"<b>{escape(point.label)}</b>",
         f"{100 * point.accuracy:.2f} % ({which})",
-        f"{point.size:,} {COST_NAMES[front.by]}",
+        f"{COSTS[front.by].shown(point.size)} {COSTS[front.by].noun}",
         *map(escape, wrap(point.network, WIDTH)),
     ]
     if len({each.study for each in front.points}) > 1:

@@ -2,19 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import optuna
 
-from nas import documented
-from nas.cost import COST_NAMES, Cost, cost_of
-from nas.errors import InputError, StudyError
-from nas.records import ranked
-from nas.report.table import Table
-from nas.study import Terms, nearest, terms_of
+from nas.errors import InputError, StudyError, nearest
+from nas.network.cost import COSTS, cost_of
+from nas.space import documented
+from nas.study.record import ranked
+from nas.study.terms import Terms, terms_of
+from nas.table import Table
 
-Size = Literal["params", "macs", "memory", "bytes"]
-SIZES: tuple[Size, ...] = get_args(Size)
 DRAWN_OVER = "mnist"  # the data set of the documented iterations
 ON_TEST = "documented, best epoch on the test set"
 
@@ -24,7 +22,7 @@ class Point(NamedTuple):
 
     label: str
     study: str
-    size: int
+    size: float
     accuracy: float
     network: str
 
@@ -37,11 +35,11 @@ class Front:
     is empty for other data. `limit`: the budget, where all studies have the same one.
     """
 
-    by: Size
+    by: str  # the name of a cost
     points: tuple[Point, ...]
     members: tuple[Point, ...]
     documented: tuple[Point, ...]
-    limit: int | None
+    limit: float | None
 
 
 def pareto(points: Iterable[Point]) -> tuple[Point, ...]:
@@ -57,13 +55,13 @@ def pareto(points: Iterable[Point]) -> tuple[Point, ...]:
     return tuple(members)
 
 
-def front_of(studies: Sequence[optuna.Study], by: Size = "params") -> Front:
+def front_of(studies: Sequence[optuna.Study], by: str = "params") -> Front:
     """The front over the finished trials of one or several studies; empty if there are none.
 
     Raises `StudyError` if accuracies of the studies cannot be compared, `InputError` for another size.
     """
-    if by not in SIZES:
-        raise InputError(f"a front is by one of {', '.join(SIZES)}, but got {by!r}{nearest(by, SIZES)}")
+    if by not in COSTS:
+        raise InputError(f"a front is by one of {', '.join(COSTS)}, but got {by!r}{nearest(by, COSTS)}")
     terms = [terms_of(study) for study in studies]
     _check_comparable(studies, terms)
     points = tuple(point for study in studies for point in _finished(study, by))
@@ -83,13 +81,14 @@ def table(front: Front) -> Table:
     if not front.points:
         raise StudyError("a front needs a finished trial, but the study has none: search on, or name another study")
     several = len({point.study for point in front.points}) > 1
-    columns = ("study",) * several + ("network", COST_NAMES[front.by], "accuracy (%)", "layers")
+    columns = ("study",) * several + ("network", COSTS[front.by].noun, "accuracy (%)", "layers")
     rows = [
-        (point.study,) * several + (point.label, f"{point.size:,}", f"{100 * point.accuracy:.2f}", point.network)
+        (point.study,) * several
+        + (point.label, COSTS[front.by].shown(point.size), f"{100 * point.accuracy:.2f}", point.network)
         for point in front.members
     ]
     return Table(
-        f"Pareto front of accuracy against {COST_NAMES[front.by]}",
+        f"Pareto front of accuracy against {COSTS[front.by].noun}",
         columns,
         tuple(rows),
         (
@@ -103,8 +102,11 @@ def documented_table(front: Front) -> Table:
     """The documented iterations, the best for their size first."""
     return Table(
         "Documented iterations",
-        ("iteration", COST_NAMES[front.by], "accuracy (%)", "layers"),
-        tuple((p.label, f"{p.size:,}", f"{100 * p.accuracy:.2f}", p.network) for p in pareto(front.documented)),
+        ("iteration", COSTS[front.by].noun, "accuracy (%)", "layers"),
+        tuple(
+            (p.label, COSTS[front.by].shown(p.size), f"{100 * p.accuracy:.2f}", p.network)
+            for p in pareto(front.documented)
+        ),
         (
             f"Those of the {len(front.documented)} that no other of them dominates. These are best epochs on the test "
             "set, as documented: not the same figure as above, and a more flattering one.",
@@ -112,31 +114,33 @@ def documented_table(front: Front) -> Table:
     )
 
 
-def _finished(study: optuna.Study, by: Size) -> list[Point]:
+def _row(point: Point, front: Front) -> tuple[str, ...]:
+    return point.label, COSTS[front.by].shown(point.size), f"{100 * point.accuracy:.2f}", point.network
+
+
+def _finished(study: optuna.Study, by: str) -> list[Point]:
     return [
-        Point(f"trial {record.trial}", study.study_name, _size(record.cost, by), record.accuracy, record.network)
+        Point(f"trial {record.trial}", study.study_name, record.cost[by], record.accuracy, record.network)
         for record in ranked(study)
-        if record.cost is not None and record.accuracy is not None
+        if record.cost is not None and by in record.cost and record.accuracy is not None
     ]
 
 
-def _documented(by: Size) -> tuple[Point, ...]:
+def _documented(by: str) -> tuple[Point, ...]:
+    """None by a cost that must be measured: it depends on the machine."""
+    if COSTS[by].measured:
+        return ()
     iterations = map(documented.load, documented.names())
     return tuple(
         Point(
             each.name,
             ON_TEST,
-            _size(cost_of(each.candidate.architecture), by),
+            cost_of(each.candidate.architecture)[by],
             each.accuracy,
             str(each.candidate.architecture),
         )
         for each in iterations
     )
-
-
-def _size(cost: Cost, by: Size) -> int:
-    size: int = getattr(cost, by)
-    return size
 
 
 def _check_comparable(studies: Sequence[optuna.Study], terms: Sequence[Terms]) -> None:

@@ -7,6 +7,8 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nas.study.trial import outcome_of
+
 N_NEEDED = 20  # trained candidates
 N_BEST = 5  # as Optuna's documentation of PED-ANOVA advises, at least
 BEST_SHARE = 0.1
@@ -60,4 +62,4 @@ def _merit(trial: FrozenTrial) -> tuple[int, float, int]:
 
 def _was_trained(trial: FrozenTrial) -> bool:
     ended = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-    return ended and bool(trial.intermediate_values) and trial.user_attrs.get("outcome") in ("finished", "pruned")
+    return ended and bool(trial.intermediate_values) and outcome_of(trial) in ("finished", "pruned")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nas.report.mistakes import Hard, Matrix
 from nas.report.summary import Fact
-from nas.report.table import Table
+from nas.table import Table
 
 SHORT, LONG = 24, 40  # characters of a cell in one line, and of one in several
 VOID = ("img", "meta")

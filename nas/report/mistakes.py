@@ -9,15 +9,11 @@ import optuna
 import torch
 from torch import Tensor
 
-from nas import datasets
-from nas.confirmed import Confirmed, confirmations
-from nas.datasets import Dataset
-from nas.errors import DataError
 from nas.export.trials import frozen_model
-from nas.module import Network
-from nas.records import Record
-from nas.study import terms_of
-from nas.training import EVALUATION_BATCH
+from nas.network.build import Network
+from nas.study.data import data_of
+from nas.study.record import Record
+from nas.training.run import EVALUATION_BATCH
 
 Matrix = tuple[tuple[int, ...], ...]  # [true class][predicted class] -> images
 
@@ -59,11 +55,7 @@ def on_validation_part(
 
     Raises `DataError`, `StudyError` or `ExportError` with what is missing: the data set as it was, or the weights.
     """
-    terms = terms_of(study)
-    dataset = _present(terms.dataset, data_dir)
-    if dataset.fingerprint != terms.dataset_fingerprint:
-        raise DataError(f"{terms.dataset} has changed since the study was made")
-    split = datasets.split(dataset, terms.n_validation, terms.split_seed)
+    dataset, split = data_of(study, data_dir, fetch=False)
     network = frozen_model(study, record, None, dataset, split, checkpoints).network()
     return mistakes(network, split.validation_images, split.validation_labels, dataset.classes, n_hardest)
 
@@ -95,15 +87,3 @@ def most_frequent(classes: Sequence[str], confusion: Matrix, n: int) -> list[Con
         if i != j and images
     ]
     return sorted(found, key=lambda each: -each.images)[:n]
-
-
-def last_confirmed(study: optuna.Study) -> Confirmed | None:
-    """What was confirmed last, by the time of its readings of the test set."""
-    return max(confirmations(study), key=lambda found: max(r.time for r in found.readings), default=None)
-
-
-def _present(name: str, data_dir: Path | None) -> Dataset:
-    """A data set that is here; one that would have to be fetched is missing."""
-    if not name.startswith(("folder:", "npz:")) and datasets.where(name, data_dir) is None:
-        raise DataError(f"the data set {name} is not here: fetch it, or give its --data-dir")
-    return datasets.load(name, data_dir)

@@ -1,6 +1,5 @@
 """A study as one HTML page that needs no network, and a page for a front alone."""
 
-import os
 from base64 import b64encode
 from collections.abc import Sequence
 from hashlib import sha256
@@ -10,6 +9,7 @@ import optuna
 
 import nas
 from nas.errors import InputError
+from nas.files import write_whole
 from nas.report.figures import plotly_js
 from nas.report.front import Front
 from nas.report.markup import Html, tag
@@ -41,22 +41,12 @@ def write(page: str, out: Path) -> None:
         if out.exists() and not out.is_file():  # /dev/stdout, which has no place for a file beside it
             out.write_text(page, "utf-8", newline="\n")
         else:
-            _put(page, out.resolve())
+            write_whole(out.resolve(), page)
     except OSError as error:
         raise InputError(
             f"a page must be written to a file in a folder that exists, but {out} cannot be ({error.strerror}): "
             "name another"
         ) from error
-
-
-def _put(page: str, out: Path) -> None:
-    """A browser that reads the page meanwhile gets the old one or the new one, and never a part."""
-    partial = out.with_name(f"{out.name}.{os.getpid()}.tmp")
-    try:
-        partial.write_text(page, "utf-8", newline="\n")
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _page(title: str, parts: Sequence[Section]) -> str:

@@ -5,12 +5,12 @@ import optuna
 from nas.report import figures
 from nas.report.curves import curves
 from nas.report.figures import Figure
-from nas.report.front import Size, front_of
+from nas.report.front import front_of
 from nas.report.importance import N_NEEDED, importances, n_trained
 from nas.report.progress import progress
 
 
-def front_figure(study: optuna.Study, by: Size = "params") -> Figure:
+def front_figure(study: optuna.Study, by: str = "params") -> Figure:
     """Accuracy against size, with the Pareto front; the documented iterations are drawn in where the data is theirs."""
     return figures.front_figure(front_of([study], by))
 

@@ -1,14 +1,14 @@
 """What was found when: accuracy over the time in which something was trained."""
 
-from collections.abc import Iterable
-from datetime import datetime
 from typing import NamedTuple
 
 import optuna
 
-from nas.records import record_of
+from nas.study.busy import busy_seconds, busy_spans
+from nas.study.record import record_of
+from nas.study.trial import outcome_of
 
-TRAINED = ("finished", "pruned", "interrupted")
+TRAINED = ("finished", "pruned")
 
 
 class Moment(NamedTuple):
@@ -24,38 +24,22 @@ class Moment(NamedTuple):
 def progress(study: optuna.Study) -> list[Moment]:
     """The ends of all trainings, finished or pruned, in the order of time.
 
-    Time counts while at least one candidate is trained: a night between a search and its continuation does not.
+    Time counts as `nas.study.busy` reckons it: a night between a search and its continuation does not.
     Rejected candidates are not there, since they have no accuracy.
     """
+    trials = study.get_trials(deepcopy=False)
+    spans = busy_spans(trials)
     ended = [
-        (trial.datetime_start, trial.datetime_complete, record_of(trial))
-        for trial in study.get_trials(deepcopy=False)
-        if trial.datetime_start is not None and trial.datetime_complete is not None
+        (trial.datetime_complete, record_of(trial))
+        for trial in trials
+        if trial.datetime_complete is not None and outcome_of(trial) in TRAINED
     ]
-    ended = [each for each in ended if each[2].outcome in TRAINED]
-    spans = merged((start, end) for start, end, _ in ended)
     moments: list[Moment] = []
     best: float | None = None
-    for _, end, record in sorted(ended, key=lambda each: (each[1], each[2].trial)):
-        if record.accuracy is None or record.outcome == "interrupted":
+    for end, record in sorted(ended, key=lambda each: (each[0], each[1].trial)):
+        if record.accuracy is None:
             continue
         if record.finished:
             best = max(best or 0.0, record.accuracy)
-        moments.append(Moment(busy_until(end, spans), record.trial, record.finished, record.accuracy, best))
+        moments.append(Moment(busy_seconds(spans, end), record.trial, record.finished, record.accuracy, best))
     return moments
-
-
-def merged(spans: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
-    """The spans without overlaps, in order."""
-    found: list[tuple[datetime, datetime]] = []
-    for start, end in sorted(spans):
-        if found and start <= found[-1][1]:
-            found[-1] = found[-1][0], max(end, found[-1][1])
-        else:
-            found.append((start, end))
-    return found
-
-
-def busy_until(moment: datetime, spans: Iterable[tuple[datetime, datetime]]) -> float:
-    """Seconds of the spans that lie before a moment."""
-    return sum((min(end, moment) - start).total_seconds() for start, end in spans if start < moment)

@@ -5,18 +5,18 @@ from typing import NamedTuple
 
 import optuna
 
-from nas.confirmed import Confirmed
-from nas.cost import COST_NAMES
 from nas.errors import NasError
-from nas.layers import layer_rows, layer_table
-from nas.records import Record, records
+from nas.network.cost import COSTS
+from nas.network.layer_table import layer_rows, layer_table
 from nas.report import figures, front, importance, plots, summary, trials
 from nas.report.figures import Figure
 from nas.report.front import Front, front_of
 from nas.report.markup import Html, facts, gallery, matrix, table, tag
-from nas.report.mistakes import Matrix, Mistakes, last_confirmed, most_frequent, on_validation_part
-from nas.report.table import Table, plural
-from nas.study import terms_of
+from nas.report.mistakes import Matrix, Mistakes, most_frequent, on_validation_part
+from nas.study.confirmation import Confirmed, last_confirmed, winner_of
+from nas.study.record import Record, records
+from nas.study.terms import terms_of
+from nas.table import Table, plural
 
 MOST_CLASSES = 20  # of a matrix; of more, the most frequent confusions are shown
 SCALE = "The scale of accuracies is logarithmic in the error: half as many errors are as far up everywhere."
@@ -43,7 +43,7 @@ def sections(study: optuna.Study, checkpoints: Path, data_dir: Path | None, targ
     """
     terms_of(study)  # before anything looks for a single accuracy where there may be several values
     confirmed = last_confirmed(study)
-    winner = summary.winner_of(study, confirmed)
+    winner = winner_of(study, confirmed)
     return [
         _answer(study, winner, confirmed, target),
         front_section(front_of([study])),
@@ -67,12 +67,12 @@ def _answer(study: optuna.Study, winner: Record | None, confirmed: Confirmed | N
 
 
 def front_section(found: Front) -> Section:
-    title = f"Accuracy against {COST_NAMES[found.by]}"
+    title = f"Accuracy against {COSTS[found.by].noun}"
     alt = f"{title}: {plural(len(found.points), 'finished candidate')}, {len(found.members)} of them on the front."
     caption = f"{SCALE} Point at a network to see its layers."
     parts = [_figure("front", figures.front_figure(found), alt, caption)]
     if found.limit is not None:
-        parts.append(tag("p", f"The dotted line is the budget, {found.limit:,}.", class_="note"))
+        parts.append(tag("p", f"The dotted line is the budget, {COSTS[found.by].shown(found.limit)}.", class_="note"))
     if found.points:
         parts.append(table(front.table(found)))
     if found.documented:

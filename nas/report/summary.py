@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import optuna
 
-from nas.confirmed import Confirmed, readings
-from nas.cost import Budget
-from nas.goal import Goal
-from nas.records import Record, counts, ranked, records
-from nas.report.table import Table, plural
-from nas.study import Terms, target_of, terms_of
+from nas.network.cost import COSTS
+from nas.study.confirmation import Confirmed, readings
+from nas.study.goal import Goal
+from nas.study.record import Record, counts, ranked, records
+from nas.study.terms import Terms, notes_of, target_of, terms_of
+from nas.table import Table, plural
 
 ENVIRONMENT = {
     "nas": "nas",
@@ -51,7 +51,7 @@ def asked(study: optuna.Study) -> str:
     if terms.minimize is None and target is not None:
         until = f", until one has {100 * target:.2f} % validation accuracy"
     return (
-        f"Asked: {terms.goal.wanted}, for {terms.dataset} within {Budget(**terms.budget)}, out of the space "
+        f"Asked: {terms.goal.wanted}, for {terms.dataset} within {terms.limits}, out of the space "
         f"{terms.space!r}, with trainings of {plural(terms.epochs, 'epoch')}{until}."
     )
 
@@ -114,22 +114,11 @@ def winner_table(record: Record) -> Table:
         ("figure", "value"),
         (
             ("validation accuracy", f"{100 * record.accuracy:.2f} %"),
-            ("parameters", f"{record.cost.params:,}"),
-            ("multiply-accumulates an image", f"{record.cost.macs:,}"),
-            ("activations at once", f"{record.cost.memory:,} bytes"),
-            ("weights", f"{record.cost.bytes:,} bytes"),
+            *((COSTS[name].label, f"{record.cost.shown(name)} {COSTS[name].unit}".rstrip()) for name in record.cost),
             ("layers", record.network),
             ("training", record.training),
         ),
     )
-
-
-def winner_of(study: optuna.Study, confirmed: Confirmed | None) -> Record | None:
-    """The candidate that a report is about: the confirmed one, else the best of the validation part."""
-    best = ranked(study)
-    if confirmed is not None:
-        return next((record for record in best if record.trial == confirmed.trial), None)
-    return best[0] if best else None
 
 
 def measured(study: optuna.Study) -> list[Fact]:
@@ -139,7 +128,6 @@ def measured(study: optuna.Study) -> list[Fact]:
 
 
 def _terms(terms: Terms, study: optuna.Study) -> list[Fact]:
-    notes = study.user_attrs.get("notes", [])
     return [
         Fact("data", f"{terms.dataset}, training images with the fingerprint {terms.dataset_fingerprint}"),
         Fact(
@@ -153,7 +141,7 @@ def _terms(terms: Terms, study: optuna.Study) -> list[Fact]:
         Fact(
             "seeds", "each training has its own, from the study's seed and the trial's number: see the table of trials"
         ),
-        *(Fact("note on the data", note) for note in notes),
+        *(Fact("note on the data", note) for note in notes_of(study)),
     ]
 
 

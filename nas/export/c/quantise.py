@@ -1,27 +1,13 @@
 """From a trained network to whole numbers: layers joined, batch norm folded, ranges taken from training images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nas.architecture import (
-    Activation,
-    AdaptiveAvgPool,
-    AvgPool,
-    BatchNorm,
-    Conv,
-    DepthwiseConv,
-    Dropout,
-    Dropout2d,
-    Flatten,
-    Layer,
-    Linear,
-    MaxPool,
-    Shape,
-)
 from nas.errors import ExportError
 from nas.export.c.operations import (
     LEVELS,
@@ -38,13 +24,24 @@ from nas.export.c.operations import (
     Scores,
 )
 from nas.export.frozen import FrozenModel
-from nas.module import Network
+from nas.network.architecture import Layer
+from nas.network.build import Network
+from nas.network.kinds import (
+    Activation,
+    AdaptiveAvgPool,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    DepthwiseConv,
+    LayerSpec,
+    Linear,
+    MaxPool,
+    Shape,
+)
 
 N_CALIBRATION = 2000
 LARGEST_WEIGHT = 127
 LARGEST_SUM = 2**30  # half of what 32 bits hold: the other half is for roundings
-IDENTITIES = (Dropout, Dropout2d, Flatten)  # in use; a flattening changes the shape, and no number's place
-WEIGHTED = (Conv, DepthwiseConv, Linear, BatchNorm)
 
 Ranges = dict[str, tuple[float, float]]  # of what each layer puts out
 
@@ -99,7 +96,7 @@ def _groups(layers: Sequence[Layer]) -> list[list[Layer]]:
     """Layers that are one operation: weights, the batch norms behind them, and an activation function."""
     groups: list[list[Layer]] = []
     for layer in layers:
-        if isinstance(layer.spec, IDENTITIES):
+        if layer.spec.idle_in_use:
             continue
         if groups and _joins(groups[-1], layer):
             groups[-1].append(layer)
@@ -109,35 +106,54 @@ def _groups(layers: Sequence[Layer]) -> list[list[Layer]]:
 
 
 def _joins(group: Sequence[Layer], layer: Layer) -> bool:
-    if not isinstance(group[0].spec, WEIGHTED) or isinstance(group[-1].spec, Activation):
+    if type(group[0].spec) not in WEIGHTED or group[-1].spec.elementwise:
         return False
     if isinstance(layer.spec, BatchNorm):  # not if a flattening lies between: it would have other channels
         return layer.input_shape == group[-1].output_shape
-    return isinstance(layer.spec, Activation)
+    return layer.spec.elementwise
 
 
 def _operation(group: Sequence[Layer], network: Network, ranges: Ranges, coding: Coding, *, is_last: bool) -> Operation:
     first = group[0]
-    if isinstance(first.spec, WEIGHTED):
+    if type(first.spec) in WEIGHTED:
         return _convolution(group, network, ranges, coding, is_last=is_last)
-    shapes = _image(first.input_shape), _image(first.output_shape)
-    match first.spec:
-        case MaxPool(kernel, _, padding) as pool:
-            return Maximum(first.name, *shapes, coding, coding, kernel, pool.step, padding)
-        case AvgPool(kernel, _, padding) as pool:
-            window = kernel, pool.step, padding
-        case AdaptiveAvgPool():
-            window = 0, 0, 0
-        case Activation():
-            output = Coding.of_range(*ranges[first.name])
-            tables = (_table(getattr(network, first.name), coding, output),)
-            return Lookup(first.name, *shapes, coding, output, tables)
-        case _:
-            raise TypeError(f"no operation for {first.spec!r}")
+    if first.spec.elementwise:
+        return _lookup(first, network, ranges, coding)
+    if type(first.spec) in POOLINGS:
+        return POOLINGS[type(first.spec)](first, ranges, coding, is_last)
+    raise ExportError(
+        f"C has no operation for a layer of the kind {first.spec.kind!r} ({first.name}, {first.spec.describe()}): "
+        "choose other formats"
+    )
+
+
+def _lookup(layer: Layer, network: Network, ranges: Ranges, coding: Coding) -> Lookup:
+    output = Coding.of_range(*ranges[layer.name])
+    tables = (_table(getattr(network, layer.name), coding, output),)
+    return Lookup(layer.name, _image(layer.input_shape), _image(layer.output_shape), coding, output, tables)
+
+
+def _maximum(layer: Layer, ranges: Ranges, coding: Coding, is_last: bool) -> Maximum:
+    assert isinstance(layer.spec, MaxPool)
+    shapes = _image(layer.input_shape), _image(layer.output_shape)
+    return Maximum(layer.name, *shapes, coding, coding, layer.spec.kernel, layer.spec.step, layer.spec.padding)
+
+
+def _average(layer: Layer, ranges: Ranges, coding: Coding, is_last: bool) -> Average:
+    pool = layer.spec
+    window = (pool.kernel, pool.step, pool.padding) if isinstance(pool, AvgPool) else (0, 0, 0)
     step = coding.scale / MEAN_STEPS
-    averaged = None if is_last else Coding.of_range(*ranges[first.name])
+    averaged = None if is_last else Coding.of_range(*ranges[layer.name])
     scaling = Scaling.of(step / averaged.scale if averaged is not None else 1.0)
-    return Average(first.name, *shapes, coding, averaged, *window, scaling, step)
+    shapes = _image(layer.input_shape), _image(layer.output_shape)
+    return Average(layer.name, *shapes, coding, averaged, *window, scaling, step)
+
+
+POOLINGS: Mapping[type[LayerSpec], Callable[[Layer, Ranges, Coding, bool], Operation]] = {
+    MaxPool: _maximum,
+    AvgPool: _average,
+    AdaptiveAvgPool: _average,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,13 +177,12 @@ def _convolution(
 ) -> Convolution:
     folded = _folded(group, network)
     last = group[-1]
-    activation = last.spec.function if isinstance(last.spec, Activation) else None
     output: Coding | None = None
     table = None
-    if not is_last or activation is not None:
+    if not is_last or last.spec.elementwise:
         output = Coding.of_range(*ranges[last.name])
     before = output
-    if activation not in (None, "relu"):
+    if last.spec.elementwise and last.spec != Activation("relu"):  # which is the lower end of a range
         assert output is not None
         before = Coding.of_range(*ranges[group[-2].name])
         table = _table(getattr(network, last.name), before, output)
@@ -209,15 +224,34 @@ def _folded(group: Sequence[Layer], network: Network) -> _Weights:
 
 
 def _own_weights(layer: Layer, network: Network) -> _Weights:
-    module = getattr(network, layer.name)
+    return WEIGHTED[type(layer.spec)](layer, getattr(network, layer.name))
+
+
+def _weights_of_convolution(layer: Layer, module: Any) -> _Weights:
+    return _Weights(module.weight, _bias(layer, module), module.stride[0], module.padding[0], module.groups)
+
+
+def _weights_of_linear(layer: Layer, module: Any) -> _Weights:
+    return _Weights(module.weight[:, :, None, None], _bias(layer, module))
+
+
+def _weights_of_norm(layer: Layer, module: Any) -> _Weights:
+    """By itself: each channel times 1, until it is folded in."""
     channels = layer.output_shape[0]
-    if isinstance(layer.spec, BatchNorm):  # by itself: each channel times 1, until it is folded in
-        return _Weights(torch.ones(channels, 1, 1, 1).double(), torch.zeros(channels).double(), groups=channels)
-    weights: Tensor = module.weight
-    bias = module.bias if module.bias is not None else torch.zeros(channels).double()
-    if isinstance(layer.spec, Linear):
-        return _Weights(weights[:, :, None, None], bias)
-    return _Weights(weights, bias, module.stride[0], module.padding[0], module.groups)
+    return _Weights(torch.ones(channels, 1, 1, 1).double(), torch.zeros(channels).double(), groups=channels)
+
+
+def _bias(layer: Layer, module: Any) -> Tensor:
+    return module.bias if module.bias is not None else torch.zeros(layer.output_shape[0]).double()
+
+
+# Kinds that are a convolution in C, with what reads their weights.
+WEIGHTED: Mapping[type[LayerSpec], Callable[[Layer, Any], _Weights]] = {
+    Conv: _weights_of_convolution,
+    DepthwiseConv: _weights_of_convolution,
+    Linear: _weights_of_linear,
+    BatchNorm: _weights_of_norm,
+}
 
 
 def _weight_scales(folded: _Weights, coding: Coding) -> Tensor:

@@ -8,11 +8,11 @@ from textwrap import wrap
 
 import torch
 
-from nas.cost import cost_of
 from nas.export.c import kernels
 from nas.export.c.operations import Average, Convolution, Lookup, Maximum, Operation, Program, Scaling, Scores
 from nas.export.frozen import FrozenModel
 from nas.export.words import how_made, how_measured, measured_images, visible
+from nas.network.cost import cost_of
 
 WIDTH = 100
 TESTED_IN_FLOAT = "What was tested is the trained network in float, not these whole numbers."

@@ -1,0 +1,40 @@
+"""Writing files whole or not at all, and knowing beforehand whether that can be done."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nas.errors import InputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """The path of a new file, which takes the place of `path` at the end of the block, at once.
+
+    Whoever reads meanwhile gets the old file or the new one, and never a part. Nothing is left where the block fails.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text in UTF-8 and with plain line ends, at once or not at all; raises `OSError`."""
+    with replacing(path) as partial:
+        partial.write_text(text, "utf-8", newline="\n")
+
+
+def check_writable(folder: Path) -> None:
+    """Makes the folder; raises `InputError` if that cannot be done, or nothing can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the output folder must be writable, but {folder} is not ({error.strerror}): give another --out"
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"the output folder must be writable, but {folder} is not: give another --out")

@@ -1,0 +1,101 @@
+"""From the layer list to an `nn.Module`."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nas.network.architecture import Architecture, Layer
+from nas.network.kinds import Activation, BatchNorm, MaxPool
+
+
+class Network(nn.Sequential):
+    """An architecture built; it normalises its input itself, so that training and use cannot differ.
+
+    Takes images `(n, channels, height, width)`, either `uint8` from 0 to 255 or floats from 0 to 1, and returns one
+    score a class, `(n, n_classes)`. Layers have the names that the walk gave them.
+    """
+
+    def __init__(self, architecture: Architecture, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__(OrderedDict((layer.name, layer_module(layer)) for layer in architecture.walk))
+        self._steps = steps(architecture.walk)
+        self.joined = False  # whether steps of several layers are computed as one: see `join_layers`
+        # Not part of the state: the exported source states them.
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+        self.mean: Tensor
+        self.std: Tensor
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.dtype == torch.uint8:
+            images = images / 255
+        values = (images - self.mean) / self.std
+        for step in self._steps:
+            values = self._computed(step, values)
+        return values
+
+    def join_layers(self) -> None:
+        """From now on batch norm, ReLU and a max pool between them are one step: see `nas.network.fused`.
+
+        Dropout is computed there too. For a network in CPU memory that trains with one thread. Where gradients of a
+        network in evaluation mode are wanted, torch's layers compute them.
+        """
+        self.joined = True
+
+    def _computed(self, step: Sequence[str], values: Tensor) -> Tensor:
+        first = getattr(self, step[0])
+        if self.joined:
+            from nas.network import fused  # loads a compiler: only where it is used
+
+            if len(step) > 1 and (self.training or not torch.is_grad_enabled()):
+                return fused.norm_relu(values, first, pooled=len(step) > 2)
+            if self.training and isinstance(first, nn.Dropout):
+                return fused.dropout(values, first.p)
+        for name in step:
+            values = getattr(self, name)(values)
+        return values
+
+
+def steps(layers: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:
+    """Names of the layers in the order in which they are computed; those that can be joined stand in one step.
+
+    An activation that never falls comes after the max pool behind it. The result is the same to the last bit, gradients
+    too, and the activation has a quarter of the numbers to go through.
+    """
+    in_order: list[tuple[str, ...]] = []
+    rest = _with_activations_behind_pools(layers)
+    while rest:
+        n = _n_joined(rest)
+        in_order.append(tuple(layer.name for layer in rest[:n]))
+        rest = rest[n:]
+    return tuple(in_order)
+
+
+def _with_activations_behind_pools(layers: Sequence[Layer]) -> list[Layer]:
+    order = list(layers)
+    i = 0
+    while i + 1 < len(order):
+        function = order[i].spec
+        if isinstance(order[i + 1].spec, MaxPool) and isinstance(function, Activation) and function.never_falls:
+            order[i], order[i + 1] = order[i + 1], order[i]
+            i += 1  # one pool is enough: behind it there is little left to save
+        i += 1
+    return order
+
+
+def _n_joined(layers: Sequence[Layer]) -> int:
+    """How many layers at the beginning are one step: batch norm of images, ReLU, and between them perhaps a pool."""
+    if not isinstance(layers[0].spec, BatchNorm) or len(layers[0].input_shape) != 3:
+        return 1
+    specs = [layer.spec for layer in layers[1:3]]
+    if specs[:1] == [Activation("relu")]:
+        return 2
+    return 3 if specs == [MaxPool(2), Activation("relu")] else 1
+
+
+def layer_module(layer: Layer) -> nn.Module:
+    """The torch module of one layer."""
+    made = layer.spec.constructor(layer.input_shape)
+    module: nn.Module = getattr(nn, made.name)(*made.arguments, **made.options)
+    return module

@@ -1,0 +1,59 @@
+"""What each layer of a network is and costs, as a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nas.network.architecture import Architecture
+from nas.network.cost import cost_of
+from nas.table import Table
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer; shapes are (channels, height, width) or (features,), `share` is of the network's parameters."""
+
+    name: str
+    layer: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    params: int
+    share: float
+    macs: int
+
+
+def layer_rows(architecture: Architecture) -> tuple[LayerRow, ...]:
+    """One row a layer, as the shape walk gives them."""
+    total = cost_of(architecture).params
+    return tuple(
+        LayerRow(
+            name=layer.name,
+            layer=layer.spec.describe(),
+            input_shape=layer.input_shape,
+            output_shape=layer.output_shape,
+            params=layer.params,
+            share=layer.params / total,
+            macs=layer.macs,
+        )
+        for layer in architecture.walk
+    )
+
+
+def layer_table(layers: Sequence[LayerRow]) -> Table:
+    """The layers, as they are shown; what they cost comes first, since a narrow screen may show no more."""
+    rows = tuple(
+        (
+            row.name,
+            row.layer,
+            f"{row.params:,}",
+            f"{100 * row.share:.1f} %",
+            f"{row.macs:,}",
+            _shape(row.input_shape),
+            _shape(row.output_shape),
+        )
+        for row in layers
+    )
+    return Table("Layers", ("name", "layer", "parameters", "share", "MACs", "input", "output"), rows)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))

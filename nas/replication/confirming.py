@@ -1,0 +1,251 @@
+"""How good a winner really is: trained again with fresh seeds, and tested once each, at the very end.
+
+First a race: the best candidates are trained again on the training part, with the same fresh seeds, and compared on the
+validation part, seed by seed; who clearly loses gets no more seeds. The winner, the one with the best mean or the
+smallest one whose mean has the target, is then trained from scratch on all training images, once a seed. Only those
+networks see the test set, each once, after its last epoch, in float32. So the test set chooses nothing: neither
+candidate, nor epoch, nor seed. Every reading of it is recorded in the study.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+
+import optuna
+import scipy  # its parts are imported when they are used: scipy.stats takes half a second
+import torch
+from torch import Tensor
+
+from nas import datasets
+from nas.datasets.dataset import Dataset, fingerprint
+from nas.datasets.splitting import Split
+from nas.errors import InputError, StudyError
+from nas.export.trials import hand_over
+from nas.files import check_writable
+from nas.network.build import Network
+from nas.replication.batch import Batch, Means, OnEpoch, Trained, Training, train_all
+from nas.searching.options import SearchOptions
+from nas.searching.search import SearchResult
+from nas.space.candidate import Candidate
+from nas.study.confirmation import (
+    CLEARLY,
+    Confirmed,
+    Raced,
+    Reading,
+    of_networks,
+    readings,
+    store_confirmed,
+    store_race,
+    store_reading,
+)
+from nas.study.data import data_of
+from nas.study.folders import TRAININGS
+from nas.study.locks import sole_confirmer
+from nas.study.opening import find_study
+from nas.study.record import Record, ranked
+from nas.study.storage import checkpoint_folder, open_storage, runs_folder
+from nas.study.terms import target_of, terms_of
+from nas.training.run import EVALUATION_BATCH
+
+FIRST_SEED = 1_000_000_000  # far from the seeds of trials, which are those of no network that was chosen
+OnStage = Callable[[str, Sequence[Training]], None]
+
+
+def confirm(
+    search: SearchResult | str | None = None,
+    *,
+    storage: str | None = None,
+    top: int = 3,
+    seeds: int = 5,
+    workers: int | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    data_dir: Path | None = None,
+    out: Path | None = None,
+    on_stage: OnStage = lambda stage, trainings: None,
+    on_epoch: OnEpoch = lambda training, result: None,
+) -> Confirmed:
+    """Races a search's best `top` candidates, trains the winner `seeds` times on all training images, and tests it.
+
+    `search` is a result of `nas.search`, whose options for storage, data and device then hold unless told otherwise, or
+    the name of a study in `storage`; the one begun last unless told. What was trained is not trained again, nor tested
+    again. `on_stage` gets what is about to be trained. The network of the first seed is exported to `out`. Raises
+    `StudyError` without a finished trial, `DataError` for other data than the study's or data without a test part, and
+    `InputError` for a folder that cannot be written to, before anything is trained; `WorkerError` if a training fails.
+    """
+    for option, value in (("top", top), ("seeds", seeds)):
+        if value < 1:
+            raise InputError(f"{option} must be a whole number above 0, but got {value}")
+    told = search.options if isinstance(search, SearchResult) else SearchOptions()
+    name = search.study.study_name if isinstance(search, SearchResult) else search
+    url, data_dir, out = storage or told.storage, data_dir or told.data_dir, out or told.out
+    database = open_storage(url, must_exist=True)
+    study = find_study(database, name)
+    folder = checkpoint_folder(database, study.study_name)
+    means = Means(
+        workers=told.workers if workers is None else workers,
+        device=device or told.device,
+        precision=precision or told.precision,
+        folder=runs_folder(database) / TRAININGS.name,
+    )
+    dataset, split = data_of(study, data_dir)
+    check_test_part(dataset)
+    check_writable(out)
+    finalists = ranked(study)[:top]
+    if not finalists:
+        raise StudyError(
+            f"there must be a finished trial to confirm, but study {study.study_name!r} has none: search on"
+        )
+    fresh = range(FIRST_SEED, FIRST_SEED + seeds)
+    with sole_confirmer(folder, study.study_name):
+        raced: Sequence[Raced] = ()
+        if len(finalists) > 1:
+            data_name = f"{dataset.fingerprint} split, validated on {len(split.validation_labels)}"
+            raced = race(study, finalists, split, data_name, fresh, means, on_stage, on_epoch)
+            finalists = [record for record in finalists if record.trial == raced[0].trial]
+        trained = _train_on_everything(finalists[0], dataset, fresh, replace(means, folder=folder), on_stage, on_epoch)
+        _test(study, finalists[0], trained, dataset)
+        found = _confirmed(study, finalists[0], dataset, trained, raced)
+        store_confirmed(study, found)
+        model = hand_over(study, finalists[0], dataset, split, folder, out, url)
+    return replace(found, model=model)
+
+
+def check_test_part(dataset: Dataset) -> None:
+    """Raises `DataError` for data without a test part: better now than after hours of training."""
+    if dataset.reader is None:
+        dataset.read_test()
+
+
+# The race -------------------------------------------------------------------------------------------------------------
+
+
+def race(
+    study: optuna.Study,
+    finalists: Sequence[Record],
+    split: Split,
+    data_name: str,
+    seeds: Sequence[int],
+    means: Means,
+    on_stage: OnStage,
+    on_epoch: OnEpoch,
+) -> list[Raced]:
+    """Who has the best mean on the validation part, trained on the training part once a seed; the winner first.
+
+    Where the study looks for the smallest network, the winner is the smallest one whose mean has the target, and who
+    clearly misses that is out.
+    """
+    accuracies: dict[int, list[float]] = {record.trial: [] for record in finalists}
+    running, goal, budget = list(finalists), terms_of(study).goal, terms_of(study).limits
+
+    def worth(record: Record) -> float:
+        assert record.cost is not None
+        return goal.value(fmean(accuracies[record.trial]), record.cost, budget)
+
+    with Batch(split, data_name, means, most=len(finalists)) as batch:
+        for seed in seeds:
+            trainings = [_training(record, seed) for record in running]
+            on_stage(f"Race, seed {seed - seeds[0] + 1} of {len(seeds)}", trainings)
+            for record, trained in zip(running, batch.train(trainings, on_epoch), strict=True):
+                accuracies[record.trial].append(trained.history[-1].validation_accuracy)
+            leader = max(running, key=worth)
+            bar = accuracies[leader.trial] if goal.target is None else [goal.target] * len(accuracies[leader.trial])
+            running = [each for each in running if each is leader or not clearly_loses(accuracies[each.trial], bar)]
+            if len(running) == 1:
+                break
+    ranking = sorted(finalists, key=lambda record: (record not in running, -worth(record)))
+    rows = [Raced(each.trial, tuple(accuracies[each.trial]), each not in running) for each in ranking]
+    store_race(study, rows)
+    return rows
+
+
+def clearly_loses(accuracies: Sequence[float], leaders: Sequence[float]) -> bool:
+    """Whether losses as these, seed by seed, are unlikely between equals: one-sided Wilcoxon signed-rank test, exact.
+
+    With three seeds no outcome is that unlikely; four losses of four are.
+    """
+    losses = [leader - own for own, leader in zip(accuracies, leaders, strict=True)]
+    if 0.5 ** len(losses) > CLEARLY or not any(losses):
+        return False
+    every_sign = scipy.stats.PermutationMethod(n_resamples=2 ** min(len(losses), 13))
+    result = scipy.stats.wilcoxon(losses, alternative="greater", zero_method="zsplit", method=every_sign)
+    return bool(result.pvalue <= CLEARLY)
+
+
+def _training(record: Record, seed: int) -> Training:
+    return Training(_candidate(record), seed, f"trial {record.trial}, seed {seed - FIRST_SEED + 1}")
+
+
+def _candidate(record: Record) -> Candidate:
+    assert record.candidate is not None
+    return record.candidate
+
+
+# On everything, and the test ------------------------------------------------------------------------------------------
+
+
+def _train_on_everything(
+    winner: Record, dataset: Dataset, seeds: Sequence[int], means: Means, on_stage: OnStage, on_epoch: OnEpoch
+) -> list[Trained]:
+    trainings = [_training(winner, seed) for seed in seeds]
+    on_stage("All training images", trainings)
+    data_name = f"{dataset.fingerprint} all, not validated"
+    return train_all(trainings, datasets.everything(dataset), data_name, means, on_epoch, keep_weights=True)
+
+
+def _test(study: optuna.Study, winner: Record, trained: Sequence[Trained], dataset: Dataset) -> None:
+    """Has each network read the test set, unless it did before; a set with other images or labels is another one."""
+    images, labels = dataset.read_test()
+    test_set = fingerprint(images, labels)
+    read = {r.network for r in readings(study) if r.accuracy is not None and r.test_set == test_set}
+    for each in trained:
+        assert each.weights is not None
+        if each.weights.stem in read:
+            continue
+        network = _network(each, dataset)
+        time = datetime.now(UTC).isoformat(timespec="seconds")
+        reading = Reading(time, "confirm", winner.trial, each.training.seed, each.weights.stem, test_set)
+        number = store_reading(study, reading)  # before it happens: a reading that is cut off was one, too
+        confusion = confusion_of(network, images, labels, dataset.n_classes)
+        accuracy = int(confusion.diagonal().sum()) / len(labels)
+        done = replace(reading, n_images=len(labels), accuracy=accuracy, confusion=_plain(confusion))
+        store_reading(study, done, number)
+
+
+def _network(trained: Trained, dataset: Dataset) -> Network:
+    assert trained.weights is not None
+    candidate = trained.training.candidate
+    network = Network(candidate.architecture, *datasets.normalisation(dataset.images))
+    network.load_state_dict(torch.load(trained.weights, map_location="cpu", weights_only=True)["evaluated"])
+    return network.eval()
+
+
+@torch.no_grad()
+def confusion_of(network: Network, images: Tensor, labels: Tensor, n_classes: int) -> Tensor:
+    """How often each class, a row, was taken for each, a column: `(n_classes, n_classes)`, in float32."""
+    predicted = torch.cat([network(batch).argmax(1) for batch in images.split(EVALUATION_BATCH)])
+    return torch.bincount(labels * n_classes + predicted, minlength=n_classes**2).view(n_classes, n_classes)
+
+
+def _confirmed(
+    study: optuna.Study, winner: Record, dataset: Dataset, trained: Sequence[Trained], raced: Sequence[Raced]
+) -> Confirmed:
+    networks = [each.weights.stem for each in trained if each.weights is not None]
+    return Confirmed(
+        trial=winner.trial,
+        classes=dataset.classes,
+        readings=of_networks(readings(study), networks),
+        n_train=len(dataset.labels),
+        epochs=trained[0].training.candidate.recipe.epochs,
+        made_with=trained[0].made_with,
+        history=tuple(result.validation_accuracy for result in trained[0].history),
+        race=tuple(raced),
+        n_readings=len(readings(study)),
+        target=target_of(study),
+    )
+
+
+def _plain(matrix: Tensor) -> tuple[tuple[int, ...], ...]:
+    return tuple(map(tuple, matrix.tolist()))

@@ -1,0 +1,38 @@
+"""What happens to a trial, told to those who watch a search."""
+
+from dataclasses import dataclass
+
+from nas.network.cost import Cost
+from nas.space.candidate import Candidate
+from nas.study.trial import Outcome
+from nas.training.run import EpochResult
+
+
+@dataclass(frozen=True)
+class Started:
+    """A candidate's training begins."""
+
+    trial: int
+    candidate: Candidate
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """One epoch of a candidate is done."""
+
+    trial: int
+    result: EpochResult
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial is over; `reason` says why in words, `accuracy` is the last epoch's where there was one."""
+
+    trial: int
+    outcome: Outcome
+    reason: str = ""
+    accuracy: float | None = None
+
+
+Event = Started | EpochDone | Ended

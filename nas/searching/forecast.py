@@ -1,0 +1,127 @@
+"""What a search would meet, found out in seconds: how much of a space a budget leaves, and how long it would take."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
+from statistics import fmean, median
+
+from nas.datasets.splitting import Split
+from nas.execution.job import Job
+from nas.execution.opening import open_executor
+from nas.network.cost import Cost, cost_of
+from nas.space.candidate import Candidate, Task
+from nas.space.finding import Space
+from nas.space.probing import check_budget, random_candidates, smallest_cost
+from nas.study.halving import HalvingPruner
+from nas.table import Table
+from nas.training.device import Precision
+
+N_RANDOM = 1000
+N_TIMED_IMAGES = 2_000
+
+
+@dataclass(frozen=True)
+class Check:
+    """What random candidates of a space are like under a budget. Shares are fractions.
+
+    `feasible` may be empty, where a candidate that meets the budget is known and no random one does.
+    """
+
+    task: Task
+    feasible_share: float
+    smallest: Cost
+    largest: int  # parameters of the largest random candidate, feasible or not
+    feasible: tuple[Candidate, ...]
+
+    @property
+    def typical(self) -> Candidate:
+        """Of the feasible candidates the one with the median multiply-accumulates: an epoch of it is a usual one.
+
+        Raises `IndexError` if there are none.
+        """
+        by_macs = sorted(self.feasible, key=lambda candidate: cost_of(candidate.architecture).macs)
+        return by_macs[len(by_macs) // 2]
+
+    def shares(self) -> dict[str, float]:
+        """What share of the parameters each kind of layer has, on average, the largest first."""
+        sums: dict[str, float] = {}
+        for candidate in self.feasible:
+            total = cost_of(candidate.architecture).params
+            for layer in candidate.architecture.walk:
+                share = layer.params / total / len(self.feasible)
+                sums[layer.spec.family] = sums.get(layer.spec.family, 0.0) + share
+        return {kind: share for kind, share in sorted(sums.items(), key=lambda item: -item[1]) if share >= 0.005}
+
+    def dearest(self) -> tuple[str, float, float]:
+        """The kind of layer that is most often the single dearest one, how often, and its share of the parameters.
+
+        Raises `ValueError` if no candidate is feasible.
+        """
+        found = [_dearest(candidate) for candidate in self.feasible]
+        (kind, n), *_ = Counter(kind for kind, _ in found).most_common()
+        return kind, n / len(found), fmean(share for each, share in found if each == kind)
+
+
+def check(space: Space, task: Task, seed: int = 0) -> Check:
+    """Counts random candidates; nothing is built. Raises `BudgetError` if none was found that meets the budget."""
+    check_budget(space, task, seed)
+    candidates = [candidate for candidate, _ in islice(random_candidates(space, task, seed), N_RANDOM)]
+    feasible = tuple(c for c in candidates if task.budget.admits(cost_of(c.architecture)))
+    # The descent is exact only where the count is monotone in each parameter.
+    seen = (cost_of(candidate.architecture) for candidate in candidates)
+    smallest = min([smallest_cost(space, task, "params", seed), *seen], key=lambda cost: cost.params)
+    return Check(
+        task=task,
+        feasible_share=len(feasible) / N_RANDOM,
+        smallest=smallest,
+        largest=max(cost_of(candidate.architecture).params for candidate in candidates),
+        feasible=feasible,
+    )
+
+
+def seconds_per_epoch(candidate: Candidate, split: Split, n_workers: int, device: str, precision: Precision) -> float:
+    """Seconds that an epoch of this candidate takes while all workers are busy.
+
+    Every worker trains it for three epochs on `N_TIMED_IMAGES` of the images; the median of the later ones is scaled to
+    all training images of the split. Raises `WorkerError` if a worker ends.
+    """
+    n_train = min(len(split.train_images), N_TIMED_IMAGES)
+    n_validation = max(1, round(n_train * len(split.validation_images) / len(split.train_images)))
+    few = replace(
+        split,
+        train_images=split.train_images[:n_train].clone(),
+        train_labels=split.train_labels[:n_train].clone(),
+        validation_images=split.validation_images[:n_validation].clone(),
+        validation_labels=split.validation_labels[:n_validation].clone(),
+    )
+    short = replace(candidate, recipe=replace(candidate.recipe, epochs=3))
+    executor = open_executor(few, workers=n_workers)
+    try:
+        with ThreadPoolExecutor(n_workers) as pool:
+            jobs = [Job(short, seed, device, precision) for seed in range(n_workers)]
+            timed = list(pool.map(lambda job: [result.seconds for result in executor.run(job)], jobs))
+    finally:
+        executor.close()
+    # The first epoch pays for what is done once.
+    return median(seconds for each in timed for seconds in each[1:]) * len(split.train_images) / n_train
+
+
+def halved_epochs(epochs: int) -> float:
+    """How many epochs the default pruner lets a candidate train on average: at each rung only its share goes on."""
+    pruner = HalvingPruner()
+    rungs = [rung for rung in pruner.rungs(epochs) if rung < epochs]
+    ends = [*rungs, epochs]
+    steps = enumerate(pairwise([0, *ends]))
+    return sum(((end - begin) / pruner.factor**i for i, (begin, end) in steps), 0.0)
+
+
+def table(found: Check) -> Table:
+    """Where the parameters go."""
+    rows = tuple((kind, f"{share:.0%}") for kind, share in found.shares().items())
+    return Table("Where the parameters of feasible candidates go", ("layer", "share, on average"), rows)
+
+
+def _dearest(candidate: Candidate) -> tuple[str, float]:
+    dearest = max(candidate.architecture.walk, key=lambda layer: layer.params)
+    return dearest.spec.family, dearest.params / cost_of(candidate.architecture).params

@@ -1,0 +1,223 @@
+"""The Optuna objective: the only place where space, cost, execution and trial meet."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from nas import datasets
+from nas.datasets import Dataset, Split
+from nas.errors import InputError
+from nas.execution.inline import InlineExecutor
+from nas.execution.job import Cancelled, Executor, Job, Run
+from nas.network.cost import Budget, Cost, cost_of, measured_cost_of
+from nas.searching.events import Ended, EpochDone, Event, Started
+from nas.space import finding as spaces
+from nas.space.candidate import Candidate, Task
+from nas.space.finding import Space, SpaceFunction
+from nas.study.goal import Goal
+from nas.study.record import record_of
+from nas.study.trial import Outcome, TrialAttributes, limits_of
+from nas.training.checkpoint import checkpoint_path
+from nas.training.device import resolve_device, resolve_precision
+
+
+class Objective:
+    """Suggests a candidate, counts it, and trains it an epoch at a time if it meets the budget.
+
+    Returns the validation accuracy of the last epoch, a fraction, or what `goal` makes of it. Over-budget candidates
+    are pruned before anything is built, with their violations as constraints; candidates that were already trained give
+    the figures they gave then.
+
+        study = optuna.create_study(direction="maximize")
+        study.optimize(nas.Objective("documented", "mnist", 20_000, epochs=5), n_trials=50)
+
+    `space` is a name, a path or a function; `dataset` a name or a loaded one; `budget` a number of parameters or a
+    `Budget`. With a `folder`, checkpoints and the trained weights are kept in it.
+    """
+
+    def __init__(
+        self,
+        space: str | Path | Space | SpaceFunction = spaces.DEFAULT,
+        dataset: str | Dataset = "mnist",
+        budget: int | Budget = 20_000,
+        *,
+        epochs: int = 20,
+        seed: int = 0,
+        n_validation: int | None = None,
+        data_dir: str | Path | None = None,
+        executor: Executor | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        folder: Path | None = None,
+        observer: Callable[[Event], None] = lambda event: None,
+        split: Split | None = None,
+        goal: Goal = Goal(),  # noqa: B008 - it is frozen
+    ) -> None:
+        self.space = spaces.load(space)
+        self.goal = goal
+        self.budget = budget if isinstance(budget, Budget) else Budget(budget)
+        self._budget_left = self.budget  # smaller than the budget once a network is there that is to be undercut
+        self.seed, self.folder, self.observer = seed, folder, observer
+        self.device = resolve_device(device)
+        self.precision = resolve_precision(precision, self.device)
+        if split is None:
+            loaded = dataset if isinstance(dataset, Dataset) else datasets.load(dataset, data_dir)
+            split = datasets.split(loaded, n_validation)
+        self.task = Task(split.image_shape, split.n_classes, epochs, self.budget)
+        self.executor = executor or InlineExecutor(split)
+        self._trained: dict[str, int] = {}  # digest of a candidate -> number of the trial that trains or trained it
+        self._knows_earlier_trials = False
+        self._lock = Lock()
+
+    def __call__(self, trial: Trial) -> float:
+        """One trial, from its suggestions to its accuracy."""
+        if trial.study.direction != StudyDirection.MAXIMIZE:
+            raise InputError(
+                "a study must maximize accuracy, but this one does not: create_study(direction='maximize')"
+            )
+        self._learn_of_earlier(trial.study)
+        candidate = self.space.suggest(trial, replace(self.task, budget=self._budget_of(trial)))
+        cost = self._cost_of(candidate)
+        self._check_budget(trial, cost)
+        first = self._claim(trial, candidate)
+        if first is not None:
+            return self._repeat(trial, first)
+        return self._train(trial, candidate, cost)
+
+    def checkpoint(self, trial_number: int) -> Path | None:
+        """Where a trial's training state and weights lie."""
+        return None if self.folder is None else checkpoint_path(self.folder, trial_number)
+
+    def _budget_of(self, trial: Trial) -> Budget:
+        """What the space is told to keep to: what is left now, or what was left when the trial that goes on began."""
+        if self.goal.minimize is None:
+            return self.budget
+        attributes = TrialAttributes(trial)
+        if attributes.limits is None:
+            attributes.limits = self._budget_left.limits
+        return limits_of(trial, self.budget)
+
+    def _cost_of(self, candidate: Candidate) -> Cost:
+        """What is counted; what must be measured only where all other limits are met, since it takes time."""
+        cost = cost_of(candidate.architecture)
+        asked = {*self.budget, *([self.goal.minimize] if self.goal.minimize is not None else [])}
+        if not self._budget_left.admits(cost) or asked <= cost.keys():
+            return cost
+        return Cost(**cost, **measured_cost_of(candidate.architecture, asked))
+
+    def _check_budget(self, trial: Trial, cost: Cost) -> None:
+        """Nothing has been trained yet, and where all is counted nothing has been built either."""
+        budget = self._budget_left
+        for name, violation in budget.violations(cost).items():
+            trial.set_constraint(name, violation)
+        TrialAttributes(trial).cost = cost
+        if not budget.admits(cost):
+            self._end(trial, "rejected", f"over the budget of {budget}")
+            raise optuna.TrialPruned("over the budget")
+
+    def _claim(self, trial: Trial, candidate: Candidate) -> int | None:
+        """Notes that this trial trains the candidate; returns the number of the one that did before, if any."""
+        attributes, digest = TrialAttributes(trial), candidate.digest
+        attributes.digest = digest
+        with self._lock:
+            first = self._trained.setdefault(digest, trial.number)
+        return None if first in (trial.number, attributes.continues) else first
+
+    def _learn_of_earlier(self, study: optuna.Study) -> None:
+        """What earlier runs of this study trained, and what they reached; what failed may be tried again."""
+        with self._lock:
+            if self._knows_earlier_trials:
+                return
+            for earlier in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
+                attributes = TrialAttributes(earlier)
+                if attributes.digest is not None and attributes.repeats is None:
+                    self._trained.setdefault(attributes.digest, earlier.number)
+                record = record_of(earlier)
+                if record.finished and record.cost is not None:
+                    self._budget_left = self.goal.tightened(self._budget_left, record.accuracy or 0.0, record.cost)
+            self._knows_earlier_trials = True
+
+    def _repeat(self, trial: Trial, first: int) -> float:
+        """The outcome of the trial that trained the same candidate."""
+        TrialAttributes(trial).repeats = first
+        original: FrozenTrial = trial.study.get_trials(deepcopy=False)[first]
+        for epoch, accuracy in sorted(original.intermediate_values.items()):
+            trial.report(accuracy, epoch)
+        self._end(trial, "repeated", f"the same candidate as trial {first}", record_of(original).accuracy)
+        if original.state != TrialState.COMPLETE or original.value is None:
+            raise optuna.TrialPruned(f"the same candidate as trial {first}")
+        return original.value
+
+    def _train(self, trial: Trial, candidate: Candidate, cost: Cost) -> float:
+        job = self._job(trial, candidate)
+        attributes = TrialAttributes(trial)
+        attributes.candidate, attributes.seed = candidate, job.seed
+        self.observer(Started(trial.number, candidate, cost))
+        try:
+            with self.executor.run(job) as run:
+                attributes.made_with = run.made_with
+                accuracy = self._follow(trial, run)
+        except optuna.TrialPruned:
+            if job.checkpoint is not None:
+                job.checkpoint.unlink(missing_ok=True)
+            raise
+        except (Cancelled, KeyboardInterrupt):
+            self._end(trial, "interrupted", "the search was stopped")
+            raise
+        except Exception as error:
+            self._forget(candidate)
+            self._end(trial, "failed", str(error))
+            raise
+        with self._lock:
+            self._budget_left = self.goal.tightened(self._budget_left, accuracy, cost)
+        self._end(trial, "finished", accuracy=accuracy)
+        return self.goal.value(accuracy, cost, self.budget)
+
+    def _follow(self, trial: Trial, run: Run) -> float:
+        """Reports each epoch; ends the trial where the pruner, or a number that is none, says so."""
+        accuracy = 0.0
+        for result in run:
+            accuracy = result.validation_accuracy
+            if not math.isfinite(result.train_loss + result.validation_loss + accuracy):
+                self._end(trial, "pruned", f"loss was not finite in epoch {result.epoch}", accuracy)
+                raise optuna.TrialPruned("loss was not finite")
+            trial.report(accuracy, result.epoch)
+            self.observer(EpochDone(trial.number, result))
+            if result.epoch < self.task.epochs and trial.should_prune():
+                self._end(trial, "pruned", f"stopped by the pruner after epoch {result.epoch}", accuracy)
+                raise optuna.TrialPruned
+        return accuracy
+
+    def _job(self, trial: Trial, candidate: Candidate) -> Job:
+        """Seeds derive from the study's seed and the trial's number; a continued trial keeps those it began with."""
+        attributes, checkpoint = TrialAttributes(trial), self.checkpoint(trial.number)
+        seed = self.seed * 1_000_003 + trial.number if attributes.seed is None else attributes.seed
+        if checkpoint is not None:
+            checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            checkpoint.unlink(missing_ok=True)  # left by another study of this name, whose database was removed
+            if attributes.continues is not None:
+                _take_over(checkpoint_path(checkpoint.parent, attributes.continues), checkpoint)
+        return Job(candidate, seed, self.device, self.precision, checkpoint, attributes.made_with)
+
+    def _forget(self, candidate: Candidate) -> None:
+        with self._lock:
+            self._trained.pop(candidate.digest, None)
+
+    def _end(self, trial: Trial, outcome: Outcome, reason: str = "", accuracy: float | None = None) -> None:
+        attributes = TrialAttributes(trial)
+        attributes.outcome = outcome
+        if reason:
+            attributes.reason = reason
+        self.observer(Ended(trial.number, outcome, reason, accuracy))
+
+
+def _take_over(earlier: Path, checkpoint: Path) -> None:
+    """Has a continued trial go on from the checkpoint of the one that was cut short, where that left one."""
+    if earlier.exists():
+        earlier.replace(checkpoint)

@@ -1,0 +1,110 @@
+"""Everything a search can be told."""
+
+import threading
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from nas.errors import InputError, nearest
+from nas.execution import opening
+from nas.network.cost import COSTS, Budget
+from nas.space import finding as spaces
+from nas.study.folders import DEFAULT_STORAGE, RUNS
+from nas.study.goal import Goal
+from nas.study.pruners import check_pruner
+from nas.study.samplers import check_sampler
+
+HIGHEST_SEED = 2**32 - 1  # of NumPy's generators, which Optuna's samplers use
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """Everything a search can be told; the command line's options have the same names.
+
+    `budget` is a number of parameters, or a `Budget` with further limits. `target` is a fraction of the validation
+    part. `timeout` is in seconds. With `minimize`, such as "params", the smallest network is looked for that has the
+    target.
+    """
+
+    budget: int | Budget = 20_000
+    target: float | None = None
+    minimize: str | None = None
+    epochs: int = 20
+    trials: int | None = None
+    timeout: float | None = None
+    space: str = spaces.DEFAULT
+    dataset: str = "mnist"
+    data_dir: Path | None = None
+    validation: int | None = None
+    sampler: str = "tpe"
+    pruner: str = "halving"
+    seed: int = 0
+    workers: int = field(default_factory=opening.n_cores)
+    device: str = "auto"
+    precision: str = "auto"
+    storage: str = DEFAULT_STORAGE
+    study: str | None = None
+    out: Path = RUNS
+    executor: str = opening.DEFAULT
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "trials", "validation", "workers"):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value <= 0):
+                raise InputError(f"{name.replace('_', '-')} must be a whole number above 0, but got {value!r}")
+        if not isinstance(self.budget, Budget):
+            object.__setattr__(self, "budget", Budget(self.budget))
+        if self.timeout is not None and not 0 < self.timeout < threading.TIMEOUT_MAX:
+            raise InputError(f"timeout must be above 0 seconds, but got {self.timeout!r}")
+        if type(self.seed) is not int or not 0 <= self.seed <= HIGHEST_SEED:
+            raise InputError(f"seed must be a whole number from 0 to {HIGHEST_SEED:,}, but got {self.seed!r}")
+        check_target(self.target)
+        Goal(self.minimize, self.target)
+        check_sampler(self.sampler)
+        check_pruner(self.pruner)
+
+    @property
+    def goal(self) -> Goal:
+        """What is looked for; a target alone is only when to stop."""
+        return Goal() if self.minimize is None else Goal(self.minimize, self.target)
+
+    @property
+    def limits(self) -> Budget:
+        """All limits as one budget."""
+        assert isinstance(self.budget, Budget)
+        return self.budget
+
+    @property
+    def not_by_default(self) -> dict[str, Any]:
+        """What is not as it is unless told, as plain data; each limit by the name of its option."""
+        defaults = SearchOptions()
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        told = {name: value for name, value in values.items() if value != getattr(defaults, name)}
+        if "budget" in told:
+            limits = {COSTS[name].option.replace("-", "_"): limit for name, limit in self.limits.items()}
+            told = limits | {name: value for name, value in told.items() if name != "budget"}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in told.items()}
+
+
+def options_of(options: SearchOptions | None, settings: dict[str, Any]) -> SearchOptions:
+    """Options given as a whole or as keywords; `InputError` for both, since one of them would be ignored."""
+    if options is not None and settings:
+        raise InputError(
+            f"a search takes options or keywords, but got both, with {', '.join(settings)}: use dataclasses.replace"
+        )
+    names = [each.name for each in fields(SearchOptions)]
+    for name in settings:
+        if name not in names:
+            hint = nearest(name, names)
+            if name.startswith("max_"):
+                hint = f": further limits stand in the budget, as in budget=nas.Budget(20_000, {name[4:]}=...)"
+            raise InputError(f"a search is told some of {', '.join(names)}, but got {name!r}{hint}")
+    return options or SearchOptions(**settings)
+
+
+def check_target(target: float | None) -> None:
+    """Raises `InputError` unless a target is a fraction."""
+    if target is None or 0 < target <= 1:
+        return
+    hint = f": did you mean {target / 100:g}?" if 1 < target <= 100 else ""
+    raise InputError(f"target must be a fraction above 0 and at most 1, but got {target:g}{hint}")

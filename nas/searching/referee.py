@@ -1,0 +1,125 @@
+"""Decides when a search is over."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Literal
+
+import optuna
+from optuna.trial import FrozenTrial, Trial
+
+from nas.errors import WorkerError
+from nas.execution.job import Cancelled, Executor
+from nas.searching.objective import Objective
+from nas.searching.options import SearchOptions
+from nas.study.record import n_trained, ranked
+from nas.study.trial import TrialAttributes
+
+MOST_FAILURES_IN_A_ROW = 5
+MOST_UNTRAINED_IN_A_ROW = 5000
+WhyEnded = Literal["target", "trials", "timeout", "interrupted", "exhausted"]
+
+
+class Referee:
+    """Decides when a search is over, and lets no more trials begin than were asked for."""
+
+    def __init__(self, options: SearchOptions, study: optuna.Study, executor: Executor, n_jobs: int) -> None:
+        self._options, self._executor, self._n_jobs = options, executor, n_jobs
+        self._changed = threading.Condition()
+        self._n_waiting = 0
+        self._failures_in_a_row = 0
+        self._untrained_in_a_row = 0
+        self._n_trained = n_trained(study)
+        self._best = max((record.accuracy or 0.0 for record in ranked(study)), default=0.0)
+        self.why_ended: WhyEnded | None = None
+        self._check_limits()
+
+    def guarding(self, objective: Objective) -> Callable[[Trial], float]:
+        """The objective, ending all runs at once if something unforeseen breaks in one of them."""
+
+        def guarded(trial: Trial) -> float:
+            if self.why_ended is not None:
+                raise Cancelled
+            try:
+                return objective(trial)
+            except (optuna.TrialPruned, Cancelled, WorkerError):
+                raise
+            except BaseException:
+                self.end("interrupted")
+                raise
+
+        return guarded
+
+    def after_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Optuna calls this when a trial has been told, in the thread that ran it."""
+        outcome = TrialAttributes(trial).outcome
+        with self._changed:
+            trained = outcome in ("finished", "pruned")
+            self._n_trained += trained
+            self._untrained_in_a_row = 0 if trained else self._untrained_in_a_row + 1
+            self._failures_in_a_row = self._failures_in_a_row + 1 if outcome == "failed" else 0
+            if outcome == "finished":
+                self._best = max(self._best, trial.value or 0.0)
+            self._check_limits()
+            self._wait_for_a_place()
+        if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW:
+            self.end("interrupted")
+            raise WorkerError(
+                f"{MOST_FAILURES_IN_A_ROW} trainings in a row failed, the last with: {TrialAttributes(trial).reason}"
+            )
+        if self.why_ended is not None:
+            study.stop()
+
+    def end(self, why: WhyEnded) -> None:
+        """Ends the search and all runs; the first reason counts. Safe in a signal handler: takes no lock."""
+        if self.why_ended is None:
+            self.why_ended = why
+        self._executor.cancel()
+
+    def _check_limits(self) -> None:
+        options = self._options
+        if options.target is not None and options.minimize is None and self._best >= options.target:
+            self.end("target")
+        elif options.trials is not None and self._n_trained >= options.trials:
+            self.end("trials")
+        elif self._untrained_in_a_row >= MOST_UNTRAINED_IN_A_ROW:
+            self.end("exhausted")
+
+    def _wait_for_a_place(self) -> None:
+        """Holds this thread while the trials still asked for are as many as may already be running."""
+        self._n_waiting += 1
+        self._changed.notify_all()
+        while self.why_ended is None and not self._place_is_free():
+            self._changed.wait(0.2)  # a time limit, since `end` does not notify: that would take the lock
+        self._n_waiting -= 1
+
+    def _place_is_free(self) -> bool:
+        if self._options.trials is None:
+            return True
+        n_others = self._n_jobs - self._n_waiting
+        return self._n_trained + n_others < self._options.trials
+
+    @contextmanager
+    def watching_signals_and_time(self) -> Iterator[None]:
+        """Inside, Ctrl-C, a termination signal and the time limit end the search; a second Ctrl-C ends the process."""
+        timer = threading.Timer(self._options.timeout or 0, self.end, ["timeout"])
+        timer.daemon = True
+        if self._options.timeout is not None:
+            timer.start()
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        watched = (signal.SIGINT, signal.SIGTERM) if in_main_thread else ()
+        before = {number: signal.signal(number, self._on_signal) for number in watched}
+        try:
+            yield
+        finally:
+            timer.cancel()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.why_ended == "interrupted":
+            os._exit(128 + number)
+        self.end("interrupted")

@@ -1,0 +1,167 @@
+"""The search: runs the objective until the target is met, or the trials or the time are used up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from nas import datasets
+from nas.datasets import Dataset, Split
+from nas.errors import WorkerError
+from nas.execution.job import Cancelled
+from nas.execution.opening import n_cores, open_executor
+from nas.export.trials import hand_over
+from nas.files import check_writable
+from nas.searching.events import Event
+from nas.searching.objective import Objective
+from nas.searching.options import SearchOptions, options_of
+from nas.searching.referee import Referee, WhyEnded
+from nas.space import finding as spaces
+from nas.space.candidate import Task
+from nas.space.finding import Space
+from nas.space.probing import check_budget
+from nas.study.locks import sole_controller
+from nas.study.opening import continue_interrupted, open_study
+from nas.study.record import Record, best_table, counts, n_trained, ranked
+from nas.study.storage import checkpoint_folder, open_storage
+from nas.study.terms import Terms, default_name, note_search
+from nas.training.device import resolve_device, resolve_precision
+
+SPLIT_SEED = 0  # one split for all seeds of a search, so that their figures can be compared
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """How a search ended. `model` is the frozen model's file, if there is a winner."""
+
+    options: SearchOptions
+    study: optuna.Study
+    why_ended: WhyEnded
+    target_reached: bool
+    best: list[Record]
+    counts: dict[str, int]
+    model: Path | None
+
+    @property
+    def winner(self) -> Record | None:
+        """The best feasible candidate by validation accuracy, or the smallest that has the target."""
+        return self.best[0] if self.best else None
+
+    def _repr_html_(self) -> str:
+        return best_table(self.best[:5], self.options.goal).html()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is known before the first trial, for those who show it."""
+
+    options: SearchOptions
+    study: optuna.Study
+    split: Split
+    notes: tuple[str, ...]
+    n_continued: int
+
+
+def search(
+    options: SearchOptions | None = None,
+    *,
+    on_ready: Callable[[Prepared], None] = lambda prepared: None,
+    on_event: Callable[[Event], None] = lambda event: None,
+    **settings: Any,
+) -> SearchResult:
+    """Searches, exports the winner, and returns what was found.
+
+    Takes `SearchOptions`, or its fields as keywords: `nas.search(budget=20_000, target=0.994)`. A study that exists is
+    continued, trainings that were cut short first. Ctrl-C ends it cleanly, with what was found so far.
+
+    Raises `InputError`, `DataError`, `SpaceError`, `BudgetError` or `StudyError` before anything is trained, and
+    `WorkerError` where one training after the other failed.
+    """
+    options = options_of(options, settings)
+    device = resolve_device(options.device)
+    resolve_precision(options.precision, device)
+    space = spaces.load(options.space)
+    dataset = datasets.load(options.dataset, options.data_dir)
+    split = datasets.split(dataset, options.validation, SPLIT_SEED)
+    check_budget(space, Task(split.image_shape, split.n_classes, options.epochs, options.limits))
+    check_writable(options.out)
+    storage = open_storage(options.storage)
+    name = options.study or default_name(
+        options.dataset, options.limits, space.name, options.epochs, options.seed, options.goal
+    )
+    folder = checkpoint_folder(storage, name)
+    terms = _terms(options, space, dataset, split)
+    with sole_controller(folder, name):
+        study = open_study(storage, name, terms, options.sampler, options.pruner, options.seed)
+        note_search(study, options.not_by_default, dataset.notes)
+        n_continued = continue_interrupted(study)
+        on_ready(Prepared(options, study, split, dataset.notes, n_continued))
+        why_ended = _run(options, study, space, dataset, split, folder, on_event)
+        best = ranked(study)
+        model = hand_over(study, best[0], dataset, split, folder, options.out, options.storage) if best else None
+    reached = options.target is not None and bool(best) and (best[0].accuracy or 0) >= options.target
+    return SearchResult(options, study, why_ended, reached, best, dict(counts(study)), model)
+
+
+def _run(
+    options: SearchOptions,
+    study: optuna.Study,
+    space: Space,
+    dataset: Dataset,
+    split: Split,
+    folder: Path,
+    on_event: Callable[[Event], None],
+) -> WhyEnded:
+    n_jobs = options.workers
+    if options.trials is not None:
+        n_jobs = max(1, min(n_jobs, options.trials - n_trained(study)))
+    # As many threads as if all workers were needed: with others the digits would be others.
+    threads = max(1, n_cores() // options.workers)
+    executor = open_executor(split, workers=n_jobs, threads=threads, executor=options.executor)
+    objective = Objective(
+        space,
+        dataset,
+        options.limits,
+        epochs=options.epochs,
+        seed=options.seed,
+        executor=executor,
+        device=options.device,
+        precision=options.precision,
+        folder=folder,
+        observer=on_event,
+        split=split,
+        goal=options.goal,
+    )
+    referee = Referee(options, study, executor, n_jobs)
+    try:
+        with referee.watching_signals_and_time():
+            if referee.why_ended is None:
+                study.optimize(
+                    referee.guarding(objective),
+                    n_jobs=n_jobs,
+                    catch=(Cancelled, WorkerError),
+                    callbacks=[referee.after_trial],
+                )
+    finally:
+        executor.close()
+    assert referee.why_ended is not None
+    return referee.why_ended
+
+
+def _terms(options: SearchOptions, space: Space, dataset: Dataset, split: Split) -> Terms:
+    return Terms(
+        space=space.name,
+        space_digest=space.digest,
+        dataset=options.dataset,
+        dataset_fingerprint=dataset.fingerprint,
+        n_train=len(split.train_images),
+        n_validation=len(split.validation_images),
+        split_seed=SPLIT_SEED,
+        epochs=options.epochs,
+        budget=options.limits.limits,
+        minimize=options.goal.minimize,
+        target=options.goal.target,
+        earlier_space_digests=space.earlier_digests,
+    )

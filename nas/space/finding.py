@@ -1,0 +1,141 @@
+"""What a search space is, and how one is found.
+
+A search space is a Python file with a function `suggest(trial, task)` that returns a `Candidate`:
+
+    def suggest(trial: BaseTrial, task: Task) -> Candidate: ...
+
+It suggests everything first and decides afterwards, so that every trial has all parameters and the sampler can model
+them together. `search_spaces/` holds the ones that come with nas; a copy of one is a good start for one's own.
+"""
+
+import hashlib
+import inspect
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from nas import shipped
+from nas.errors import SpaceError, nearest
+from nas.network.architecture import digest_of
+from nas.space.candidate import Candidate, Task
+
+if TYPE_CHECKING:  # takes a sixth of a second, which whoever presses TAB would wait for
+    from optuna.trial import BaseTrial
+
+DEFAULT = "budget_fill"  # as good as "documented" at 20,000 parameters, better at 2,000: benchmarks/search_quality.py
+# Digests of earlier texts of shipped spaces that suggest what today's do: studies made with them go on.
+EARLIER_TEXTS = {
+    "budget_fill": ("31e4c997a3f0107b",),
+    "documented": ("3d4fb6b76e43c545",),
+    "tiny": ("492311d970e35f18",),
+}
+
+SpaceFunction = Callable[["BaseTrial", Task], Candidate]
+
+
+@dataclass(frozen=True)
+class Space:
+    """A search space with the name it goes by and a digest of its source, which a study remembers.
+
+    `earlier_digests`: of sources that read otherwise and suggest the same.
+    """
+
+    name: str
+    function: SpaceFunction
+    digest: str
+    path: Path | None = None
+    earlier_digests: tuple[str, ...] = ()
+
+    def suggest(self, trial: "BaseTrial", task: Task) -> Candidate:
+        """The candidate that a trial's parameters stand for; an error in the space is a `SpaceError` with its line."""
+        from optuna.exceptions import TrialPruned
+
+        try:
+            candidate = self.function(trial, task)
+        except TrialPruned:
+            raise
+        except (Exception, SystemExit) as error:
+            raise SpaceError(f"the search space {self._where(error)} raised {_one_line(error)}") from error
+        if not isinstance(candidate, Candidate):
+            raise SpaceError(
+                f"suggest() of a search space must return a nas.Candidate, but {self._where()} "
+                f"returned {type(candidate).__name__}"
+            )
+        return candidate
+
+    def _where(self, error: BaseException | None = None) -> str:
+        """File and line: the last line of the space's own that led to the error, else where its function begins."""
+        code = getattr(inspect.unwrap(self.function), "__code__", None)
+        own = str(self.path) if self.path or code is None else code.co_filename
+        frames = traceback.extract_tb(error.__traceback__) if error else []
+        places = [(frame.filename, frame.lineno) for frame in frames if frame.filename == own]
+        if not places and code is not None:
+            places = [(code.co_filename, code.co_firstlineno)]
+        return "{}, line {},".format(*places[-1]) if places else f"{self.path or self.name}"
+
+
+def names() -> tuple[str, ...]:
+    """The spaces that come with nas."""
+    return tuple(sorted(path.stem for path in shipped.search_spaces().glob("*.py")))
+
+
+def load(space: "str | Path | Space | SpaceFunction") -> Space:
+    """A space by name, by path, or a function as it is."""
+    if isinstance(space, Space):
+        return space
+    if isinstance(space, str | Path):
+        return _load_file(_find(str(space)))
+    name = f"{space.__module__}.{space.__qualname__}"
+    return Space(name, space, digest=digest_of({"function": name}))
+
+
+def _find(name_or_path: str) -> Path:
+    if name_or_path.endswith(".py") or "/" in name_or_path:
+        path = Path(name_or_path).expanduser()
+        if not path.is_file():
+            raise SpaceError(f"a search space must be a name or a .py file, but there is no file {name_or_path!r}")
+        return path.resolve()
+    if name_or_path not in names():
+        there_are = f": there are {', '.join(names())}, or give the path of a .py file"
+        hint = nearest(name_or_path, names()) or there_are
+        raise SpaceError(f"a search space must be one that exists, but got {name_or_path!r}{hint}")
+    return shipped.search_spaces() / f"{name_or_path}.py"
+
+
+def _load_file(path: Path) -> Space:
+    # A module of its own under a name that nothing else has: two files of the same name must not be mixed up.
+    source = path.read_bytes()
+    digest = hashlib.sha256(source).hexdigest()[:16]
+    module = ModuleType(f"nas_space_{path.stem}_{digest}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
+    try:
+        # Not through Python's importer: its cache takes a file that was changed within the second for unchanged.
+        exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
+    except (Exception, SystemExit) as error:
+        raise SpaceError(_reading_failed(path, error)) from error
+    function = getattr(module, "suggest", None)
+    if not callable(function):
+        raise SpaceError(f"a search space must define suggest(trial, task), but {path} does not")
+    came_with_nas = path.parent == shipped.search_spaces().resolve()
+    return Space(path.stem, function, digest, path, EARLIER_TEXTS.get(path.stem, ()) if came_with_nas else ())
+
+
+def _reading_failed(path: Path, error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return f"the search space {error.filename or path}, line {error.lineno or 1}, cannot be read: {error.msg}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    if not lines:  # nothing of it ran
+        return f"the search space {path} cannot be read: {error}"
+    hint = ""
+    if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("nas."):
+        hint = ": whatever a space needs is in nas itself, as in `from nas import Conv, Recipe`"
+    return f"the search space {path}, line {lines[-1]}, raised {_one_line(error)}{hint}"
+
+
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,0 +1,58 @@
+"""A study's trials as rows of plain values: what `nas trials` prints."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+
+from nas.network.cost import COSTS
+from nas.study.record import LISTED, Record, records
+
+COSTS_LISTED = tuple(kind.name for kind in LISTED)
+COLUMNS = ("trial", "outcome", "accuracy", "epochs", *COSTS_LISTED, "network", "training", "seconds")
+SORTED_BY = ("trial", "accuracy", "params")
+
+
+def listed(study: optuna.Study, outcomes: Sequence[str] = (), sort: str = "trial") -> list[dict[str, Any]]:
+    """One row a trial that began, with `COLUMNS`; accuracy is a fraction, and what is not known is None.
+
+    `outcomes` leaves out all others. By accuracy the best comes first, by params the smallest, what has none last.
+    """
+    chosen = [record for record in records(study) if not outcomes or record.outcome in outcomes]
+    return [_row(record) for record in sorted(chosen, key=lambda record: _key(record, sort))]
+
+
+def shown_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    """The rows as they are shown to people."""
+    return [{column: _shown(column, row[column]) for column in COLUMNS} for row in rows]
+
+
+def _row(record: Record) -> dict[str, Any]:
+    return {
+        "trial": record.trial,
+        "outcome": record.outcome,
+        "accuracy": record.accuracy,
+        "epochs": record.epochs,
+        **{name: None if record.cost is None else record.cost.get(name) for name in COSTS_LISTED},
+        "network": record.network,
+        "training": record.training,
+        "seconds": record.seconds,
+    }
+
+
+def _key(record: Record, sort: str) -> tuple[float, int]:
+    if sort == "accuracy":
+        return (-record.accuracy if record.accuracy is not None else 1.0), record.trial
+    if sort == "params":
+        return (record.cost.params if record.cost is not None else float("inf")), record.trial
+    return record.trial, record.trial
+
+
+def _shown(column: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if column == "accuracy":
+        return f"{100 * value:.2f} %"
+    if column == "seconds":
+        return f"{value:.1f}"
+    return COSTS[column].shown(value) if column in COSTS else str(value)

@@ -1,0 +1,75 @@
+"""Making, continuing and finding studies."""
+
+from collections.abc import Sequence
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.study import StudySummary
+from optuna.trial import TrialState
+
+from nas.errors import StudyError, nearest
+from nas.study.pruners import make_pruner
+from nas.study.samplers import make_sampler
+from nas.study.terms import TERMS, Terms
+from nas.study.trial import TrialAttributes, queue_continuation, was_cut_short
+
+
+def open_study(storage: RDBStorage, name: str, terms: Terms, sampler: str, pruner: str, seed: int) -> optuna.Study:
+    """The study of that name, made if there is none; `StudyError` if it was made on other terms."""
+    study = optuna.create_study(
+        storage=storage,
+        study_name=name,
+        direction="maximize",
+        load_if_exists=True,
+        pruner=make_pruner(pruner, terms.epochs, terms.goal),
+    )
+    stored = study.user_attrs.get(TERMS)
+    if stored is None:
+        if study.get_trials(deepcopy=False):
+            raise StudyError(
+                f"a study to continue must be one of nas, but {name!r} was made otherwise: choose another --study"
+            )
+        study.set_user_attr(TERMS, terms.to_dict())
+    elif differences := terms.differences(stored):
+        raise StudyError(
+            f"study {name!r} was made on other terms: {'; '.join(differences)}. "
+            "Give the options it was made with, or another name with --study"
+        )
+    # A continued study must not repeat the random numbers it began with.
+    study.sampler = make_sampler(sampler, (seed * 1_000_003 + len(study.get_trials(deepcopy=False))) % 2**32)
+    return study
+
+
+def find_study(storage: RDBStorage, name: str | None = None) -> optuna.Study:
+    """A study by name, or the one that was begun last; `StudyError` with the nearest name if there is none."""
+    summaries = study_summaries(storage)
+    names = [summary.study_name for summary in summaries]
+    if not names:
+        raise StudyError(
+            "there must be a study, but the database has none: run nas search first, or name its --storage"
+        )
+    if name is None:
+        begun = [s for s in summaries if s.datetime_start is not None] or summaries
+        name = max(begun, key=lambda summary: str(summary.datetime_start)).study_name
+    if name not in names:
+        hint = nearest(name, names, cutoff=0.4) or f": there are {', '.join(map(repr, names))}"
+        raise StudyError(f"a study must be one that exists, but got {name!r}{hint}")
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def study_summaries(storage: RDBStorage) -> Sequence[StudySummary]:
+    """Names and beginnings of all studies of a database."""
+    return optuna.get_all_study_summaries(storage, include_best_trial=False)
+
+
+def continue_interrupted(study: optuna.Study) -> int:
+    """Queues every trial whose training was cut short, to go on from its checkpoint; returns how many."""
+    trials = study.get_trials(deepcopy=False)
+    continued = {TrialAttributes(trial).continues for trial in trials}
+    for trial in trials:
+        if trial.state == TrialState.RUNNING:  # its process is dead: only one controls a study
+            study.tell(trial.number, state=TrialState.FAIL)
+    cut_short = [trial for trial in trials if was_cut_short(trial) and trial.number not in continued]
+    for trial in cut_short:
+        queue_continuation(study, trial)
+    return len(cut_short)

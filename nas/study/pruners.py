@@ -1,0 +1,56 @@
+"""Who stops hopeless trainings early, by name. A new pruner is a function here, and its line in `PRUNERS`."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from nas.errors import InputError, nearest
+from nas.study.goal import Goal
+
+if TYPE_CHECKING:  # the names alone are quickly there: whoever presses TAB waits for them
+    from optuna.pruners import BasePruner
+
+
+def _halving(epochs: int, goal: Goal) -> "BasePruner":
+    """nas's own `HalvingPruner`: at epochs 1, 3, 9, ... the best third goes on."""
+    from nas.study.halving import HalvingPruner
+
+    return HalvingPruner(goal=goal)
+
+
+def _hyperband(epochs: int, goal: Goal) -> "BasePruner":
+    """Several such races beside each other, each with a later first rung."""
+    from optuna.pruners import HyperbandPruner
+
+    return HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3)
+
+
+def _median(epochs: int, goal: Goal) -> "BasePruner":
+    from optuna.pruners import MedianPruner
+
+    return MedianPruner(n_startup_trials=5, n_warmup_steps=1)
+
+
+def _none(epochs: int, goal: Goal) -> "BasePruner":
+    from optuna.pruners import NopPruner
+
+    return NopPruner()
+
+
+PRUNERS: Mapping[str, Callable[[int, Goal], "BasePruner"]] = {
+    "halving": _halving,
+    "hyperband": _hyperband,
+    "median": _median,
+    "none": _none,
+}
+
+
+def make_pruner(name: str, epochs: int, goal: Goal = Goal()) -> "BasePruner":  # noqa: B008 - it is frozen
+    """The pruner of a name, for trainings of so many epochs; raises `InputError`."""
+    check_pruner(name)
+    return PRUNERS[name](epochs, goal)
+
+
+def check_pruner(name: str) -> None:
+    """Raises `InputError` unless there is a pruner of that name."""
+    if name not in PRUNERS:
+        raise InputError(f"pruner must be one of {', '.join(PRUNERS)}, but got {name!r}{nearest(name, PRUNERS)}")

@@ -1,0 +1,139 @@
+"""What a study holds, as plain data: one record a trial, and the winner."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.network.cost import COSTS, Cost
+from nas.network.layer_table import layer_rows, layer_table
+from nas.space.candidate import Candidate
+from nas.study.goal import Goal
+from nas.study.trial import TrialAttributes, outcome_of
+from nas.table import Table
+
+LISTED = tuple(kind for kind in COSTS.values() if kind.listed)
+COLUMNS = ("trial", *(kind.column for kind in LISTED), "accuracy", "epoch", "network")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One trial. `accuracy` is that of the last epoch trained, a fraction of the validation part; `epochs` how many.
+
+    `seconds` from its beginning to its end, waiting for a worker included; None while it has none.
+    """
+
+    trial: int
+    outcome: str
+    reason: str
+    cost: Cost | None
+    accuracy: float | None
+    epochs: int
+    network: str
+    training: str
+    seed: int | None
+    made_with: dict[str, Any]
+    candidate: Candidate | None
+    seconds: float | None = field(default=None, compare=False)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all its epochs were trained, by itself."""
+        return self.outcome == "finished"
+
+    @property
+    def began(self) -> bool:
+        """Whether it was trained itself, if only for a part of an epoch: a repeated one has another's figures."""
+        return self.candidate is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "trial": self.trial,
+            "outcome": self.outcome,
+            "reason": self.reason,
+            **(self.cost or {}),
+            "validation_accuracy": self.accuracy,
+            "epochs": self.epochs,
+            "network": self.network,
+            "training": self.training,
+            "seed": self.seed,
+            "made_with": self.made_with,
+        }
+
+    def _repr_html_(self) -> str:
+        reason = f": {self.reason}" if self.reason else ""
+        tables = [Table(f"Trial {self.trial}, {self.outcome}{reason}", COLUMNS, (_row(self),))]
+        if self.candidate is not None:
+            tables.append(layer_table(layer_rows(self.candidate.architecture)))
+        return "".join(table.html() for table in tables)
+
+
+def record_of(trial: FrozenTrial) -> Record:
+    """The record of one trial."""
+    attributes, values = TrialAttributes(trial), trial.intermediate_values
+    return Record(
+        trial=trial.number,
+        outcome=outcome_of(trial),
+        reason=attributes.reason or "",
+        cost=attributes.cost,
+        accuracy=values[max(values)] if values else None,
+        epochs=len(values),
+        network=attributes.network or "",
+        training=attributes.training or "",
+        seed=attributes.seed,
+        made_with=attributes.made_with or {},
+        candidate=attributes.candidate,
+        seconds=trial.duration.total_seconds() if trial.duration is not None else None,
+    )
+
+
+def records(study: optuna.Study) -> list[Record]:
+    """All trials of a study that began, in order."""
+    return [record_of(trial) for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
+
+
+def ranked(study: optuna.Study) -> list[Record]:
+    """Finished candidates, the best first; of two with the same accuracy the smaller one.
+
+    In a study that looks for the smallest network with a certain accuracy, those that have it come first.
+    """
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    finished = {trial.number: record for trial in trials if (record := record_of(trial)).finished}
+    values = {trial.number: trial.value or 0.0 for trial in trials}  # above the target: the smaller, the higher
+    return sorted(finished.values(), key=lambda r: (-values[r.trial], r.cost.params if r.cost else 0, r.trial))
+
+
+def best_table(best: Sequence[Record], goal: Goal) -> Table:
+    """Finished candidates, one a row."""
+    title = f"Best candidate{'s' * (len(best) > 1)} by validation accuracy of the last epoch"
+    if goal.minimize is not None:
+        title = f"Fewest {goal.noun} with {goal.target:.2%} validation accuracy in the last epoch"
+        if not all(goal.reached(record.accuracy or 0.0) for record in best):
+            title += ", then the most accurate without it"
+    return Table(title, COLUMNS, tuple(map(_row, best)))
+
+
+def _row(record: Record) -> tuple[str, ...]:
+    return (
+        str(record.trial),
+        *(record.cost.shown(kind.name) if record.cost is not None else "-" for kind in LISTED),
+        f"{record.accuracy:.2%}" if record.accuracy is not None else "-",
+        str(record.epochs),
+        record.network,
+    )
+
+
+def counts(study: optuna.Study) -> Counter[str]:
+    """How many trials ended in which way."""
+    trials = study.get_trials(deepcopy=False)
+    return Counter(outcome_of(trial) for trial in trials if trial.state != TrialState.WAITING)
+
+
+def n_trained(study: optuna.Study) -> int:
+    """Trials that count against `--trials`: finished ones and ones that the pruner stopped."""
+    tally = counts(study)
+    return tally["finished"] + tally["pruned"]

@@ -1,0 +1,52 @@
+"""Who suggests candidates, by name. A new sampler is a function here, and its line in `SAMPLERS`.
+
+Over-budget trials reach each of them as constraints.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from nas.errors import InputError, nearest
+
+if TYPE_CHECKING:  # the names alone are quickly there: whoever presses TAB waits for them
+    from optuna.samplers import BaseSampler
+
+
+def _tpe(seed: int) -> "BaseSampler":
+    from optuna.samplers import TPESampler
+
+    # Rejected trials count as startup trials too, hence more than Optuna's ten.
+    return TPESampler(seed=seed, n_startup_trials=15)
+
+
+def _random(seed: int) -> "BaseSampler":
+    from optuna.samplers import RandomSampler
+
+    return RandomSampler(seed=seed)
+
+
+def _nsga2(seed: int) -> "BaseSampler":
+    from optuna.samplers import NSGAIISampler
+
+    return NSGAIISampler(seed=seed, population_size=20)
+
+
+def _gp(seed: int) -> "BaseSampler":
+    from optuna.samplers import GPSampler
+
+    return GPSampler(seed=seed)
+
+
+SAMPLERS: Mapping[str, Callable[[int], "BaseSampler"]] = {"tpe": _tpe, "random": _random, "nsga2": _nsga2, "gp": _gp}
+
+
+def make_sampler(name: str, seed: int) -> "BaseSampler":
+    """The sampler of a name; raises `InputError`."""
+    check_sampler(name)
+    return SAMPLERS[name](seed)
+
+
+def check_sampler(name: str) -> None:
+    """Raises `InputError` unless there is a sampler of that name."""
+    if name not in SAMPLERS:
+        raise InputError(f"sampler must be one of {', '.join(SAMPLERS)}, but got {name!r}{nearest(name, SAMPLERS)}")

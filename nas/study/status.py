@@ -1,0 +1,135 @@
+"""Where the studies of a database stand, told from outside while a search may be running."""
+
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.network.cost import COSTS
+from nas.study.busy import busy_seconds, busy_spans
+from nas.study.folders import DEFAULT_STORAGE
+from nas.study.locks import is_searched
+from nas.study.opening import find_study, study_summaries
+from nas.study.record import Record, counts, ranked
+from nas.study.storage import checkpoint_folder
+from nas.study.terms import Terms, default_name, is_of_nas, options_of, terms_of
+from nas.study.trial import TrialAttributes
+
+
+@dataclass(frozen=True)
+class Status:
+    """One study. `counts`: trials by outcome; `seconds`: time in which at least one trial was under way.
+
+    `terms` and `command` are None for a study that nas did not make; `options` is what its last search was told beyond
+    the defaults, and None for one that did not note it.
+    """
+
+    study: str
+    terms: Terms | None
+    options: dict[str, Any] | None
+    searching: bool
+    counts: dict[str, int]
+    best: Record | None
+    seconds: float
+    epochs: int
+    command: str | None
+
+
+def statuses(storage: RDBStorage, name: str | None = None, url: str = DEFAULT_STORAGE) -> list[Status]:
+    """One study by name, or all of a database, the one begun last first; only reads.
+
+    `url` names the storage in the commands.
+    """
+    if name is not None:
+        return [status(find_study(storage, name), storage, url)]
+    newest_first = sorted(study_summaries(storage), key=lambda each: each.datetime_start or datetime.max, reverse=True)
+    names = [summary.study_name for summary in newest_first]
+    return [status(optuna.load_study(study_name=name, storage=storage), storage, url) for name in names]
+
+
+def status(study: optuna.Study, storage: RDBStorage, url: str = DEFAULT_STORAGE) -> Status:
+    """Where one study stands."""
+    # Asked first: a search that ends in between has told all of its trials by then.
+    searching = is_searched(checkpoint_folder(storage, study.study_name))
+    trials = study.get_trials(deepcopy=False)
+    terms = terms_of(study) if is_of_nas(study) else None
+    best = ranked(study) if len(study.directions) == 1 else []
+    return Status(
+        study=study.study_name,
+        terms=terms,
+        options=options_of(study),
+        searching=searching,
+        counts=_counts(study, trials, searching),
+        best=best[0] if best else None,
+        seconds=busy_seconds(busy_spans(trials, searching)),
+        epochs=_epochs(trials),
+        command=_command(study, trials, terms, url) if terms is not None else None,
+    )
+
+
+def search_command(options: Mapping[str, Any]) -> str:
+    """`nas search` with these options, for a POSIX shell."""
+    words = [
+        word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", shlex.quote(str(value)))
+    ]
+    return " ".join(["nas search", *words])
+
+
+def _counts(study: optuna.Study, trials: Sequence[FrozenTrial], searching: bool) -> dict[str, int]:
+    tally: Counter[str] = Counter(counts(study))
+    if not searching:
+        tally["interrupted"] += tally.pop("running", 0)
+    tally["waiting"] = sum(trial.state == TrialState.WAITING for trial in trials)
+    return {outcome: n for outcome, n in tally.items() if n}
+
+
+def _command(study: optuna.Study, trials: Sequence[FrozenTrial], terms: Terms, url: str) -> str:
+    options = options_of(study)
+    if options is None:
+        options = _told_by_trials(terms, trials)
+    told = {name: value for name, value in options.items() if name not in ("storage", "study")}
+    name = default_name(terms.dataset, terms.limits, terms.space, terms.epochs, options.get("seed", 0), terms.goal)
+    if name != study.study_name:
+        told["study"] = study.study_name
+    if url != DEFAULT_STORAGE:
+        told["storage"] = url
+    return search_command(told)
+
+
+def _told_by_trials(terms: Terms, trials: Sequence[FrozenTrial]) -> dict[str, Any]:
+    """What can be told of a study that did not note its options."""
+    limits = {COSTS[name].option: limit for name, limit in terms.budget.items()}
+    attributes = map(TrialAttributes, trials)
+    seeds = [each.seed // 1_000_003 for each in attributes if each.seed is not None and each.continues is None]
+    return {
+        **limits,
+        **({} if terms.minimize is None else {"minimize": terms.minimize, "target": terms.target}),
+        "epochs": terms.epochs,
+        "space": terms.space,
+        "dataset": terms.dataset,
+        "validation": terms.n_validation,
+        "seed": seeds[0] if seeds else 0,
+    }
+
+
+def _epochs(trials: Sequence[FrozenTrial]) -> int:
+    """Epochs trained, each once: a repeated candidate has another's figures, a continued one those it goes on from."""
+    furthest: dict[int, int] = {}
+    for trial in trials:
+        if TrialAttributes(trial).repeats is None:
+            first = _beginning(trials, trial)
+            furthest[first] = max(furthest.get(first, 0), len(trial.intermediate_values))
+    return sum(furthest.values())
+
+
+def _beginning(trials: Sequence[FrozenTrial], trial: FrozenTrial) -> int:
+    """The number of the trial in which this trial's training began."""
+    while (origin := TrialAttributes(trial).continues) is not None:
+        trial = trials[origin]
+    return trial.number

@@ -1,0 +1,136 @@
+"""The database of studies, and the folders beside it."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar, overload
+
+import optuna
+import sqlalchemy
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+
+from nas.errors import StudyError
+from nas.study.folders import RUNS, slug
+
+
+class Storage(RDBStorage):
+    """Optuna's database, in which two threads never start the same waiting trial.
+
+    Optuna reads a trial's state and then changes it, under a lock of the row. SQLite has no such locks.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._changing_state = Lock()
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """As Optuna's, one thread at a time."""
+        with self._changing_state:
+            return super().set_trial_state_values(trial_id, state, values)
+
+
+S = TypeVar("S", bound=Storage)
+
+
+@overload
+def open_storage(url: str, *, must_exist: bool = False) -> Storage: ...
+@overload
+def open_storage(url: str, *, must_exist: bool = False, kind: type[S]) -> S: ...
+def open_storage(url: str, *, must_exist: bool = False, kind: type[Storage] = Storage) -> Storage:
+    """The database behind an SQLAlchemy URL, or behind the path of an SQLite file, as a `kind` of storage.
+
+    Makes what is missing of it, unless it must exist. Raises `StudyError` where it cannot be used.
+    """
+    url = url if "://" in url else f"sqlite:///{url}"
+    file = sqlite_file(url)
+    if file is not None:
+        _check_file(file, must_exist)
+    try:
+        # Optuna puts its schema version into the URL with str.format, so braces must be doubled.
+        storage = kind(url.replace("{", "{{").replace("}", "}}"))
+    except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, ImportError, optuna.exceptions.OptunaError) as error:
+        raise StudyError(
+            f"the storage must be a database that Optuna can use, but {url!r} cannot be opened "
+            f"({_first_line(error)}): name another with --storage"
+        ) from error
+    if file is not None:
+        _log_ahead(storage.engine)
+    return storage
+
+
+def _log_ahead(engine: sqlalchemy.engine.Engine) -> None:
+    """Has SQLite append to a log and not wait for the disk at each of a trial's fifty small transactions.
+
+    That is as safe when a process is killed; when the power fails the last trials may be lost, and no more.
+    """
+
+    @sqlalchemy.event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: Any) -> None:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = normal")
+
+    engine.dispose()  # connections that were opened before
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite URL; None for other databases and for one in memory."""
+    try:
+        parsed = sqlalchemy.engine.make_url(url)
+    except sqlalchemy.exc.ArgumentError as error:
+        raise StudyError(f"the storage must be a path or an SQLAlchemy URL, but got {url!r}") from error
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return None
+    return Path(parsed.database)
+
+
+def runs_folder(storage: RDBStorage) -> Path:
+    """The folder for what a storage's studies leave behind: where its SQLite file lies, else `runs`."""
+    file = sqlite_file(str(storage.engine.url))
+    return file.parent if file is not None else RUNS
+
+
+def checkpoint_folder(storage: RDBStorage, study_name: str) -> Path:
+    """The folder of a study's checkpoints and weights."""
+    return runs_folder(storage) / "checkpoints" / slug(study_name)
+
+
+def _check_file(file: Path, must_exist: bool) -> None:
+    if not file.exists():
+        if must_exist:
+            raise StudyError(
+                f"the database must exist, but there is no {file}: run nas search first, or name its --storage"
+            )
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with sqlite3.connect(file) as connection:
+                connection.execute("pragma user_version")
+        except (OSError, sqlite3.Error) as error:
+            raise StudyError(
+                f"the folder of the database must be writable, but {file.parent} is not ({_first_line(error)}): "
+                "name another with --storage"
+            ) from error
+        return
+    tables: set[str] = set()
+    try:
+        with sqlite3.connect(file) as connection:
+            (state,) = connection.execute("pragma quick_check(1)").fetchone()
+            tables = {name for (name,) in connection.execute("select name from sqlite_master")}
+    except sqlite3.OperationalError as error:
+        raise StudyError(
+            f"the database must be a file that can be opened, but {file} cannot ({error}): name another with --storage"
+        ) from error
+    except sqlite3.Error as error:
+        state = str(error)
+    if state != "ok":
+        raise StudyError(
+            f"the database must be an SQLite file that is whole, but {file} is damaged ({state}): "
+            "restore it from a copy, or name another with --storage"
+        )
+    if must_exist and "studies" not in tables:  # another program's, which Optuna would add its own tables to
+        raise StudyError(f"the database must hold studies, but {file} holds none: name another with --storage")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

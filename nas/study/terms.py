@@ -1,0 +1,131 @@
+"""What a study was made with, as it is stored with it: its terms for life, and what its last search was told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nas.errors import StudyError
+from nas.network.cost import Budget
+from nas.study.folders import slug
+from nas.study.goal import Goal
+
+if TYPE_CHECKING:
+    import optuna
+
+TERMS = "nas"  # the study's user attribute that holds its terms
+OPTIONS = "options"  # the one that holds what its last search was told
+NOTES = "notes"  # the one that holds what is odd about the data
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What makes figures of a study comparable: a study keeps these for its whole life.
+
+    `earlier_space_digests` are not stored: texts of the space that read otherwise and suggest the same.
+    """
+
+    space: str
+    space_digest: str
+    dataset: str
+    dataset_fingerprint: str
+    n_train: int
+    n_validation: int
+    split_seed: int
+    epochs: int
+    budget: dict[str, Any]
+    minimize: str | None = None  # with the target that is then a term as well
+    target: float | None = None
+    earlier_space_digests: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def goal(self) -> Goal:
+        """What the study looks for."""
+        return Goal(self.minimize, self.target)
+
+    @property
+    def limits(self) -> Budget:
+        """The budget."""
+        return Budget(**self.budget)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is stored."""
+        return {name: value for name, value in asdict(self).items() if name != "earlier_space_digests"}
+
+    def differences(self, stored: Mapping[str, Any]) -> list[str]:
+        """In words, what is not as it was when the study was made; contents decide, not names or paths."""
+        differing = [name for name, value in self.to_dict().items() if stored.get(name) != value]
+        if stored.get("space_digest") in self.earlier_space_digests:
+            differing.remove("space_digest")
+        in_words = []
+        for what, content in (("space", "space_digest"), ("dataset", "dataset_fingerprint")):
+            if content in differing and what in differing:
+                in_words.append(f"{what} {getattr(self, what)!r} (the study has {stored.get(what)!r})")
+            elif content in differing:
+                in_words.append(f"{what} {getattr(self, what)!r}, whose content has changed")
+        numbers = ("n_train", "n_validation", "split_seed", "epochs", "budget", "minimize", "target")
+        in_words += [
+            f"{name.replace('n_', '')} {getattr(self, name)!r} (the study has {stored.get(name)!r})"
+            for name in numbers
+            if name in differing
+        ]
+        return in_words
+
+
+def is_of_nas(study: "optuna.Study") -> bool:
+    """Whether nas made the study."""
+    return TERMS in study.user_attrs
+
+
+def terms_of(study: "optuna.Study") -> Terms:
+    """What a study of nas was made with."""
+    stored = study.user_attrs.get(TERMS)
+    if stored is None:
+        raise StudyError(f"a study must be one of nas, but {study.study_name!r} was made otherwise")
+    return Terms(**stored)
+
+
+def options_of(study: "optuna.Study") -> dict[str, Any] | None:
+    """What the study's last search was told beyond the defaults; None for one that did not note it."""
+    options: dict[str, Any] | None = study.user_attrs.get(OPTIONS)
+    return options
+
+
+def target_of(study: "optuna.Study") -> float | None:
+    """The accuracy that the study's last search was told to reach, if any."""
+    target: float | None = (options_of(study) or {}).get("target")
+    return target
+
+
+def notes_of(study: "optuna.Study") -> list[str]:
+    """What is odd about the data that it was searched on."""
+    notes: list[str] = study.user_attrs.get(NOTES, [])
+    return notes
+
+
+def note_search(study: "optuna.Study", options: Mapping[str, Any], notes: Sequence[str]) -> None:
+    """Stores what a search was told, and what is odd about its data."""
+    study.set_user_attr(NOTES, list(notes))
+    study.set_user_attr(OPTIONS, dict(options))
+
+
+def default_name(dataset: str, budget: Budget, space: str, epochs: int, seed: int, goal: Goal) -> str:
+    """The name of a study that was given none: the same options give the same name."""
+    limits = "-".join(f"{limit}-{name}" for name, limit in budget.limits.items())
+    smallest = "" if goal.minimize is None else f"-fewest-{goal.minimize}-at-{goal.target:g}"
+    return f"{slug(dataset)}-{limits}-{space}-{epochs}-epochs-seed-{seed}{smallest}"
+
+
+def readable(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """A study's attributes with its terms in words, one by one."""
+    rest = {name: value for name, value in attributes.items() if name not in (TERMS, OPTIONS) and value != []}
+    if TERMS not in attributes:
+        return rest
+    terms = Terms(**attributes[TERMS])
+    return {
+        "space": terms.space,
+        "data set": terms.dataset,
+        "budget": str(terms.limits),
+        "epochs": terms.epochs,
+        "images": f"{terms.n_train:,} to train, {terms.n_validation:,} to validate",
+        **rest,
+    }

@@ -1,0 +1,151 @@
+"""What is stored of a trial: the one file that spells its attributes, for those who write them and who read them.
+
+Trials of earlier versions are read too: what they do not have is None.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, overload
+
+import optuna
+from optuna.trial import BaseTrial, FrozenTrial, TrialState
+
+from nas.errors import StudyError
+from nas.network.architecture import Architecture
+from nas.network.cost import COSTS, Budget, Cost
+from nas.space.candidate import Candidate
+from nas.training.recipe import Recipe
+
+Outcome = Literal["finished", "pruned", "rejected", "repeated", "failed", "interrupted", "running"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+# Long ones, which a text about the trial shows better than a list of its attributes.
+LONG = ("architecture", "recipe", "digest", "network", "training", "made_with")
+KEPT_WHEN_CONTINUED = ("seed", "limits", "made_with")
+
+T = TypeVar("T")
+
+
+class HasAttributes(Protocol):
+    """A trial of Optuna, running or not."""
+
+    @property
+    def user_attrs(self) -> dict[str, Any]: ...
+
+
+class _Attribute(Generic[T]):
+    """One attribute, by the name under which it is stored; None where it is not."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, attributes: None, owner: type) -> "_Attribute[T]": ...
+    @overload
+    def __get__(self, attributes: "TrialAttributes", owner: type) -> T | None: ...
+    def __get__(self, attributes: "TrialAttributes | None", owner: type) -> "_Attribute[T] | T | None":
+        if attributes is None:
+            return self
+        value: T | None = attributes.stored.get(self._name)
+        return value
+
+    def __set__(self, attributes: "TrialAttributes", value: T) -> None:
+        attributes.write(self._name, value)
+
+
+class TrialAttributes:
+    """A trial's attributes: reading one is a look-up, assigning one of a running trial stores it."""
+
+    outcome = _Attribute[Outcome]()  # how it ended; none while it runs, or if its process was killed
+    reason = _Attribute[str]()  # of that outcome, in words
+    digest = _Attribute[str]()  # of the candidate
+    architecture = _Attribute[dict[str, Any]]()  # from here on: of a candidate whose training began
+    recipe = _Attribute[dict[str, Any]]()
+    network = _Attribute[str]()  # the architecture in words
+    training = _Attribute[str]()  # the recipe in words
+    seed = _Attribute[int]()  # of the training
+    made_with = _Attribute[dict[str, Any]]()  # the environment of the process that trains
+    limits = _Attribute[dict[str, Any]]()  # what the space was told to keep to, where the budget tightens
+    repeats = _Attribute[int]()  # the trial that trained the same candidate before
+    continues = _Attribute[int]()  # the trial, cut short, whose training goes on in this one
+
+    def __init__(self, trial: HasAttributes) -> None:
+        self._trial = trial
+        self.stored: Mapping[str, Any] = trial.user_attrs
+
+    def write(self, name: str, value: Any) -> None:
+        """Stores an attribute of a running trial."""
+        assert isinstance(self._trial, BaseTrial)
+        self._trial.set_user_attr(name, value)
+        self.stored = {**self.stored, name: value}
+
+    @property
+    def cost(self) -> Cost | None:
+        """What the candidate costs, as far as it was counted then."""
+        known = {name: self.stored[name] for name in COSTS if name in self.stored}
+        return Cost(**known) if known else None
+
+    @cost.setter
+    def cost(self, cost: Cost) -> None:
+        for name, value in cost.items():
+            if self.stored.get(name) != value:
+                self.write(name, value)
+
+    @property
+    def candidate(self) -> Candidate | None:
+        """What was trained, if its training began; every value is checked again."""
+        if self.architecture is None or self.recipe is None:
+            return None
+        return Candidate(Architecture.from_dict(self.architecture), Recipe.from_dict(self.recipe))
+
+    @candidate.setter
+    def candidate(self, candidate: Candidate) -> None:
+        self.architecture, self.recipe = candidate.architecture.to_dict(), candidate.recipe.to_dict()
+        self.network, self.training = str(candidate.architecture), str(candidate.recipe)
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """Those that suit a list of attributes."""
+        return {name: value for name, value in self.stored.items() if name not in LONG}
+
+
+def trial_of(study: optuna.Study, number: int) -> FrozenTrial:
+    """A study's trial by its number; `StudyError` if there is none."""
+    trials = study.get_trials(deepcopy=False)
+    if not 0 <= number < len(trials):
+        there = f"one of 0 to {len(trials) - 1}" if trials else "one that there is, and there is none yet"
+        raise StudyError(f"a trial must be {there}, but got {number}: see nas trials")
+    return trials[number]
+
+
+def outcome_of(trial: FrozenTrial) -> str:
+    """How a trial ended, or that it runs; the state's name for a trial that nas did not make."""
+    if trial.state == TrialState.RUNNING:
+        return "running"
+    outcome = TrialAttributes(trial).outcome
+    if trial.state == TrialState.FAIL and outcome is None:
+        return "interrupted"  # its process ended, or the search did before it began
+    return outcome or trial.state.name.lower()
+
+
+def died(trial: FrozenTrial) -> bool:
+    """Whether its process ended in the middle of its training, without a word."""
+    return trial.state == TrialState.FAIL and TrialAttributes(trial).outcome is None
+
+
+def limits_of(trial: HasAttributes, budget: Budget) -> Budget:
+    """What the space was told to keep to: the study's budget, or what was left of it when the trial began."""
+    limits = TrialAttributes(trial).limits
+    return budget if limits is None else Budget(**limits)
+
+
+def queue_continuation(study: optuna.Study, trial: FrozenTrial) -> None:
+    """A new trial, in which the training of this one goes on, waits for its turn."""
+    stored = TrialAttributes(trial).stored
+    kept = {name: stored[name] for name in KEPT_WHEN_CONTINUED if name in stored}
+    study.enqueue_trial(trial.params, user_attrs={"continues": trial.number, **kept})
+
+
+def was_cut_short(trial: FrozenTrial) -> bool:
+    """Whether its training began and neither ended nor failed, so that it can go on."""
+    attributes = TrialAttributes(trial)
+    ended = trial.state.is_finished() and attributes.outcome != "interrupted"
+    return attributes.seed is not None and attributes.architecture is not None and not ended

@@ -1,0 +1,62 @@
+"""A table as plain data, and words for numbers."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+
+NUMBER = re.compile(r"-|[+−-]?[\d,.]+( ?%)?")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as they are shown; `notes` stand below it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Which columns hold nothing but numbers, and are aligned to the right."""
+        if not self.rows:
+            return (False,) * len(self.columns)
+        return tuple(all(map(NUMBER.fullmatch, cells)) for cells in zip(*self.rows, strict=True))
+
+    def markdown(self) -> str:
+        """The table as GitHub shows it, with its title as a heading."""
+        lines = [
+            _line(self.columns),
+            _line("---:" if numeric else "---" for numeric in self.numeric),
+            *map(_line, self.rows),
+        ]
+        return "\n\n".join([f"## {self.title}", "\n".join(lines), *self.notes]) + "\n"
+
+    def html(self) -> str:
+        """The table as a notebook shows it."""
+        rows = "".join(f"<tr>{_cells('td', row)}</tr>" for row in self.rows)
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        return (
+            f"<table><caption>{escape(self.title)}</caption><thead><tr>{_cells('th', self.columns)}</tr></thead>"
+            f"<tbody>{rows}</tbody></table>{notes}"
+        )
+
+
+def _cells(tag: str, cells: Iterable[str]) -> str:
+    return "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def plural(n: int, noun: str) -> str:
+    """Such as `1 epoch` and `2 epochs`."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, hours before them where there are any."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

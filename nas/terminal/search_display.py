@@ -1,0 +1,223 @@
+"""What the user sees of a search: live in a terminal, line by line elsewhere."""
+
+import os
+import shlex
+import shutil
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from nas.network.cost import Cost
+from nas.searching.events import Ended, EpochDone, Event, Started
+from nas.searching.options import SearchOptions
+from nas.searching.search import Prepared, SearchResult
+from nas.study.folders import DEFAULT_STORAGE
+from nas.study.record import best_table, counts, ranked
+from nas.table import clock
+from nas.terminal.console import show
+
+N_SHOWN = 5
+
+
+@dataclass
+class Running:
+    """A candidate in training, as far as the display knows it."""
+
+    cost: Cost
+    network: str
+    epochs: int
+    epoch: int = 0
+    accuracy: float | None = None
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """An estimate, once an epoch has been measured."""
+        if not self.seconds:
+            return None
+        return sum(self.seconds) / len(self.seconds) * (self.epochs - self.epoch)
+
+    def done(self, event: EpochDone) -> None:
+        self.epoch, self.accuracy = event.result.epoch, event.result.validation_accuracy
+        self.seconds.append(event.result.seconds)
+
+
+class SearchDisplay:
+    """Follows a search's events; events come from several threads."""
+
+    def __init__(self, console: Console, options: SearchOptions) -> None:
+        self._console, self._options = console, options
+        self._lock = Lock()
+        self._running: dict[int, Running] = {}
+        self._counts: dict[str, int] = {}
+        self._best: tuple[float, Cost, int] | None = None  # accuracy, cost, trial
+        self._start = time.monotonic()
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> "SearchDisplay":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live.is_started:
+            self._live.stop()
+
+    def ready(self, prepared: Prepared) -> None:
+        """The search is about to begin."""
+        self._counts = dict(counts(prepared.study))
+        for best in ranked(prepared.study)[:1]:
+            if best.cost is not None:
+                self._best = (best.accuracy or 0.0, best.cost, best.trial)
+        for line in (*_introduction(prepared), *prepared.notes):
+            self._console.print(line, soft_wrap=True)
+        if self._console.is_terminal:
+            self._live.start()
+
+    def event(self, event: Event) -> None:
+        """Something happened to a trial."""
+        with self._lock:
+            line = self._follow(event)
+        if line and not self._console.is_terminal:
+            self._console.print(line, soft_wrap=True)
+
+    def _follow(self, event: Event) -> str:
+        match event:
+            case Started(trial, candidate, cost):
+                self._running[trial] = Running(cost, str(candidate.architecture), self._options.epochs)
+                return ""
+            case EpochDone(trial):
+                self._running[trial].done(event)
+                return f"trial {trial:4d}  {_progress(self._running[trial])}"
+            case Ended(trial, outcome):
+                return self._ended(trial, outcome, event)
+
+    def _ended(self, trial: int, outcome: str, event: Ended) -> str:
+        running = self._running.pop(trial, None)
+        self._counts[outcome] = self._counts.get(outcome, 0) + 1
+        if running is None:
+            return ""
+        if outcome == "finished" and self._is_best(event.accuracy or 0.0, running.cost):
+            self._best = (event.accuracy or 0.0, running.cost, trial)
+        reason = f": {event.reason}" if event.reason else ""
+        return f"trial {trial:4d}  {outcome}{reason}  |  {self._summary()}"
+
+    def _is_best(self, accuracy: float, cost: Cost) -> bool:
+        if self._best is None:
+            return True
+        goal, limits = self._options.goal, self._options.limits
+        return goal.value(accuracy, cost, limits) > goal.value(self._best[0], self._best[1], limits)
+
+    def _summary(self) -> str:
+        trained = self._counts.get("finished", 0) + self._counts.get("pruned", 0)
+        pruned, rejected = self._counts.get("pruned", 0), self._counts.get("rejected", 0)
+        tally = f"{trained} trained ({pruned} pruned), {rejected} rejected"
+        if self._best is None:
+            return tally
+        accuracy, cost, trial = self._best
+        return f"best {accuracy:.2%} with {cost.params:,} parameters (trial {trial}); {tally}"
+
+    def _render(self) -> Group:
+        table = Table(box=None, padding=(0, 2), header_style="dim")
+        for column in ("trial", "parameters", "epoch", "accuracy", "time left"):
+            table.add_column(column, justify="right")
+        table.add_column("network", no_wrap=True, overflow="ellipsis")
+        with self._lock:
+            for number, running in sorted(self._running.items()):
+                table.add_row(str(number), *_cells(running), running.network)
+            line = f"{clock(time.monotonic() - self._start)}  {self._summary()}"
+            waiting = [] if self._running else [Text("  the workers are starting", style="dim")]
+        return Group(table, *waiting, Text(line))
+
+
+def show_result(console: Console, options: SearchOptions, result: SearchResult) -> None:
+    """The best five, where the model lies, and what to type next."""
+    console.print(_verdict(options, result))
+    if result.best:
+        show(console, [best_table(result.best[:N_SHOWN], options.goal)])
+    for line in _next_steps(options, result):
+        console.print(line, soft_wrap=True)
+
+
+def _introduction(prepared: Prepared) -> list[str]:
+    options, split = prepared.options, prepared.split
+    goal = f", until {options.target:.2%}" if options.target is not None else ""
+    if options.minimize is not None:
+        goal = f", for the fewest {options.goal.noun} with {options.target:.2%}"
+    lines = [
+        f"Searching space {options.space!r} for networks of at most {options.limits} on {options.dataset}: "
+        f"{options.epochs} epochs{goal}.",
+        f"{len(split.train_images):,} images to train, {len(split.validation_images):,} to validate; the test set is "
+        f"not read. Study {prepared.study.study_name!r}.",
+    ]
+    known = sum(counts(prepared.study).values())
+    if known:
+        lines.append(f"Continuing: {known} trials are there, {prepared.n_continued} go on where they were cut short.")
+    return lines
+
+
+def _verdict(options: SearchOptions, result: SearchResult) -> str:
+    tally = result.counts
+    trained = tally.get("finished", 0) + tally.get("pruned", 0)
+    why = {
+        "target": "Target reached",
+        "trials": f"All {options.trials} trials are trained",
+        "timeout": "Time is up",
+        "interrupted": "Interrupted",
+        "exhausted": "The space holds nothing new under this budget",
+    }[result.why_ended]
+    missed = options.target is not None and not result.target_reached
+    return (
+        f"{why}{f'; the target of {options.target:.2%} was not reached' if missed else ''}: "
+        f"{trained} candidates trained ({tally.get('pruned', 0)} pruned), {tally.get('rejected', 0)} rejected."
+    )
+
+
+def _next_steps(options: SearchOptions, result: SearchResult) -> list[str]:
+    lines = []
+    if result.model is not None:
+        folder, stem = shlex.quote(str(result.model.parent)), result.model.stem
+        storage = "" if options.storage == DEFAULT_STORAGE else f" --storage {shlex.quote(options.storage)}"
+        lines = [
+            f"Model: {result.model}",
+            f"Weights: {result.model.with_suffix('.safetensors')}",
+            f"Model card: {result.model.with_suffix('.md')}; {result.model.with_suffix('.sh')} trains it again.",
+            *_activation(),
+            f"Load it:  (cd {folder} && python -c 'import {stem}; print({stem}.load())')",
+            f"How good is it really:  nas confirm --study {shlex.quote(result.study.study_name)}{storage}",
+            f"Export more:  nas export --study {shlex.quote(result.study.study_name)} --top 3{storage}",
+        ]
+    if result.why_ended != "target":
+        lines.append("Go on:  run the same command again, with more --trials or --timeout if you gave them.")
+    return lines
+
+
+def _activation() -> list[str]:
+    """How the commands below are found, if nas runs in a virtual environment that is not activated."""
+    if sys.prefix == sys.base_prefix or shutil.which("nas") == str(Path(sys.prefix) / "bin" / "nas"):
+        return []
+    return [f"First:  . {shlex.quote(os.path.relpath(Path(sys.prefix) / 'bin' / 'activate'))}"]
+
+
+def _progress(running: Running) -> str:
+    params, epoch, accuracy, left = _cells(running)
+    return f"{params:>9} parameters  epoch {epoch:>5}  {accuracy:>8}  {left} left"
+
+
+def _cells(running: Running) -> tuple[str, str, str, str]:
+    accuracy = f"{running.accuracy:.2%}" if running.accuracy is not None else "-"
+    left = running.seconds_left
+    return (
+        f"{running.cost.params:,}",
+        f"{running.epoch}/{running.epochs}",
+        accuracy,
+        clock(left) if left is not None else "-",
+    )

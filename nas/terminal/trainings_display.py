@@ -1,0 +1,89 @@
+"""What the user sees of trainings over several seeds: a bar in a terminal, line by line elsewhere."""
+
+from collections.abc import Sequence
+from threading import Lock
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from nas.network.cost import cost_of
+from nas.replication.batch import Training
+from nas.training.run import EpochResult
+
+
+class TrainingsDisplay:
+    """Follows trainings by the work that is done: in a terminal as a bar, elsewhere a line an epoch."""
+
+    def __init__(self, console: Console, trainings: Sequence[Training]) -> None:
+        self._console, self._lock = console, Lock()
+        self._n_done, self._n = 0, len(trainings)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[n_done]}" + f" of {self._n} trainings"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        work = sum(_work(each) * each.candidate.recipe.epochs for each in trainings)
+        self._task = self._progress.add_task("training", total=work, n_done=0)
+
+    def __enter__(self) -> "TrainingsDisplay":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            self._console.print(
+                f"Interrupted: {self._n_done} of {self._n} trainings are done and kept. The same command goes on."
+            )
+
+    def epoch(self, training: Training, result: EpochResult) -> None:
+        """An epoch is done, now or in an earlier run."""
+        epochs = training.candidate.recipe.epochs
+        with self._lock:
+            self._n_done += result.epoch == epochs
+            line = f"{training.label}  epoch {result.epoch}/{epochs}  {result.validation_accuracy:.2%}"
+            self._progress.update(self._task, advance=_work(training), n_done=self._n_done, description=line)
+            if not self._console.is_terminal:
+                self._console.print(f"{line}  ({self._n_done} of {self._n} trainings done)", soft_wrap=True)
+
+
+def _work(training: Training) -> float:
+    """How long an epoch takes, roughly: products, and what a step costs however small the network is."""
+    macs: int = cost_of(training.candidate.architecture).macs
+    return macs + 2e8 / training.candidate.recipe.batch_size
+
+
+class Stages:
+    """Follows the trainings of one stage after the other."""
+
+    def __init__(self, screen: Console) -> None:
+        self._screen = screen
+        self._display: TrainingsDisplay | None = None
+
+    def __enter__(self) -> "Stages":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._display is not None:
+            self._display.__exit__(kind, error, trace)
+
+    def stage(self, name: str, trainings: Sequence[Training]) -> None:
+        """These are about to be trained."""
+        self.__exit__(None, None, None)
+        self._screen.print(f"{name}: {len(trainings)} training{'s' * (len(trainings) > 1)}.")
+        self._display = TrainingsDisplay(self._screen, trainings).__enter__()
+
+    def epoch(self, training: Training, result: EpochResult) -> None:
+        """An epoch is done, now or in an earlier run."""
+        assert self._display is not None
+        self._display.epoch(training, result)

@@ -1,0 +1,1 @@
+"""Training one network, an epoch at a time."""
