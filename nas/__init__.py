@@ -11,8 +11,7 @@ Everything that the author of a search space needs is here, too: layers and head
 from typing import TYPE_CHECKING
 
 from nas.lazy import lazily
-
-__version__ = "0.1.0"
+from nas.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial

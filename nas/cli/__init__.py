@@ -10,8 +10,8 @@ from importlib import import_module
 
 import click
 
-from nas import __version__
 from nas.errors import NasError
+from nas.version import __version__
 
 BAD_INPUT = 2
 INTERRUPTED = 130

@@ -45,8 +45,8 @@ class View(Storage):
     constraints in the form that the dashboard reads.
     """
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
+    def __init__(self, url: str, **settings: Any) -> None:
+        super().__init__(url, **settings)
         self.models: tuple[Path, ...] = ()  # further folders of exported models
         self._lock = Lock()
         self._studies: dict[str, optuna.Study] = {}  # kept, since they read from the database only what is new
@@ -148,12 +148,12 @@ class View(Storage):
 
     def _collect_models(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:
         folders = (runs_folder(self), Path((options_of(study) or {}).get("out", RUNS)), *self.models)
-        found = list(exports(folders))
+        exported = list(exports(folders))
         confirmed = {each.trial: each for each in confirmations(study)}
         for trial in trials:
             files = [
                 file
-                for export in found
+                for export in exported
                 if export.trial == trial.number
                 and export.is_of(study.study_name, record_of(trial), confirmed.get(trial.number))
                 for file in export.files

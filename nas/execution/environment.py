@@ -4,20 +4,20 @@ import platform
 import subprocess
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
 
-import nas
+from nas.shipped import PACKAGE
 from nas.training.device import best_kernels
+from nas.version import __version__
 
 
 def environment(device: str, precision: str) -> dict[str, Any]:
     """That of a training in this process, as plain data for JSON."""
     n_threads = torch.get_num_threads()
     return {
-        "nas": nas.__version__,
+        "nas": __version__,
         "revision": revision(),
         "torch": torch.__version__,
         "optuna": version("optuna"),
@@ -33,10 +33,9 @@ def environment(device: str, precision: str) -> dict[str, Any]:
 @cache
 def revision() -> str | None:
     """The git revision of the checkout that nas runs from; None where it is installed otherwise."""
-    package = Path(nas.__file__).parent
-    if not (package.parent / ".git").exists():
+    if not (PACKAGE.parent / ".git").exists():
         return None
-    command = ["git", "-C", str(package), "describe", "--always", "--dirty"]
+    command = ["git", "-C", str(PACKAGE), "describe", "--always", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import optuna
 
-import nas
 from nas.errors import InputError
 from nas.files import write_whole
 from nas.report.figures import plotly_js
 from nas.report.front import Front
 from nas.report.markup import Html, tag
 from nas.report.sections import Section, front_section, sections
+from nas.version import __version__
 
 HERE = Path(__file__).parent
 
@@ -30,9 +30,9 @@ def report_page(
     return _page(f"Study {study.study_name}", sections(study, checkpoints, data_dir, target))
 
 
-def front_page(found: Front) -> str:
+def front_page(front: Front) -> str:
     """The front alone."""
-    return _page("Pareto front", [front_section(found)])
+    return _page("Pareto front", [front_section(front)])
 
 
 def write(page: str, out: Path) -> None:
@@ -56,7 +56,7 @@ def _page(title: str, parts: Sequence[Section]) -> str:
         "body",
         tag("header", tag("h1", title), without, _contents(parts)),
         tag("main", *map(_section, parts)),
-        tag("footer", tag("p", f"Made by nas {nas.__version__}.", class_="note")),
+        tag("footer", tag("p", f"Made by nas {__version__}.", class_="note")),
         *(tag("script", Html(script)) for script in scripts),
     )
     return f"<!doctype html>\n{tag('html', _head(title, scripts), body, lang='en')}\n"

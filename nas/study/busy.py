@@ -53,5 +53,5 @@ def _end(trial: FrozenTrial, events: Sequence[datetime], now: datetime, searchin
         return now
     if trial.datetime_complete is not None and not died(trial):
         return trial.datetime_complete
-    told = trial.datetime_complete or now
-    return max((moment for moment in events if moment < told), default=told)
+    recorded = trial.datetime_complete or now
+    return max((moment for moment in events if moment < recorded), default=recorded)

@@ -151,8 +151,8 @@ class Confirmed:
 def confirmations(study: optuna.Study) -> list[Confirmed]:
     """What was confirmed in a study, in the order of trials."""
     attrs = study.user_attrs
-    found = sorted((int(name.removeprefix(CONFIRMED)), name) for name in attrs if name.startswith(CONFIRMED))
-    return [restored(attrs[name], readings(study)) for _, name in found]
+    by_trial = sorted((int(name.removeprefix(CONFIRMED)), name) for name in attrs if name.startswith(CONFIRMED))
+    return [restored(attrs[name], readings(study)) for _, name in by_trial]
 
 
 def readings(study: optuna.Study) -> list[Reading]:
@@ -176,9 +176,9 @@ def store_race(study: optuna.Study, rows: Sequence[Raced]) -> None:
     study.set_user_attr(RACE, [asdict(row) for row in rows])
 
 
-def store_confirmed(study: optuna.Study, found: Confirmed) -> None:
+def store_confirmed(study: optuna.Study, confirmed: Confirmed) -> None:
     """Keeps what was confirmed, in the place of an earlier confirmation of the trial."""
-    study.set_user_attr(f"{CONFIRMED}{found.trial}", _stored_form(found))
+    study.set_user_attr(f"{CONFIRMED}{confirmed.trial}", _stored_form(confirmed))
 
 
 def store_reading(study: optuna.Study, reading: Reading, number: int | None = None) -> int:
@@ -188,19 +188,19 @@ def store_reading(study: optuna.Study, reading: Reading, number: int | None = No
     return number
 
 
-def _stored_form(found: Confirmed) -> dict[str, Any]:
+def _stored_form(confirmed: Confirmed) -> dict[str, Any]:
     """Readings have study attributes of their own."""
     derived = ("readings", "n_readings", "race", "model")
-    plain = {name: value for name, value in vars(found).items() if name not in derived}
-    networks, rows = [reading.network for reading in found.readings], [asdict(row) for row in found.race]
+    plain = {name: value for name, value in vars(confirmed).items() if name not in derived}
+    networks, rows = [reading.network for reading in confirmed.readings], [asdict(row) for row in confirmed.race]
     return {**plain, "networks": networks, "race": rows}
 
 
 def restored(stored: dict[str, Any], all_readings: Sequence[Reading]) -> Confirmed:
-    given = {**stored, "classes": tuple(stored["classes"]), "race": _raced(stored["race"])}
-    given["history"] = tuple(given["history"])
-    networks = given.pop("networks")
-    return Confirmed(readings=of_networks(all_readings, networks), n_readings=len(all_readings), **given)
+    fields = {**stored, "classes": tuple(stored["classes"]), "race": _raced(stored["race"])}
+    fields["history"] = tuple(fields["history"])
+    networks = fields.pop("networks")
+    return Confirmed(readings=of_networks(all_readings, networks), n_readings=len(all_readings), **fields)
 
 
 def _raced(rows: Sequence[Any]) -> tuple[Raced, ...]:
@@ -238,37 +238,38 @@ def race_table(rows: Sequence[Raced]) -> Table:
     )
 
 
-def confirmed_table(found: Confirmed, target: float | None) -> Table:
+def confirmed_table(confirmed: Confirmed, target: float | None) -> Table:
     """What is now known of the winner."""
-    spread, reading = found.accuracy, found.readings[0]
+    spread, reading = confirmed.accuracy, confirmed.readings[0]
     rows = [
         ("test accuracy, mean ± standard deviation", f"{spread.per_cent()} %"),
         ("each training", ", ".join(f"{100 * value:.2f}" for value in spread.values)),
     ]
-    if found.interval is not None:
-        rows.append(("95 % interval of the mean", "{:.2f} to {:.2f} %".format(*(100 * end for end in found.interval))))
+    if confirmed.interval is not None:
+        ends = (100 * end for end in confirmed.interval)
+        rows.append(("95 % interval of the mean", "{:.2f} to {:.2f} %".format(*ends)))
     if target is not None:
-        chance = found.probability(target)
-        told = "unknown, the trainings show no spread: use more seeds" if chance is None else f"{chance:.0%}"
-        rows.append((f"chance that a fresh training has {target:.2%} of this test set", told))
-    worst = sorted(found.class_accuracies.items(), key=lambda item: item[1])[:3]
+        chance = confirmed.probability(target)
+        text = "unknown, the trainings show no spread: use more seeds" if chance is None else f"{chance:.0%}"
+        rows.append((f"chance that a fresh training has {target:.2%} of this test set", text))
+    worst = sorted(confirmed.class_accuracies.items(), key=lambda item: item[1])[:3]
     rows.append(("hardest classes", ", ".join(f"{name} {100 * accuracy:.2f} %" for name, accuracy in worst)))
     return Table(
-        f"Confirmed: trial {found.trial}",
+        f"Confirmed: trial {confirmed.trial}",
         ("figure", "value"),
         tuple(rows),
         (
-            f"{plural(len(found.seeds), 'training')} from scratch on all {found.n_train:,} training images, "
-            f"{plural(found.epochs, 'epoch')}; the last one, in float32, on {reading.n_images:,} test images. Another "
-            f"sample of as many would change that by some {100 * found.sampling_error:.2f} points (one binomial "
-            f"standard error). {found.times_read('this study')}",
+            f"{plural(len(confirmed.seeds), 'training')} from scratch on all {confirmed.n_train:,} training images, "
+            f"{plural(confirmed.epochs, 'epoch')}; the last one, in float32, on {reading.n_images:,} test images. "
+            f"Another sample of as many would change that by some {100 * confirmed.sampling_error:.2f} points (one "
+            f"binomial standard error). {confirmed.times_read('this study')}",
         ),
     )
 
 
 def last_confirmed(study: optuna.Study) -> Confirmed | None:
     """What was confirmed last, by the time of its readings of the test set."""
-    return max(confirmations(study), key=lambda found: max(r.time for r in found.readings), default=None)
+    return max(confirmations(study), key=lambda confirmed: max(r.time for r in confirmed.readings), default=None)
 
 
 def winner_of(study: optuna.Study, confirmed: Confirmed | None) -> Record | None:

@@ -108,7 +108,7 @@ def facts(details: Details) -> tuple[tuple[str, str], ...]:
     revision = f", revision {made['revision']}" if made.get("revision") else ""
     accuracy = f"{100 * record.accuracy:.2f} % after epoch {record.epochs}" if record.accuracy is not None else ""
     where = f"{made['device']} (threads: {made['threads']}) in {made['precision']}" if "device" in made else ""
-    known = (
+    labelled = (
         ("outcome", record.outcome + (f": {record.reason}" if record.reason else "")),
         ("accuracy", accuracy),
         ("recipe", details.recipe),
@@ -116,7 +116,7 @@ def facts(details: Details) -> tuple[tuple[str, str], ...]:
         ("made with", versions + revision),
         ("trained on", where),
     )
-    return tuple((label, text) for label, text in known if text)
+    return tuple((label, text) for label, text in labelled if text)
 
 
 def _candidate(terms: Terms, trials: Sequence[FrozenTrial], trial: FrozenTrial) -> Candidate | None:

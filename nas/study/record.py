@@ -101,7 +101,12 @@ def ranked(study: optuna.Study) -> list[Record]:
 
     In a study that looks for the smallest network with a certain accuracy, those that have it come first.
     """
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return ranking(study.get_trials(deepcopy=False))
+
+
+def ranking(trials: Sequence[FrozenTrial]) -> list[Record]:
+    """As `ranked`, of a study's trials that were read already."""
+    trials = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     finished = {trial.number: record for trial in trials if (record := record_of(trial)).finished}
     values = {trial.number: trial.value or 0.0 for trial in trials}  # above the target: the smaller, the higher
     return sorted(finished.values(), key=lambda r: (-values[r.trial], r.cost.params if r.cost else 0, r.trial))
@@ -129,7 +134,11 @@ def _row(record: Record) -> tuple[str, ...]:
 
 def counts(study: optuna.Study) -> Counter[str]:
     """How many trials ended in which way."""
-    trials = study.get_trials(deepcopy=False)
+    return outcomes(study.get_trials(deepcopy=False))
+
+
+def outcomes(trials: Sequence[FrozenTrial]) -> Counter[str]:
+    """As `counts`, of a study's trials that were read already."""
     return Counter(outcome_of(trial) for trial in trials if trial.state != TrialState.WAITING)
 
 

@@ -1,7 +1,6 @@
 """Where the studies of a database stand, told from outside while a search may be running."""
 
 import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,8 +14,8 @@ from nas.network.cost import COSTS
 from nas.study.busy import busy_seconds, busy_spans
 from nas.study.folders import DEFAULT_STORAGE
 from nas.study.locks import is_searched
-from nas.study.opening import find_study, study_summaries
-from nas.study.record import Record, counts, ranked
+from nas.study.opening import find_study
+from nas.study.record import Record, outcomes, ranking
 from nas.study.storage import checkpoint_folder
 from nas.study.terms import Terms, default_name, is_of_nas, options_of, terms_of
 from nas.study.trial import TrialAttributes
@@ -48,9 +47,15 @@ def statuses(storage: RDBStorage, name: str | None = None, url: str = DEFAULT_ST
     """
     if name is not None:
         return [status(find_study(storage, name), storage, url)]
-    newest_first = sorted(study_summaries(storage), key=lambda each: each.datetime_start or datetime.max, reverse=True)
-    names = [summary.study_name for summary in newest_first]
-    return [status(optuna.load_study(study_name=name, storage=storage), storage, url) for name in names]
+    names = optuna.get_all_study_names(storage)
+    studies = [optuna.load_study(study_name=name, storage=storage) for name in names]
+    return [status(study, storage, url) for study in sorted(studies, key=_beginning_of, reverse=True)]
+
+
+def _beginning_of(study: optuna.Study) -> datetime:
+    """When its first trial began; a study without any comes after all others."""
+    starts = (trial.datetime_start for trial in study.get_trials(deepcopy=False))
+    return min((start for start in starts if start is not None), default=datetime.max)
 
 
 def status(study: optuna.Study, storage: RDBStorage, url: str = DEFAULT_STORAGE) -> Status:
@@ -59,13 +64,13 @@ def status(study: optuna.Study, storage: RDBStorage, url: str = DEFAULT_STORAGE)
     searching = is_searched(checkpoint_folder(storage, study.study_name))
     trials = study.get_trials(deepcopy=False)
     terms = terms_of(study) if is_of_nas(study) else None
-    best = ranked(study) if len(study.directions) == 1 else []
+    best = ranking(trials) if len(study.directions) == 1 else []
     return Status(
         study=study.study_name,
         terms=terms,
         options=options_of(study),
         searching=searching,
-        counts=_counts(study, trials, searching),
+        counts=_counts(trials, searching),
         best=best[0] if best else None,
         seconds=busy_seconds(busy_spans(trials, searching)),
         epochs=_epochs(trials),
@@ -81,8 +86,8 @@ def search_command(options: Mapping[str, Any]) -> str:
     return " ".join(["nas search", *words])
 
 
-def _counts(study: optuna.Study, trials: Sequence[FrozenTrial], searching: bool) -> dict[str, int]:
-    tally: Counter[str] = Counter(counts(study))
+def _counts(trials: Sequence[FrozenTrial], searching: bool) -> dict[str, int]:
+    tally = outcomes(trials)
     if not searching:
         tally["interrupted"] += tally.pop("running", 0)
     tally["waiting"] = sum(trial.state == TrialState.WAITING for trial in trials)
@@ -93,13 +98,13 @@ def _command(study: optuna.Study, trials: Sequence[FrozenTrial], terms: Terms, u
     options = options_of(study)
     if options is None:
         options = _told_by_trials(terms, trials)
-    told = {name: value for name, value in options.items() if name not in ("storage", "study")}
+    settings = {name: value for name, value in options.items() if name not in ("storage", "study")}
     name = default_name(terms.dataset, terms.limits, terms.space, terms.epochs, options.get("seed", 0), terms.goal)
     if name != study.study_name:
-        told["study"] = study.study_name
+        settings["study"] = study.study_name
     if url != DEFAULT_STORAGE:
-        told["storage"] = url
-    return search_command(told)
+        settings["storage"] = url
+    return search_command(settings)
 
 
 def _told_by_trials(terms: Terms, trials: Sequence[FrozenTrial]) -> dict[str, Any]:

@@ -21,8 +21,8 @@ class Storage(RDBStorage):
     Optuna reads a trial's state and then changes it, under a lock of the row. SQLite has no such locks.
     """
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
+    def __init__(self, url: str, **settings: Any) -> None:
+        super().__init__(url, **settings)
         self._changing_state = Lock()
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
@@ -45,11 +45,13 @@ def open_storage(url: str, *, must_exist: bool = False, kind: type[Storage] = St
     """
     url = url if "://" in url else f"sqlite:///{url}"
     file = sqlite_file(url)
-    if file is not None:
-        _check_file(file, must_exist)
+    made_by = None if file is None else _checked_file(file, must_exist)
+    # What this very version of Optuna has made has its tables, which it takes long to look at one by one.
+    complete = made_by == optuna.__version__
     try:
         # Optuna puts its schema version into the URL with str.format, so braces must be doubled.
-        storage = kind(url.replace("{", "{{").replace("}", "}}"))
+        plain = url.replace("{", "{{").replace("}", "}}")
+        storage = kind(plain, skip_table_creation=complete, skip_compatibility_check=complete)
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, ImportError, optuna.exceptions.OptunaError) as error:
         raise StudyError(
             f"the storage must be a database that Optuna can use, but {url!r} cannot be opened "
@@ -96,7 +98,8 @@ def checkpoint_folder(storage: RDBStorage, study_name: str) -> Path:
     return runs_folder(storage) / "checkpoints" / slug(study_name)
 
 
-def _check_file(file: Path, must_exist: bool) -> None:
+def _checked_file(file: Path, must_exist: bool) -> str | None:
+    """The version of Optuna that made an SQLite file; None for a file that is new. Raises `StudyError`."""
     if not file.exists():
         if must_exist:
             raise StudyError(
@@ -111,12 +114,15 @@ def _check_file(file: Path, must_exist: bool) -> None:
                 f"the folder of the database must be writable, but {file.parent} is not ({_first_line(error)}): "
                 "name another with --storage"
             ) from error
-        return
+        return None
     tables: set[str] = set()
+    made_by: str | None = None
     try:
         with sqlite3.connect(file) as connection:
             (state,) = connection.execute("pragma quick_check(1)").fetchone()
             tables = {name for (name,) in connection.execute("select name from sqlite_master")}
+            if "version_info" in tables and "alembic_version" in tables:
+                (made_by,) = connection.execute("select library_version from version_info").fetchone() or (None,)
     except sqlite3.OperationalError as error:
         raise StudyError(
             f"the database must be a file that can be opened, but {file} cannot ({error}): name another with --storage"
@@ -130,6 +136,7 @@ def _check_file(file: Path, must_exist: bool) -> None:
         )
     if must_exist and "studies" not in tables:  # another program's, which Optuna would add its own tables to
         raise StudyError(f"the database must hold studies, but {file} holds none: name another with --storage")
+    return made_by
 
 
 def _first_line(error: BaseException) -> str:

@@ -80,8 +80,8 @@ class TrialAttributes:
     @property
     def cost(self) -> Cost | None:
         """What the candidate costs, as far as it was counted then."""
-        known = {name: self.stored[name] for name in COSTS if name in self.stored}
-        return Cost(**known) if known else None
+        counts = {name: self.stored[name] for name in COSTS if name in self.stored}
+        return Cost(**counts) if counts else None
 
     @cost.setter
     def cost(self, cost: Cost) -> None:
