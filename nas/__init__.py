@@ -124,4 +124,5 @@ __getattr__, __dir__ = lazily(
         "confirm": "nas.terminal.notebook",
         "search": "nas.terminal.notebook",
     },
+    all_of="nas.network.kinds",  # a new kind is there as soon as its class is
 )
