@@ -31,7 +31,7 @@ def main() -> None:
     split = datasets.split(dataset)
     name = f"{dataset.fingerprint} split, validated on {len(split.validation_images)}"
     candidate = documented.load(arguments.iteration).candidate
-    found: dict[str, Spread] = {}
+    spreads: dict[str, Spread] = {}
     for precision in ("float32", "bfloat16"):
         trainings = [
             Training(candidate, seed, f"{arguments.iteration}, {precision}, seed {seed}")
@@ -39,12 +39,12 @@ def main() -> None:
         ]
         means = Means(precision=precision, folder=arguments.trainings)
         trained = train_all(trainings, split, name, means, show)
-        found[precision] = Spread(tuple(each.history[-1].validation_accuracy for each in trained))
+        spreads[precision] = Spread(tuple(each.history[-1].validation_accuracy for each in trained))
     print(f"{n_cores()} cores, {platform.machine()}, torch {torch.__version__}")
     print(f"{arguments.iteration}, {candidate.recipe.epochs} epochs, {arguments.seeds} seeds, last epoch, validation")
-    for precision, accuracies in found.items():
+    for precision, accuracies in spreads.items():
         print(f"{precision}: {accuracies.per_cent()} %")
-    difference = paired_difference(found["bfloat16"].values, found["float32"].values)
+    difference = paired_difference(spreads["bfloat16"].values, spreads["float32"].values)
     print(f"bfloat16 less float32: {difference.points()} points")
 
 

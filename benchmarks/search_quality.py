@@ -78,8 +78,10 @@ def main() -> None:
         print(f"\n| budget {budget:,} | {' | '.join(f'seed {s}' for s in arguments.seeds)} | mean |", flush=True)
         print("|---" * (len(arguments.seeds) + 2) + "|", flush=True)
         for setting in (SETTINGS[number] for number in arguments.settings):
-            found = [kept(setting, budget, seed, split, arguments) for seed in arguments.seeds]
-            print(f"| {setting} | {' | '.join(map(per_cent, found))} | {per_cent(fmean(found))} |", flush=True)
+            accuracies = [kept(setting, budget, seed, split, arguments) for seed in arguments.seeds]
+            print(
+                f"| {setting} | {' | '.join(map(per_cent, accuracies))} | {per_cent(fmean(accuracies))} |", flush=True
+            )
 
 
 def per_cent(accuracy: float) -> str:

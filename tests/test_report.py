@@ -280,12 +280,12 @@ def test_a_report_names_the_target_and_whether_it_was_reached(searched: SmallStu
     best = ranked(study)[0]
     for target, words in ((0.01, "was reached, by"), (1.0, "was not reached:")):
         study.set_user_attr(OPTIONS, {"target": target})
-        assert f"until one has {100 * target:.2f} % validation accuracy" in summary.asked(study)
-        found = " ".join(summary.found(study, best, None))
+        assert f"until one has {100 * target:.2f} % validation accuracy" in summary.question(study)
+        found = " ".join(summary.answer(study, best, None))
         assert f"The target of {100 * target:.2f} % {words} trial {best.trial}" in found
     study.set_user_attr(OPTIONS, {})
-    assert "until" not in summary.asked(study)
-    assert "target" not in " ".join(summary.found(study, best, None))
+    assert "until" not in summary.question(study)
+    assert "target" not in " ".join(summary.answer(study, best, None))
 
 
 def test_a_search_for_the_smallest_network_is_described_as_one(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def list_(data_dir: Path | None) -> None:
     Example:
         nas data list --data-dir ~/data
     """
-    rows = [HEADER, *(_row(known, data_dir) for known in BUILTINS.values())]
+    rows = [HEADER, *(_row(builtin, data_dir) for builtin in BUILTINS.values())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -60,8 +60,8 @@ def list_(data_dir: Path | None) -> None:
     click.echo(f"\nand your own: {', '.join(own)}")
 
 
-def _row(known: Builtin, data_dir: Path | None) -> tuple[str, ...]:
-    images = " + ".join(f"{n:,}" for n in known.n_images.values())
-    shape = "×".join(map(str, known.image_shape))
-    place = datasets.where(known.name, data_dir) or f"not here: nas data fetch {known.name}"
-    return known.name, images, shape, str(len(known.classes)), str(place)
+def _row(builtin: Builtin, data_dir: Path | None) -> tuple[str, ...]:
+    images = " + ".join(f"{n:,}" for n in builtin.n_images.values())
+    shape = "×".join(map(str, builtin.image_shape))
+    place = datasets.where(builtin.name, data_dir) or f"not here: nas data fetch {builtin.name}"
+    return builtin.name, images, shape, str(len(builtin.classes)), str(place)

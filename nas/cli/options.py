@@ -61,12 +61,12 @@ def read_config(ctx: click.Context, param: click.Parameter, name: str | None) ->
         raise click.UsageError(f"a study file must be readable, but {path} is not: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.UsageError(f"a study file must be TOML, but {path} is not: {error}") from error
-    known = tuple(p.name for p in ctx.command.params if p.name not in (None, "config", "help"))
+    option_names = tuple(p.name for p in ctx.command.params if p.name not in (None, "config", "help"))
     for key in values:
-        if key.replace("-", "_") not in known:
+        if key.replace("-", "_") not in option_names:
             raise click.UsageError(
                 f"a study file may set the options of the command, but {path} sets {key!r}"
-                f"{nearest(key.replace('-', '_'), tuple(map(str, known)))}"
+                f"{nearest(key.replace('-', '_'), tuple(map(str, option_names)))}"
             )
     ctx.default_map = {**(ctx.default_map or {}), **{key.replace("-", "_"): value for key, value in values.items()}}
 

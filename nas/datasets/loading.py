@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nas.datasets import fetching, on_disk, schemes
-from nas.datasets.catalogue import builtin
+from nas.datasets.catalogue import builtin_named
 from nas.datasets.dataset import Dataset
 from nas.datasets.progress import say
 from nas.errors import DataError
@@ -26,11 +26,11 @@ def _load(name: str, data_dir: Path | str | None) -> Dataset:
     path = schemes.path_in(name)
     if path is not None:
         return schemes.read(name, path)
-    known, named = builtin(name), on_disk.named_folder(data_dir)
-    found = on_disk.locate(known, named)
-    if named and found != named:
-        say(f"{name} is not in {named}" + (f"; using the one in {found}" if found else ""))
-    return on_disk.read(known, found or fetching.fetch(known, named))
+    builtin, named = builtin_named(name), on_disk.named_folder(data_dir)
+    root = on_disk.locate(builtin, named)
+    if named and root != named:
+        say(f"{name} is not in {named}" + (f"; using the one in {root}" if root else ""))
+    return on_disk.read(builtin, root or fetching.fetch(builtin, named))
 
 
 def fetch(name: str, data_dir: Path | str | None = None) -> Path:
@@ -38,15 +38,15 @@ def fetch(name: str, data_dir: Path | str | None = None) -> Path:
 
     Without `data_dir` that is the folder in NAS_DATA_DIR, else the user's cache folder. Raises DataError.
     """
-    known = builtin(name)
-    return fetching.fetch(known, on_disk.named_folder(data_dir))
+    builtin = builtin_named(name)
+    return fetching.fetch(builtin, on_disk.named_folder(data_dir))
 
 
 def where(name: str, data_dir: Path | str | None = None) -> Path | None:
     """The folder that holds the files of the built-in data set `name`, looked for as `load` does; None: not here."""
-    known = builtin(name)
-    root = on_disk.locate(known, on_disk.named_folder(data_dir))
-    paths = on_disk.find(known, root, "train") if root else None
+    builtin = builtin_named(name)
+    root = on_disk.locate(builtin, on_disk.named_folder(data_dir))
+    paths = on_disk.find(builtin, root, "train") if root else None
     return paths[0].parent if paths else None
 
 

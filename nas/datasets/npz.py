@@ -149,15 +149,15 @@ def _labels(file: Path, key: str, labels: Array, n_images: int) -> Tensor:
 
 
 def _count_classes(file: Path, labels: Tensor) -> int:
-    found = sorted(set(labels.tolist()))
-    if found != list(range(len(found))):
-        wrong = next(label for n, label in enumerate(found) if n != label)
+    distinct = sorted(set(labels.tolist()))
+    if distinct != list(range(len(distinct))):
+        wrong = next(label for n, label in enumerate(distinct) if n != label)
         raise DataError(
             f"labels must be 0, 1, 2 and so on without a gap, but y_train in {file} has {wrong} where "
-            f"{found.index(wrong)} should be: renumber them"
+            f"{distinct.index(wrong)} should be: renumber them"
         )
-    if len(found) < 2:
+    if len(distinct) < 2:
         raise DataError(
             f"a data set needs at least two classes, but y_train in {file} has only one: add images of another"
         )
-    return len(found)
+    return len(distinct)

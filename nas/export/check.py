@@ -37,10 +37,10 @@ def check(model: FrozenModel, name: str, folder: Path, images: Tensor, labels: T
     trained network gives here, and the accuracy that was measured after the training.
     """
     _check_imports(name, folder)
-    given = _use_in_fresh_process(name, folder, images, "source")
-    _check_params(model, name, given)
-    check_scores(model.network(), name, given["scores"], images)
-    check_accuracy(model, name, given["scores"], labels)
+    answer = _use_in_fresh_process(name, folder, images, "source")
+    _check_params(model, name, answer)
+    check_scores(model.network(), name, answer["scores"], images)
+    check_accuracy(model, name, answer["scores"], labels)
 
 
 def check_definition(definition: Definition, name: str, folder: Path) -> None:
@@ -52,17 +52,17 @@ def check_definition(definition: Definition, name: str, folder: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     shape = (32, *definition.architecture.input_shape)
     images = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
-    given = _use_in_fresh_process(name, folder, images, "definition")
-    _check_params(definition, name, given)
-    check_scores(definition.new_network(fresh.SEED).eval(), name, given["scores"], images)
+    answer = _use_in_fresh_process(name, folder, images, "definition")
+    _check_params(definition, name, answer)
+    check_scores(definition.new_network(fresh.SEED).eval(), name, answer["scores"], images)
 
 
 def check_program(model: FrozenModel, name: str, folder: Path, images: Tensor, labels: Tensor) -> None:
     """Raises `ExportError` unless NAME.pt2 in `folder` is the model that was trained, in a process without nas."""
-    given = _use_in_fresh_process(name, folder, images, "program")
-    _check_params(model, name, given)
-    check_scores(model.network(), name, given["scores"], images)
-    check_accuracy(model, name, given["scores"], labels)
+    answer = _use_in_fresh_process(name, folder, images, "program")
+    _check_params(model, name, answer)
+    check_scores(model.network(), name, answer["scores"], images)
+    check_accuracy(model, name, answer["scores"], labels)
 
 
 def _check_imports(name: str, folder: Path) -> None:
@@ -100,13 +100,13 @@ def _use_in_fresh_process(name: str, folder: Path, images: Tensor, kind: fresh.K
     return answer
 
 
-def _check_params(model: Definition, name: str, given: dict[str, Any]) -> None:
-    counts = {cost_of(model.architecture).params, given["params"], given["num_params"]}
+def _check_params(model: Definition, name: str, answer: dict[str, Any]) -> None:
+    counts = {cost_of(model.architecture).params, answer["params"], answer["num_params"]}
     if len(counts) > 1:
         raise failure(
             name,
             f"its parameters were counted as {cost_of(model.architecture).params:,}, but the file says "
-            f"{given['num_params']:,} and has {given['params']:,}",
+            f"{answer['num_params']:,} and has {answer['params']:,}",
         )
 
 

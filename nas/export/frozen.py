@@ -109,13 +109,13 @@ class FrozenModel(Definition):
         Batch norm's count of batches is left out, since it changes nothing in use. Raises `ExportError` if `state` is
         not that of this architecture.
         """
-        given, wanted = _floats(self.state), _floats(self.new_network().state_dict())
-        for name in sorted(given.keys() | wanted.keys()):
-            if name not in given or name not in wanted or given[name].shape != wanted[name].shape:
+        weights, wanted = _floats(self.state), _floats(self.new_network().state_dict())
+        for name in sorted(weights.keys() | wanted.keys()):
+            if name not in weights or name not in wanted or weights[name].shape != wanted[name].shape:
                 raise ExportError(
                     f"the weights must be those of this network, but {name} is missing or of another shape"
                 )
-        return {name: values.detach().to("cpu", torch.float32).contiguous() for name, values in given.items()}
+        return {name: values.detach().to("cpu", torch.float32).contiguous() for name, values in weights.items()}
 
     def network(self) -> Network:
         """The trained network itself, on the CPU in float32, in eval mode."""

@@ -16,7 +16,7 @@ from nas.export.formats import DEFAULT
 from nas.export.frozen import FrozenModel, Provenance
 from nas.export.writing import Written, write
 from nas.network.cost import cost_of
-from nas.study.confirmation import Confirmed, confirmations
+from nas.study.confirmation import Confirmed, confirmation_of
 from nas.study.record import Record
 from nas.study.terms import terms_of
 from nas.training.checkpoint import checkpoint_path, read_checkpoint
@@ -43,7 +43,7 @@ def export_trial(
 
     `checkpoints` is the folder with the study's weights, `storage` the URL of its database; `suffix` ends the name.
     """
-    confirmed = next((found for found in confirmations(study) if found.trial == record.trial), None)
+    confirmed = confirmation_of(study, record.trial)
     training_images = split.train_images
     if confirmed is not None:
         split = datasets.everything(dataset)

@@ -55,8 +55,8 @@ def write(
     if unknown or not formats:
         raise InputError(f"formats must be some of {', '.join(FORMATS)}, but got {', '.join(unknown) or 'none'}")
     check_images(model, images, labels)
-    given = Images(images, labels, training_images)
-    prepared = [FORMATS[each].prepare(model, name, given) for each in dict.fromkeys(formats)]
+    usable = Images(images, labels, training_images)
+    prepared = [FORMATS[each].prepare(model, name, usable) for each in dict.fromkeys(formats)]
     contents = {folder / file: content for each in prepared for file, content in each.contents.items()}
     contents |= _companions(model, name, folder, storage)
 
@@ -71,10 +71,10 @@ def write(
 def _companions(model: FrozenModel, name: str, folder: Path, storage: str | None) -> dict[Path, bytes]:
     """The model card, and the script that trains the model again."""
     file = f"{name}.sh" if storage is not None else None
-    found = {folder / f"{name}.md": card(model, name, file)}
+    texts = {folder / f"{name}.md": card(model, name, file)}
     if storage is not None:
-        found[folder / f"{name}.sh"] = script(model, name, storage, folder)
-    return {path: text.encode(errors="backslashreplace") for path, text in found.items()}
+        texts[folder / f"{name}.sh"] = script(model, name, storage, folder)
+    return {path: text.encode(errors="backslashreplace") for path, text in texts.items()}
 
 
 def write_definition(definition: Definition, text: str, name: str, folder: Path, *, force: bool = False) -> Path:

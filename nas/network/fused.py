@@ -91,10 +91,10 @@ def _write_of(value, stored):
 @compiled
 def _repeated(values, times):
     """One number a channel, for so many pixels beside each other."""
-    found = np.empty(times * values.size, np.float32)
+    repeated = np.empty(times * values.size, np.float32)
     for i in range(times):
-        found[i * values.size : (i + 1) * values.size] = values
-    return found
+        repeated[i * values.size : (i + 1) * values.size] = values
+    return repeated
 
 
 @compiled
@@ -195,10 +195,10 @@ def _gradient_sums(gradient, x, scale, shift, mean):
         tile_of_products[:] = 0
         for t in range(block * BLOCK, min(n_tiles, (block + 1) * BLOCK)):
             part = x[t * size : min(x.size, (t + 1) * size)]
-            slope = gradient[t * size : min(x.size, (t + 1) * size)]
+            incoming = gradient[t * size : min(x.size, (t + 1) * size)]
             for i in range(part.size):
                 value = _read(part[i])
-                passed = _read(slope[i]) if value * scales[i] + shifts[i] > 0 else np.float32(0)
+                passed = _read(incoming[i]) if value * scales[i] + shifts[i] > 0 else np.float32(0)
                 tile[i] += passed
                 tile_of_products[i] += passed * (value - means[i])
         _add_up(sums, tile, n_channels)
@@ -214,10 +214,10 @@ def _propagate(gradient, x, scale, shift, factor, offset, slope, out):
     factors, offsets, slopes = _repeated(factor, TILE), _repeated(offset, TILE), _repeated(slope, TILE)
     for t in range((x.size + size - 1) // size):
         part, to = x[t * size : min(x.size, (t + 1) * size)], out[t * size : min(x.size, (t + 1) * size)]
-        given = gradient[t * size : min(x.size, (t + 1) * size)]
+        incoming = gradient[t * size : min(x.size, (t + 1) * size)]
         for i in range(part.size):
             value = _read(part[i])
-            passed = _read(given[i]) if value * scales[i] + shifts[i] > 0 else np.float32(0)
+            passed = _read(incoming[i]) if value * scales[i] + shifts[i] > 0 else np.float32(0)
             to[i] = _write(factors[i] * passed + offsets[i] + slopes[i] * value, to[i])
 
 
@@ -239,11 +239,11 @@ def _propagate_through_pool(gradient, largest, x, n, height, width, scale, shift
         start = (row // rows * height + row % rows * POOL) * length
         above, below = x[start : start + length], x[start + length : start + 2 * length]
         to_above, to_below = out[start : start + length], out[start + length : start + 2 * length]
-        given = gradient[row * length_out : (row + 1) * length_out]
+        incoming = gradient[row * length_out : (row + 1) * length_out]
         chosen = largest[row * length_out : (row + 1) * length_out]
         for i in range(length_out):
             on = _read(chosen[i]) * scales[i] + shifts[i] > 0
-            passed[i] = factors[i] * _read(given[i]) if on else np.float32(0)
+            passed[i] = factors[i] * _read(incoming[i]) if on else np.float32(0)
         for i in range(length):
             upper[i] = max(_read(above[i]) * signs[i], _read(below[i]) * signs[i])
         for column in range(columns):
@@ -361,9 +361,9 @@ class _NormRelu(torch.autograd.Function):
         mean, inverse, gain, scale, shift, pooled, affine = ctx.numbers
         n, _, height, width = x.shape
         n_pixels = n * height * width
-        given = _flat(gradient.to(x.dtype).contiguous(memory_format=torch.channels_last))
+        incoming = _flat(gradient.to(x.dtype).contiguous(memory_format=torch.channels_last))
         centre = mean.astype(np.float32)
-        sums, products = _gradient_sums(given, _flat(chosen), scale, shift, centre)
+        sums, products = _gradient_sums(incoming, _flat(chosen), scale, shift, centre)
         of_gain = (products - (mean - centre) * sums) * inverse
         # gain * (gradient - mean of gradients - normalised x * mean of gradients times normalised x), as a line in x
         slope = -gain * inverse * of_gain / n_pixels
@@ -371,9 +371,11 @@ class _NormRelu(torch.autograd.Function):
         line = (gain.astype(np.float32), offset.astype(np.float32), slope.astype(np.float32))
         out = torch.empty_like(x)
         if pooled:
-            _propagate_through_pool(given, _flat(chosen), _flat(x), n, height, width, scale, shift, *line, _flat(out))
+            _propagate_through_pool(
+                incoming, _flat(chosen), _flat(x), n, height, width, scale, shift, *line, _flat(out)
+            )
         else:
-            _propagate(given, _flat(x), scale, shift, *line, _flat(out))
+            _propagate(incoming, _flat(x), scale, shift, *line, _flat(out))
         if not affine:
             return out, None, None, None, None
         return out, torch.from_numpy(of_gain).float(), torch.from_numpy(sums).float(), None, None

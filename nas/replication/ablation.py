@@ -33,13 +33,13 @@ class Ablated:
         return paired_difference(self.accuracy.values, base.accuracy.values)
 
 
-def planned(found: Sequence[Variant], seeds: Sequence[int]) -> list[Training]:
+def planned(variants: Sequence[Variant], seeds: Sequence[int]) -> list[Training]:
     """What `ablate` trains, in that order."""
-    return [Training(each.candidate, seed, f"{each.value}, seed {seed}") for each in found for seed in seeds]
+    return [Training(each.candidate, seed, f"{each.value}, seed {seed}") for each in variants for seed in seeds]
 
 
 def ablate(
-    found: Sequence[Variant],
+    variants: Sequence[Variant],
     dataset: Dataset,
     seeds: Sequence[int],
     means: Means,
@@ -48,8 +48,10 @@ def ablate(
     """Trains every variant with the same seeds on the training part, and validates it; the test set is not read."""
     split = datasets.split(dataset)
     name = f"{dataset.fingerprint} split, validated on {len(split.validation_images)}"
-    trained = train_all(planned(found, seeds), split, name, means, on_epoch)
-    return [Ablated(variant, tuple(trained[i * len(seeds) : (i + 1) * len(seeds)])) for i, variant in enumerate(found)]
+    trained = train_all(planned(variants, seeds), split, name, means, on_epoch)
+    return [
+        Ablated(variant, tuple(trained[i * len(seeds) : (i + 1) * len(seeds)])) for i, variant in enumerate(variants)
+    ]
 
 
 def table(name: str, axis: str, ablated: Sequence[Ablated]) -> Table:

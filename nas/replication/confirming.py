@@ -78,16 +78,16 @@ def confirm(
     for option, value in (("top", top), ("seeds", seeds)):
         if value < 1:
             raise InputError(f"{option} must be a whole number above 0, but got {value}")
-    told = search.options if isinstance(search, SearchResult) else SearchOptions()
+    options = search.options if isinstance(search, SearchResult) else SearchOptions()
     name = search.study.study_name if isinstance(search, SearchResult) else search
-    url, data_dir, out = storage or told.storage, data_dir or told.data_dir, out or told.out
+    url, data_dir, out = storage or options.storage, data_dir or options.data_dir, out or options.out
     database = open_storage(url, must_exist=True)
     study = find_study(database, name)
     folder = checkpoint_folder(database, study.study_name)
     means = Means(
-        workers=told.workers if workers is None else workers,
-        device=device or told.device,
-        precision=precision or told.precision,
+        workers=options.workers if workers is None else workers,
+        device=device or options.device,
+        precision=precision or options.precision,
         folder=runs_folder(database) / TRAININGS.name,
     )
     dataset, split = data_of(study, data_dir)
@@ -107,10 +107,10 @@ def confirm(
             finalists = [record for record in finalists if record.trial == raced[0].trial]
         trained = _train_on_everything(finalists[0], dataset, fresh, replace(means, folder=folder), on_stage, on_epoch)
         _test(study, finalists[0], trained, dataset)
-        found = _confirmed(study, finalists[0], dataset, trained, raced)
-        store_confirmed(study, found)
+        confirmed = _confirmed(study, finalists[0], dataset, trained, raced)
+        store_confirmed(study, confirmed)
         model = hand_over(study, finalists[0], dataset, split, folder, out, url)
-    return replace(found, model=model)
+    return replace(confirmed, model=model)
 
 
 def check_test_part(dataset: Dataset) -> None:

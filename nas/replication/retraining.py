@@ -14,7 +14,7 @@ from nas.datasets.splitting import Split
 from nas.errors import InputError, StudyError
 from nas.execution.job import Job
 from nas.execution.opening import open_executor
-from nas.study.confirmation import Confirmed, confirmations
+from nas.study.confirmation import Confirmed, confirmation_of
 from nas.study.record import Record, record_of
 from nas.study.trial import trial_of
 from nas.training.checkpoint import checkpoint_path, read_checkpoint
@@ -90,10 +90,10 @@ def retrain(
     record, stored = record_of(trial), trial.intermediate_values
     weights = None if checkpoints is None else checkpoint_path(checkpoints, number)
     if confirmed:
-        found = _confirmed(study, number)
-        record = replace(record, seed=found.seeds[0], made_with=found.made_with)
-        stored, split = dict(enumerate(found.history, start=1)), datasets.everything(dataset)
-        weights = None if checkpoints is None else checkpoints / found.weights
+        confirmation = _confirmed(study, number)
+        record = replace(record, seed=confirmation.seeds[0], made_with=confirmation.made_with)
+        stored, split = dict(enumerate(confirmation.history, start=1)), datasets.everything(dataset)
+        weights = None if checkpoints is None else checkpoints / confirmation.weights
     if record.candidate is None or record.seed is None or not stored:
         reason = f" ({record.reason})" if record.reason else ""
         raise StudyError(
@@ -117,21 +117,21 @@ def retrain(
 
 
 def _confirmed(study: optuna.Study, number: int) -> Confirmed:
-    for found in confirmations(study):
-        if found.trial == number:
-            return found
-    raise StudyError(f"a confirmed trial is asked for, but trial {number} was not confirmed: see nas confirm")
+    confirmed = confirmation_of(study, number)
+    if confirmed is None:
+        raise StudyError(f"a confirmed trial is asked for, but trial {number} was not confirmed: see nas confirm")
+    return confirmed
 
 
 def _stored_figures(accuracies: dict[int, float], weights: Path | None) -> dict[int, dict[str, float]]:
     """Those of each epoch: the study's accuracy, and the losses where the weights' file is still there."""
-    found = {epoch: {ACCURACY: accuracy} for epoch, accuracy in accuracies.items()}
+    figures = {epoch: {ACCURACY: accuracy} for epoch, accuracy in accuracies.items()}
     if weights is not None and weights.exists():
         remedy = "restore it from a copy, or delete it, and only accuracies are compared"
         for result in read_checkpoint(weights, remedy)["history"]:
-            if result["epoch"] in found:
-                found[result["epoch"]] = _figures(result) | found[result["epoch"]]
-    return found
+            if result["epoch"] in figures:
+                figures[result["epoch"]] = _figures(result) | figures[result["epoch"]]
+    return figures
 
 
 def _figures(result: Mapping[str, float]) -> dict[str, float]:

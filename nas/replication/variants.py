@@ -61,13 +61,13 @@ def variants(candidate: Candidate, axis: str) -> list[Variant]:
     return [Variant(same, candidate), *others]
 
 
-def select(found: Sequence[Variant], values: Sequence[str]) -> list[Variant]:
+def select(all_variants: Sequence[Variant], values: Sequence[str]) -> list[Variant]:
     """The candidate as it was, and the variants of these values only; all of them if none is named."""
-    names = tuple(variant.value for variant in found[1:])
+    names = tuple(variant.value for variant in all_variants[1:])
     for value in values:
         if value not in names:
             raise InputError(f"a value must be one of {'; '.join(names)}, but got {value!r}{nearest(value, names)}")
-    return [found[0], *(variant for variant in found[1:] if not values or variant.value in values)]
+    return [all_variants[0], *(variant for variant in all_variants[1:] if not values or variant.value in values)]
 
 
 def with_epochs(candidate: Candidate, epochs: int) -> Candidate:
@@ -173,15 +173,15 @@ def _dropouts(candidate: Candidate) -> Values:
 
 def _with_places_for_dropout(layers: Layers) -> Layers:
     last = max(i for i, spec in enumerate(layers) if isinstance(spec, Linear))
-    found, pooled = list[LayerSpec](), False
+    placed, pooled = list[LayerSpec](), False
     for i, spec in enumerate(layers):
         if pooled and not isinstance(spec, BEHIND_A_CONV):
-            found.append(Dropout())
+            placed.append(Dropout())
             pooled = False
-        found += [Dropout()] * (i == last)
-        found.append(spec)
+        placed += [Dropout()] * (i == last)
+        placed.append(spec)
         pooled = pooled or isinstance(spec, MaxPool | AvgPool)
-    return tuple(found)
+    return tuple(placed)
 
 
 def _optimizers(candidate: Candidate) -> Values:

@@ -21,12 +21,12 @@ class Curve(NamedTuple):
 
 def curves(study: optuna.Study) -> list[Curve]:
     """The curves of trials that finished, were pruned, or are running, in order."""
-    found = []
+    shown = []
     for trial in study.get_trials(deepcopy=False):
         if trial.state == TrialState.WAITING or not trial.intermediate_values:
             continue
         record = record_of(trial)
         if record.outcome in SHOWN and record.cost is not None:
             accuracies = tuple(value for _, value in sorted(trial.intermediate_values.items()))
-            found.append(Curve(trial.number, record.outcome, record.cost.params, accuracies))
-    return found
+            shown.append(Curve(trial.number, record.outcome, record.cost.params, accuracies))
+    return shown

@@ -35,8 +35,8 @@ def importances(study: optuna.Study) -> list[Importance]:
     evaluator = PedAnovaImportanceEvaluator(target_quantile=max(BEST_SHARE, N_BEST / len(trained)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about values of a conditional axis that hardly occur
-        found = get_param_importances(_ranked_study(trained), evaluator=evaluator)
-    return sorted((Importance(*item) for item in found.items()), key=lambda each: (-each.share, each.axis))
+        shares = get_param_importances(_ranked_study(trained), evaluator=evaluator)
+    return sorted((Importance(*item) for item in shares.items()), key=lambda each: (-each.share, each.axis))
 
 
 def n_trained(study: optuna.Study) -> int:

@@ -24,10 +24,10 @@ class Html(str):
 
 def tag(name: str, /, *children: str, **attributes: str) -> Html:
     """An element; `class_` and `aria_label` become `class` and `aria-label`."""
-    given = "".join(f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"' for key, value in attributes.items())
+    rendered = "".join(f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"' for key, value in attributes.items())
     if name in VOID:
-        return Html(f"<{name}{given}>")
-    return Html(f"<{name}{given}>{joined(children)}</{name}>")
+        return Html(f"<{name}{rendered}>")
+    return Html(f"<{name}{rendered}>{joined(children)}</{name}>")
 
 
 def joined(children: Iterable[str]) -> Html:
@@ -62,9 +62,9 @@ def table(data: Table, *, sortable: bool = False) -> Html:
     return joined([scrolling(data.title, whole), *(tag("p", note, class_="note") for note in data.notes)])
 
 
-def facts(known: Iterable[Fact]) -> Html:
+def facts(terms: Iterable[Fact]) -> Html:
     """A list of terms."""
-    return tag("dl", *(joined([tag("dt", fact.term), tag("dd", fact.text)]) for fact in known))
+    return tag("dl", *(joined([tag("dt", fact.term), tag("dd", fact.text)]) for fact in terms))
 
 
 def matrix(classes: tuple[str, ...], confusion: Matrix, title: str) -> Html:

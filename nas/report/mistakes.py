@@ -80,10 +80,10 @@ def mistakes(network: Network, images: Tensor, labels: Tensor, classes: tuple[st
 
 def most_frequent(classes: Sequence[str], confusion: Matrix, n: int) -> list[Confusion]:
     """The most frequent confusions of one class with another, the most frequent first."""
-    found = [
+    confusions = [
         Confusion(classes[i], classes[j], images)
         for i, row in enumerate(confusion)
         for j, images in enumerate(row)
         if i != j and images
     ]
-    return sorted(found, key=lambda each: -each.images)[:n]
+    return sorted(confusions, key=lambda each: -each.images)[:n]

@@ -41,7 +41,7 @@ def scale_of(accuracies: Iterable[float]) -> Scale:
 def _ticks(low: float, high: float) -> Sequence[float]:
     decades = [10.0**power for power in range(floor(log10(low)), floor(log10(high)) + 1)]
     for steps in STEPS:
-        found = sorted((a * b for a, b in product(decades, steps) if low <= a * b <= min(high, 1)), reverse=True)
-        if len(found) >= FEWEST_TICKS:
+        ticks = sorted((a * b for a, b in product(decades, steps) if low <= a * b <= min(high, 1)), reverse=True)
+        if len(ticks) >= FEWEST_TICKS:
             break
-    return found[:: -(-len(found) // 12)]
+    return ticks[:: -(-len(ticks) // 12)]

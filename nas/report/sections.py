@@ -8,9 +8,10 @@ import optuna
 from nas.errors import NasError
 from nas.network.cost import COSTS
 from nas.network.layer_table import layer_rows, layer_table
-from nas.report import figures, front, importance, plots, summary, trials
+from nas.report import figures, importance, plots, summary, trials
 from nas.report.figures import Figure
-from nas.report.front import Front, front_of
+from nas.report.front import Front, documented_table, front_of
+from nas.report.front import table as front_table
 from nas.report.markup import Html, facts, gallery, matrix, table, tag
 from nas.report.mistakes import Matrix, Mistakes, most_frequent, on_validation_part
 from nas.study.confirmation import Confirmed, last_confirmed, winner_of
@@ -58,7 +59,7 @@ def sections(study: optuna.Study, checkpoints: Path, data_dir: Path | None, targ
 
 
 def _answer(study: optuna.Study, winner: Record | None, confirmed: Confirmed | None, target: float | None) -> Section:
-    parts = [tag("p", summary.asked(study)), *(tag("p", text) for text in summary.found(study, winner, confirmed))]
+    parts = [tag("p", summary.question(study)), *(tag("p", text) for text in summary.answer(study, winner, confirmed))]
     if winner is not None:
         parts.append(table(summary.winner_table(winner)))
     if confirmed is not None:
@@ -66,18 +67,18 @@ def _answer(study: optuna.Study, winner: Record | None, confirmed: Confirmed | N
     return Section("Asked and found", parts)
 
 
-def front_section(found: Front) -> Section:
-    title = f"Accuracy against {COSTS[found.by].noun}"
-    alt = f"{title}: {plural(len(found.points), 'finished candidate')}, {len(found.members)} of them on the front."
+def front_section(front: Front) -> Section:
+    title = f"Accuracy against {COSTS[front.by].noun}"
+    alt = f"{title}: {plural(len(front.points), 'finished candidate')}, {len(front.members)} of them on the front."
     caption = f"{SCALE} Point at a network to see its layers."
-    parts = [_figure("front", figures.front_figure(found), alt, caption)]
-    if found.limit is not None:
-        parts.append(tag("p", f"The dotted line is the budget, {COSTS[found.by].shown(found.limit)}.", class_="note"))
-    if found.points:
-        parts.append(table(front.table(found)))
-    if found.documented:
+    parts = [_figure("front", figures.front_figure(front), alt, caption)]
+    if front.limit is not None:
+        parts.append(tag("p", f"The dotted line is the budget, {COSTS[front.by].shown(front.limit)}.", class_="note"))
+    if front.points:
+        parts.append(table(front_table(front)))
+    if front.documented:
         parts.append(tag("p", DIAMONDS, class_="note"))
-        parts.append(table(front.documented_table(found)))
+        parts.append(table(documented_table(front)))
     return Section(title, parts)
 
 
@@ -102,14 +103,14 @@ def _importance(study: optuna.Study) -> Section:
     if n < importance.N_NEEDED:
         text = f"{plural(n, 'candidate')} trained: too few, {importance.N_NEEDED} are needed."
         return Section("What decides", [tag("p", text)])
-    found = importance.importances(study)
-    alt = "The most important axes: " + ", ".join(f"{each.axis} {each.share:.0%}" for each in found[:5]) + "."
+    importances = importance.importances(study)
+    alt = "The most important axes: " + ", ".join(f"{each.axis} {each.share:.0%}" for each in importances[:5]) + "."
     text = (
         f"How far the best of {n:,} trained candidates lie apart from all of them, axis by axis (PED-ANOVA); "
         "candidates trained longer count as better, then accuracy decides. It tells where the sampler found the good "
         "ones, not what causes them, and with so few candidates small shares are chance."
     )
-    return Section("What decides", [_figure("importance", figures.importance_figure(found), alt, text)])
+    return Section("What decides", [_figure("importance", figures.importance_figure(importances), alt, text)])
 
 
 def _layers(winner: Record) -> Section:
@@ -169,8 +170,8 @@ def _hardest(winner: Record, seen: Mistakes | None, missing: str) -> list[Html]:
 
 
 def _trials(study: optuna.Study) -> Section:
-    found = records(study)
-    trained, others = trials.trained_table(found), trials.untrained_table(found)
+    all_records = records(study)
+    trained, others = trials.trained_table(all_records), trials.untrained_table(all_records)
     parts = [table(trained, sortable=True) if trained.rows else tag("p", "No training has begun.")]
     if others.rows:
         title = tag("summary", f"{plural(len(others.rows), 'trial')} that were not trained")

@@ -44,7 +44,7 @@ class Fact(NamedTuple):
     text: str
 
 
-def asked(study: optuna.Study) -> str:
+def question(study: optuna.Study) -> str:
     """The question, in a sentence."""
     terms, target = terms_of(study), target_of(study)
     until = ""
@@ -56,7 +56,7 @@ def asked(study: optuna.Study) -> str:
     )
 
 
-def found(study: optuna.Study, winner: Record | None, confirmed: Confirmed | None) -> list[str]:
+def answer(study: optuna.Study, winner: Record | None, confirmed: Confirmed | None) -> list[str]:
     """The answer, in a few sentences."""
     tally = counts(study)
     effort = (
@@ -65,11 +65,11 @@ def found(study: optuna.Study, winner: Record | None, confirmed: Confirmed | Non
     )
     if winner is None or winner.accuracy is None or winner.cost is None:
         return ["Found: nothing yet, since no training has finished.", effort]
-    answer = (
+    network = (
         f"Found: trial {winner.trial}, with {winner.cost.params:,} parameters and {winner.cost.macs:,} "
         f"multiply-accumulates an image. It recognises {100 * winner.accuracy:.2f} % of the validation part."
     )
-    return [answer, *_reached(study), effort, _trust(study, confirmed)]
+    return [network, *_reached(study), effort, _trust(study, confirmed)]
 
 
 def _reached(study: optuna.Study) -> list[str]:

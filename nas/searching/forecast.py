@@ -58,9 +58,9 @@ class Check:
 
         Raises `ValueError` if no candidate is feasible.
         """
-        found = [_dearest(candidate) for candidate in self.feasible]
-        (kind, n), *_ = Counter(kind for kind, _ in found).most_common()
-        return kind, n / len(found), fmean(share for each, share in found if each == kind)
+        dearest = [_dearest(candidate) for candidate in self.feasible]
+        (kind, n), *_ = Counter(kind for kind, _ in dearest).most_common()
+        return kind, n / len(dearest), fmean(share for each, share in dearest if each == kind)
 
 
 def check(space: Space, task: Task, seed: int = 0) -> Check:
@@ -116,9 +116,9 @@ def halved_epochs(epochs: int) -> float:
     return sum(((end - begin) / pruner.factor**i for i, (begin, end) in steps), 0.0)
 
 
-def table(found: Check) -> Table:
+def table(checked: Check) -> Table:
     """Where the parameters go."""
-    rows = tuple((kind, f"{share:.0%}") for kind, share in found.shares().items())
+    rows = tuple((kind, f"{share:.0%}") for kind, share in checked.shares().items())
     return Table("Where the parameters of feasible candidates go", ("layer", "share, on average"), rows)
 
 

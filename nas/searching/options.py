@@ -79,11 +79,11 @@ class SearchOptions:
         """What is not as it is unless told, as plain data; each limit by the name of its option."""
         defaults = SearchOptions()
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        told = {name: value for name, value in values.items() if value != getattr(defaults, name)}
-        if "budget" in told:
+        changed = {name: value for name, value in values.items() if value != getattr(defaults, name)}
+        if "budget" in changed:
             limits = {COSTS[name].option.replace("-", "_"): limit for name, limit in self.limits.items()}
-            told = limits | {name: value for name, value in told.items() if name != "budget"}
-        return {name: str(value) if isinstance(value, Path) else value for name, value in told.items()}
+            changed = limits | {name: value for name, value in changed.items() if name != "budget"}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in changed.items()}
 
 
 def options_of(options: SearchOptions | None, settings: dict[str, Any]) -> SearchOptions:

@@ -59,11 +59,11 @@ def check_budget(space: Space, task: Task, seed: int = 0, n_random: int = 200) -
             )
     nearest = min([*smallest.values(), nearest_cost(space, task, seed)], key=partial(_excess, task.budget))
     if not task.budget.admits(nearest):
-        found = ", ".join(f"{nearest.shown(name)} {COSTS[name].noun}" for name in limits)
+        costs = ", ".join(f"{nearest.shown(name)} {COSTS[name].noun}" for name in limits)
         raise BudgetError(
             f"a budget must leave room for at least one candidate, but none of space {space.name!r} was found that has "
             f"at most {task.budget} together, not one of {n_random} random ones and not the smallest by each; the "
-            f"nearest has {found}: raise a limit or give a smaller --space"
+            f"nearest has {costs}: raise a limit or give a smaller --space"
         )
 
 

@@ -155,6 +155,11 @@ def confirmations(study: optuna.Study) -> list[Confirmed]:
     return [restored(attrs[name], readings(study)) for _, name in by_trial]
 
 
+def confirmation_of(study: optuna.Study, trial: int) -> Confirmed | None:
+    """What was confirmed of one trial."""
+    return next((confirmed for confirmed in confirmations(study) if confirmed.trial == trial), None)
+
+
 def readings(study: optuna.Study) -> list[Reading]:
     """Every reading of the test set that this study's candidates took, in order."""
     attrs = study.user_attrs

@@ -3,7 +3,7 @@
 Trials of earlier versions are read too: what they do not have is None.
 """
 
-from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, overload
 
 import optuna
@@ -69,13 +69,18 @@ class TrialAttributes:
 
     def __init__(self, trial: HasAttributes) -> None:
         self._trial = trial
-        self.stored: Mapping[str, Any] = trial.user_attrs
+
+    @cached_property
+    def stored(self) -> dict[str, Any]:
+        """All of them, read once, when one is asked for: a running trial's come out of the database."""
+        return dict(self._trial.user_attrs)
 
     def write(self, name: str, value: Any) -> None:
         """Stores an attribute of a running trial."""
         assert isinstance(self._trial, BaseTrial)
         self._trial.set_user_attr(name, value)
-        self.stored = {**self.stored, name: value}
+        if "stored" in vars(self):
+            self.stored[name] = value
 
     @property
     def cost(self) -> Cost | None:
@@ -86,8 +91,7 @@ class TrialAttributes:
     @cost.setter
     def cost(self, cost: Cost) -> None:
         for name, value in cost.items():
-            if self.stored.get(name) != value:
-                self.write(name, value)
+            self.write(name, value)
 
     @property
     def candidate(self) -> Candidate | None:

@@ -85,9 +85,9 @@ def run(
     return numbers[:, :n_classes], numbers[:, n_classes].long()
 
 
-def _finished(command: Sequence[str], folder: Path, given: bytes = b"") -> bytes:
+def _finished(command: Sequence[str], folder: Path, stdin: bytes = b"") -> bytes:
     try:
-        done = subprocess.run(command, cwd=folder, input=given, capture_output=True)
+        done = subprocess.run(command, cwd=folder, input=stdin, capture_output=True)
     except OSError as error:  # a program for another machine, or in a folder that forbids programs
         raise CompilationError(f"{command[0]} cannot be run ({error.strerror})") from error
     if done.returncode:

@@ -172,11 +172,11 @@ class Program:
 
         Outputs lie at the front and at the back in turn, so that an operation's input and output never overlap.
         """
-        found: list[int | None] = []
+        places: list[int | None] = []
         for operation, (_, at_back) in zip(self.operations, self._needs(), strict=True):
             size = operation.n_out
-            found.append(None if operation.output is None else (self.ram - size) * at_back)
-        return found
+            places.append(None if operation.output is None else (self.ram - size) * at_back)
+        return places
 
     def _needs(self) -> list[tuple[int, bool]]:
         """For each operation the bytes it needs at once, and whether its output lies at the back."""

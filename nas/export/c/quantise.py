@@ -64,15 +64,15 @@ def calibration_images(images: Tensor) -> Tensor:
 
 
 def _ranges(model: FrozenModel, network: Network, images: Tensor) -> Ranges:
-    found: Ranges = {}
+    ranges: Ranges = {}
     largest = max(prod(layer.output_shape) for layer in model.architecture.walk)
     for batch in images.cpu().split(max(1, MOST_NUMBERS // largest)):
         values = (batch.double() / 255 - network.mean) / network.std
         for layer in model.architecture.walk:
             values = getattr(network, layer.name)(values)
-            low, high = found.get(layer.name, (0.0, 0.0))
-            found[layer.name] = min(low, values.min().item()), max(high, values.max().item())
-    return found
+            low, high = ranges.get(layer.name, (0.0, 0.0))
+            ranges[layer.name] = min(low, values.min().item()), max(high, values.max().item())
+    return ranges
 
 
 def _operations(model: FrozenModel, network: Network, ranges: Ranges) -> Iterator[Operation]:
