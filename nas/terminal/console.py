@@ -15,7 +15,8 @@ def console(*, stderr: bool = False, width: int = 180) -> Console:
 
     Texts are shown as they are: brackets in a path or a study's name are no markup.
     """
-    return Console(stderr=stderr, highlight=False, markup=False, width=None if sys.stdout.isatty() else width)
+    stream = sys.stderr if stderr else sys.stdout  # with --json the one is often a terminal, the other a file
+    return Console(stderr=stderr, highlight=False, markup=False, width=None if stream.isatty() else width)
 
 
 def show(console: Console, tables: Iterable[Table]) -> None:

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -25,6 +26,9 @@ from nas.table import clock
 from nas.terminal.console import show
 
 N_SHOWN = 5
+SHORTEST = 10  # characters of a network; fewer tell nothing of it
+COLUMNS = ("trial", "parameters", "epoch", "accuracy", "time left")
+GAP = 2  # characters between two columns
 
 
 @dataclass
@@ -51,7 +55,13 @@ class Running:
 
 
 class SearchDisplay:
-    """Follows a search's events; events come from several threads."""
+    """Follows a search's events; events come from several threads.
+
+    In a terminal it shows the candidates in training, a line each, and below them the time, the best and a tally.
+    In a narrow one the network is cut off, or left out where next to nothing of it would be left, and the tally gets a
+    line of its own; the figures stand whole from 60 columns on. In a low one, what does not fit of the candidates is
+    only counted. A terminal that cannot move its cursor (TERM=dumb) gets lines, as a file does.
+    """
 
     def __init__(self, console: Console, options: SearchOptions) -> None:
         self._console, self._options = console, options
@@ -78,15 +88,16 @@ class SearchDisplay:
             if best.cost is not None:
                 self._best = (best.accuracy or 0.0, best.cost, best.trial)
         for line in (*_introduction(prepared), *prepared.notes):
-            self._console.print(line, soft_wrap=True)
-        if self._console.is_terminal:
+            # A file keeps a line whole; a terminal would break it within a word.
+            self._console.print(line, soft_wrap=not self._console.is_terminal)
+        if self._console.is_interactive:
             self._live.start()
 
     def event(self, event: Event) -> None:
         """Something happened to a trial."""
         with self._lock:
             line = self._follow(event)
-        if line and not self._console.is_terminal:
+        if line and not self._console.is_interactive:
             self._console.print(line, soft_wrap=True)
 
     def _follow(self, event: Event) -> str:
@@ -126,16 +137,42 @@ class SearchDisplay:
         return f"best {accuracy:.2%} with {cost.params:,} parameters (trial {trial}); {tally}"
 
     def _render(self) -> Group:
-        table = Table(box=None, padding=(0, 2), header_style="dim")
-        for column in ("trial", "parameters", "epoch", "accuracy", "time left"):
-            table.add_column(column, justify="right")
-        table.add_column("network", no_wrap=True, overflow="ellipsis")
+        width, height = self._console.size
         with self._lock:
-            for number, running in sorted(self._running.items()):
-                table.add_row(str(number), *_cells(running), running.network)
-            line = f"{clock(time.monotonic() - self._start)}  {self._summary()}"
-            waiting = [] if self._running else [Text("  the workers are starting", style="dim")]
-        return Group(table, *waiting, Text(line))
+            rows = [(str(trial), *_cells(each), each.network) for trial, each in sorted(self._running.items())]
+            summary = self._clocked_summary(width)
+        n_rows = _n_rows(len(rows), height - 1 - len(summary.wrap(self._console, width)))
+        below = [summary]
+        if n_rows < len(rows):
+            below.insert(0, Text(f"  and {len(rows) - n_rows} more", style="dim"))
+        elif not rows:
+            below.insert(0, Text("  the workers are starting", style="dim"))
+        return Group(_table(rows[:n_rows], width), *below)
+
+    def _clocked_summary(self, width: int) -> Text:
+        """In one line if it fits; else the tally has a line of its own."""
+        time_gone = f"{clock(time.monotonic() - self._start)}  "
+        line = time_gone + self._summary()
+        return Text(line if len(line) <= width else line.replace("; ", "\n" + " " * len(time_gone), 1))
+
+
+def _n_rows(n: int, n_lines: int) -> int:
+    """How many of `n` rows are shown in so many lines; where that is not all of them, a line says so."""
+    return n if n <= n_lines else max(0, n_lines - 1)
+
+
+def _table(rows: Sequence[tuple[str, ...]], width: int) -> Table:
+    """The candidates in training, in a terminal of that width."""
+    widths = [max(map(len, cells)) for cells in zip(COLUMNS, *(row[:-1] for row in rows), strict=True)]
+    room = width - sum(widths) - GAP * (len(widths) + 1)
+    table = Table(box=None, padding=(0, GAP // 2), header_style="dim", expand=room >= SHORTEST)
+    for column, fixed in zip(COLUMNS, widths, strict=True):
+        table.add_column(column, justify="right", no_wrap=True, width=fixed)
+    if room >= SHORTEST:
+        table.add_column("network", no_wrap=True, overflow="ellipsis", ratio=1)
+    for row in rows:
+        table.add_row(*row[: len(table.columns)])
+    return table
 
 
 def show_result(console: Console, options: SearchOptions, result: SearchResult) -> None:
@@ -158,9 +195,11 @@ def _introduction(prepared: Prepared) -> list[str]:
         f"{len(split.train_images):,} images to train, {len(split.validation_images):,} to validate; the test set is "
         f"not read. Study {prepared.study.study_name!r}.",
     ]
-    known = sum(counts(prepared.study).values())
-    if known:
-        lines.append(f"Continuing: {known} trials are there, {prepared.n_continued} go on where they were cut short.")
+    n_trials = sum(counts(prepared.study).values())
+    if n_trials:
+        lines.append(
+            f"Continuing: {n_trials} trials are there, {prepared.n_continued} go on where they were cut short."
+        )
     return lines
 
 

@@ -1,35 +1,51 @@
 """What the user sees of trainings over several seeds: a bar in a terminal, line by line elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from threading import Lock
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from nas.network.cost import cost_of
 from nas.replication.batch import Training
 from nas.training.run import EpochResult
 
+PERIOD = 300.0  # seconds whose epochs tell how long the others take; with Rich's 30, slow ones never tell
+
+
+class Bar(Progress):
+    """A bar, and the description of its task in a line below."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        yield from (Text(task.description) for task in self.tasks)
+
 
 class TrainingsDisplay:
-    """Follows trainings by the work that is done: in a terminal as a bar, elsewhere a line an epoch."""
+    """Follows trainings by the work that is done: in a terminal as a bar, elsewhere a line an epoch.
+
+    The last epoch stands below the bar: beside it, in a narrow terminal, it would leave no room for the bar and the
+    time that remains. There the bar gets shorter, and a line that is too long goes on in the next one. A terminal that
+    cannot move its cursor (TERM=dumb) gets lines, as a file does.
+    """
 
     def __init__(self, console: Console, trainings: Sequence[Training]) -> None:
         self._console, self._lock = console, Lock()
         self._n_done, self._n = 0, len(trainings)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
+        self._progress = Bar(
             BarColumn(),
             TaskProgressColumn(),
             TextColumn("{task.fields[n_done]}" + f" of {self._n} trainings"),
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not console.is_interactive,
+            speed_estimate_period=PERIOD,
         )
         work = sum(_work(each) * each.candidate.recipe.epochs for each in trainings)
-        self._task = self._progress.add_task("training", total=work, n_done=0)
+        self._task = self._progress.add_task("no epoch is done yet", total=work, n_done=0)
 
     def __enter__(self) -> "TrainingsDisplay":
         self._progress.start()
@@ -51,7 +67,7 @@ class TrainingsDisplay:
             self._n_done += result.epoch == epochs
             line = f"{training.label}  epoch {result.epoch}/{epochs}  {result.validation_accuracy:.2%}"
             self._progress.update(self._task, advance=_work(training), n_done=self._n_done, description=line)
-            if not self._console.is_terminal:
+            if not self._console.is_interactive:
                 self._console.print(f"{line}  ({self._n_done} of {self._n} trainings done)", soft_wrap=True)
 
 
