@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
     from nas.errors import NasError
     from nas.network.architecture import Architecture
+    from nas.network.blocks import (
+        ChannelScale,
+        ChannelShuffle,
+        Parallel,
+        Repeat,
+        Residual,
+        SqueezeExcite,
+        inverted_bottleneck,
+    )
     from nas.network.build import Network
     from nas.network.cost import Budget, Cost, cost_of
     from nas.network.kinds import (
@@ -57,6 +66,8 @@ __all__ = [
     "BatchNorm",
     "Budget",
     "Candidate",
+    "ChannelScale",
+    "ChannelShuffle",
     "Confirmed",
     "Conv",
     "Cost",
@@ -70,10 +81,14 @@ __all__ = [
     "NasError",
     "Network",
     "Objective",
+    "Parallel",
     "Recipe",
+    "Repeat",
+    "Residual",
     "SearchOptions",
     "SearchResult",
     "Shape",
+    "SqueezeExcite",
     "Task",
     "confirm",
     "conv_head",
@@ -81,6 +96,7 @@ __all__ = [
     "depthwise_separable",
     "flatten_head",
     "gap_head",
+    "inverted_bottleneck",
     "search",
     "widest",
 ]
@@ -109,6 +125,13 @@ __getattr__, __dir__ = lazily(
         "Budget": "nas.network.cost",
         "Cost": "nas.network.cost",
         "cost_of": "nas.network.cost",
+        "ChannelScale": "nas.network.blocks",
+        "ChannelShuffle": "nas.network.blocks",
+        "Parallel": "nas.network.blocks",
+        "Repeat": "nas.network.blocks",
+        "Residual": "nas.network.blocks",
+        "SqueezeExcite": "nas.network.blocks",
+        "inverted_bottleneck": "nas.network.blocks",
         "Network": "nas.network.build",
         "Augmentation": "nas.training.recipe",
         "Recipe": "nas.training.recipe",

@@ -2,8 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from inspect import signature
-from itertools import chain
+from inspect import getsource, signature
 from keyword import iskeyword
 from string import Template
 from textwrap import indent
@@ -16,9 +15,10 @@ from nas.export.check import check
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
 from nas.export.words import docstring, image_shape, quoted
-from nas.network.architecture import Layer
+from nas.network import modules
+from nas.network.architecture import Architecture, Layer
 from nas.network.cost import cost_of
-from nas.network.kinds import Constructor
+from nas.network.kinds import Argument, Part
 
 LINE_LENGTH = 120
 CHECKSUM_MODULUS = 10**18 + 9  # a prime
@@ -37,7 +37,7 @@ $classes
 $mean
 $std
 $weights
-
+$blocks
 class Net(nn.Module):
     """Images $images to scores $scores; it normalises the images itself."""
 
@@ -138,12 +138,13 @@ def network_source(definition: Definition, text: str, weights: str = "") -> str:
     layers = definition.architecture.walk
     return FILE.substitute(
         docstring=text,
-        imports="\n".join(_imports(layers)),
+        imports="\n".join(_imports(definition.architecture)),
         num_params=f"{cost_of(definition.architecture).params:_}",
         classes=_constant("CLASSES", map(quoted, definition.classes)),
         mean=_constant("MEAN", map(repr, definition.mean)),
         std=_constant("STD", map(repr, definition.std)),
         weights=weights,
+        blocks="".join(f"\n{text}\n" for text in _blocks(definition.architecture)),
         images=image_shape(definition),
         scores=f"(n, {definition.architecture.n_classes})",
         layers=indent("\n".join(_definitions(layers)), " " * 8),
@@ -171,9 +172,10 @@ def _weights_file(model: FrozenModel) -> bytes:
     return safetensors.torch.save(model.weights())
 
 
-def _imports(layers: Sequence[Layer]) -> Iterator[str]:
+def _imports(architecture: Architecture) -> Iterator[str]:
     yield "import torch"
-    if any((layer.spec.applied("x") or "").startswith("F.") for layer in layers):
+    blocks = "".join(_blocks(architecture))
+    if "F." in blocks or any((layer.spec.applied("x") or "").startswith("F.") for layer in architecture.walk):
         yield "import torch.nn.functional as F"
     yield "from torch import nn"
 
@@ -196,14 +198,42 @@ def _definitions(layers: Sequence[Layer]) -> Iterator[str]:
     for layer in layers:
         if layer.spec.applied("x") is None:
             shape = f"  # {'×'.join(map(str, layer.output_shape))}" * (layer.output_shape != layer.input_shape)
-            yield f"self.{layer.name} = {_call(layer.spec.constructor(layer.input_shape))}{shape}"
+            yield f"self.{layer.name} = {_call(layer)}{shape}"
 
 
-def _call(made: Constructor) -> str:
-    """A constructor's call as one writes it: options at torch's default are left out."""
-    defaults = signature(getattr(nn, made.name)).parameters
-    named = (f"{name}={value!r}" for name, value in made.options.items() if value != defaults[name].default)
-    return f"nn.{made.name}({', '.join(chain(map(repr, made.arguments), named))})"
+def _call(layer: Layer) -> str:
+    """A constructor's call as one writes it: options at their default are left out, a block's layers have lines."""
+    made = layer.spec.constructor(layer.input_shape)
+    defaults = signature(getattr(nn if made.of_torch else modules, made.name)).parameters
+    named = [f"{name}={_literal(value)}" for name, value in made.options.items() if value != defaults[name].default]
+    arguments = [*(_argument(each, layer) for each in made.arguments), *named]
+    name = f"nn.{made.name}" if made.of_torch else made.name
+    if not any("\n" in each for each in arguments):
+        return f"{name}({', '.join(arguments)})"
+    return f"{name}(\n" + "".join(indent(f"{each},\n", " " * 4) for each in arguments) + ")"
+
+
+def _argument(argument: Argument, layer: Layer) -> str:
+    if isinstance(argument, tuple):
+        return "[\n" + "".join(indent(f"{_argument(each, layer)},\n", " " * 4) for each in argument) + "]"
+    if not isinstance(argument, Part):
+        return _literal(argument)
+    lines = (indent(f"{_call(each)},\n", " " * 4) for each in layer.parts[argument.name])
+    return f"nn.Sequential(\n{''.join(lines)})"
+
+
+def _blocks(architecture: Architecture) -> Iterator[str]:
+    """The source of the classes that torch does not have, each once, in the order of the first use."""
+    names = dict.fromkeys(name for layer in architecture.walk for name in _block_names(layer))
+    yield from (getsource(getattr(modules, name)) for name in names)
+
+
+def _block_names(layer: Layer) -> Iterator[str]:
+    made = layer.spec.constructor(layer.input_shape)
+    if not made.of_torch:
+        yield made.name
+    for held in layer.held:
+        yield from _block_names(held)
 
 
 def _statements(layers: Sequence[Layer]) -> Iterator[str]:

@@ -7,13 +7,14 @@ so they cannot disagree.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from nas.errors import ArchitectureError
-from nas.network.kinds import KINDS, LayerSpec, Shape
+from nas.network import blocks  # noqa: F401 - so that the kinds of blocks are there, whoever reads one
+from nas.network.kinds import KINDS, Layers, LayerSpec, Shape, located
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,44 @@ class Layer:
     input_shape: Shape
     output_shape: Shape
     n_live: int
+    parts: Mapping[str, tuple["Layer", ...]] = field(default_factory=dict)  # of a block: the layers in its chains
+
+    @property
+    def held(self) -> Iterator["Layer"]:
+        """The layers in all of its parts, one after the other."""
+        return (layer for part in self.parts.values() for layer in part)
 
     @property
     def params(self) -> int:
-        """Trainable parameters."""
-        return self.spec.params(self.input_shape)
+        """Trainable parameters; those that are used several times count once."""
+        return self.spec.params(self.input_shape) + sum(layer.params for layer in self.held)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates for one image."""
-        return self.spec.macs(self.input_shape)
+        """Multiply-accumulates for one image, each time that they are made."""
+        return self.spec.macs(self.input_shape) + self.spec.n_uses * sum(layer.macs for layer in self.held)
 
     @property
     def statistics(self) -> int:
         """Numbers that are stored beside the parameters."""
-        return self.spec.statistics(self.input_shape)
+        return self.spec.statistics(self.input_shape) + sum(layer.statistics for layer in self.held)
+
+    def plain(self, within: str = "", n_uses: int = 1) -> Iterator["Plain"]:
+        """The layers that hold no others, in the order of execution: itself, or those in its parts, to any depth."""
+        name = within + self.name
+        if not self.parts:
+            yield Plain(name, self, n_uses)
+        for part, layers in self.parts.items():
+            for layer in layers:
+                yield from layer.plain(f"{name}.{part}.", n_uses * self.spec.n_uses)
+
+
+class Plain(NamedTuple):
+    """A layer that holds no others: where its module is, and how often it is applied to one image."""
+
+    path: str
+    layer: Layer
+    n_uses: int
 
 
 @dataclass(frozen=True)
@@ -72,9 +96,14 @@ class Architecture:
         """Every layer with its name and its shapes, in order."""
         return tuple(_walk(self.input_shape, self.layers))
 
+    @property
+    def plain_layers(self) -> Iterator[Plain]:
+        """All layers that hold no others, in the order of execution."""
+        return (plain for layer in self.walk for plain in layer.plain())
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` reads it back."""
-        layers = [{"kind": spec.kind, **asdict(spec)} for spec in self.layers]
+        layers = [_as_data(spec) for spec in self.layers]
         return {"input_shape": list(self.input_shape), "n_classes": self.n_classes, "layers": layers}
 
     @classmethod
@@ -109,12 +138,47 @@ def _walk(shape: Shape, specs: Sequence[LayerSpec]) -> Iterator[Layer]:
     for position, spec in enumerate(specs, start=1):
         counts[spec.label] = counts.get(spec.label, 0) + 1
         try:
-            after = spec.output_shape(shape)
+            layer = _placed(f"{spec.label}{counts[spec.label]}", spec, shape, kept=False)
         except ArchitectureError as error:
-            raise ArchitectureError(f"layer {position} ({spec.describe()}): {error}") from None
-        n_live = prod(shape) + (0 if spec.in_place else prod(after))
-        yield Layer(f"{spec.label}{counts[spec.label]}", spec, shape, after, n_live)
-        shape = after
+            raise ArchitectureError(located(position, spec, error)) from None
+        yield layer
+        shape = layer.output_shape
+
+
+def _placed(name: str, spec: LayerSpec, shape: Shape, *, kept: bool) -> Layer:
+    """A layer with its shapes, and those in it; `kept`: its input must outlive it."""
+    after = spec.output_shape(shape)
+    parts = {
+        part: tuple(_in_part(chain, shape, kept=kept or spec.keeps_input(part, shape)))
+        for part, chain in spec.parts(shape).items()
+    }
+    if parts:
+        peaks = {part: max(layer.n_live for layer in layers) for part, layers in parts.items()}
+        n_live = spec.n_live(shape, peaks, kept)
+        if kept and spec.n_uses > 1:  # from the second time on a part's input is another one, which may be overwritten
+            again = (_in_part(chain, shape, kept=False) for chain in spec.parts(shape).values())
+            n_live = max(n_live, prod(shape) + max(layer.n_live for layers in again for layer in layers))
+    else:
+        overwrites = spec.in_place and not kept
+        n_live = prod(shape) + (0 if overwrites else prod(after)) + spec.n_scratch(shape)
+    return Layer(name, spec, shape, after, n_live, parts)
+
+
+def _in_part(chain: Layers, shape: Shape, *, kept: bool) -> Iterator[Layer]:
+    """The layers of a block's chain, named as torch names those of a sequence; `kept`: the input outlives the chain."""
+    first = prod(shape)
+    for position, spec in enumerate(chain):
+        layer = _placed(str(position), spec, shape, kept=kept and position == 0)
+        waiting = first if kept and position > 0 else 0
+        yield replace(layer, n_live=layer.n_live + waiting)
+        shape = layer.output_shape
+
+
+def _as_data(value: Any) -> Any:
+    """A layer as plain data for JSON, with those that it holds."""
+    if isinstance(value, LayerSpec):
+        return {"kind": value.kind, **{each.name: _as_data(getattr(value, each.name)) for each in fields(value)}}
+    return [_as_data(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _spec_from_dict(data: Mapping[str, Any]) -> LayerSpec:
@@ -122,7 +186,13 @@ def _spec_from_dict(data: Mapping[str, Any]) -> LayerSpec:
     kind = values.pop("kind")
     if kind not in KINDS:
         raise ArchitectureError(f"a layer's kind must be one of {', '.join(KINDS)}, but got {kind!r}")
-    return KINDS[kind](**values)
+    return KINDS[kind](**{name: _chains_from_data(value) for name, value in values.items()})
+
+
+def _chains_from_data(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_chains_from_data, value))
+    return _spec_from_dict(value) if isinstance(value, Mapping) else value
 
 
 def _check_ends(architecture: Architecture) -> None:

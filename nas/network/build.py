@@ -2,15 +2,47 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nas.network import modules
 from nas.network.architecture import Architecture, Layer
-from nas.network.kinds import Activation, BatchNorm, MaxPool
+from nas.network.kinds import Activation, Argument, BatchNorm, MaxPool, Part
 
 
-class Network(nn.Sequential):
+class Chain(nn.Sequential):
+    """Layers one after the other; what can be computed as one step is, once `joined`."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__(OrderedDict((layer.name, layer_module(layer)) for layer in layers))
+        self._steps = steps(layers)
+        self.joined = False
+
+    def forward(self, values: Tensor) -> Tensor:
+        """As torch's `Sequential`."""
+        for step in self._steps:
+            values = self._computed(step, values)
+        return values
+
+    def _computed(self, step: Sequence[str], values: Tensor) -> Tensor:
+        first = self._modules[step[0]]
+        if self.joined:
+            from nas.network import fused  # loads a compiler: only where it is used
+
+            if isinstance(first, nn.BatchNorm2d) and len(step) > 1 and (self.training or not torch.is_grad_enabled()):
+                return fused.norm_relu(values, first, pooled=len(step) > 2)
+            if self.training and isinstance(first, nn.Dropout):
+                return fused.dropout(values, first.p)
+        for name in step:
+            module = self._modules[name]
+            assert module is not None
+            values = module(values)
+        return values
+
+
+class Network(Chain):
     """An architecture built; it normalises its input itself, so that training and use cannot differ.
 
     Takes images `(n, channels, height, width)`, either `uint8` from 0 to 255 or floats from 0 to 1, and returns one
@@ -18,9 +50,7 @@ class Network(nn.Sequential):
     """
 
     def __init__(self, architecture: Architecture, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__(OrderedDict((layer.name, layer_module(layer)) for layer in architecture.walk))
-        self._steps = steps(architecture.walk)
-        self.joined = False  # whether steps of several layers are computed as one: see `join_layers`
+        super().__init__(architecture.walk)
         # Not part of the state: the exported source states them.
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
@@ -30,10 +60,7 @@ class Network(nn.Sequential):
     def forward(self, images: Tensor) -> Tensor:
         if images.dtype == torch.uint8:
             images = images / 255
-        values = (images - self.mean) / self.std
-        for step in self._steps:
-            values = self._computed(step, values)
-        return values
+        return super().forward((images - self.mean) / self.std)
 
     def join_layers(self) -> None:
         """From now on batch norm, ReLU and a max pool between them are one step: see `nas.network.fused`.
@@ -41,20 +68,9 @@ class Network(nn.Sequential):
         Dropout is computed there too. For a network in CPU memory that trains with one thread. Where gradients of a
         network in evaluation mode are wanted, torch's layers compute them.
         """
-        self.joined = True
-
-    def _computed(self, step: Sequence[str], values: Tensor) -> Tensor:
-        first = getattr(self, step[0])
-        if self.joined:
-            from nas.network import fused  # loads a compiler: only where it is used
-
-            if len(step) > 1 and (self.training or not torch.is_grad_enabled()):
-                return fused.norm_relu(values, first, pooled=len(step) > 2)
-            if self.training and isinstance(first, nn.Dropout):
-                return fused.dropout(values, first.p)
-        for name in step:
-            values = getattr(self, name)(values)
-        return values
+        for module in self.modules():
+            if isinstance(module, Chain):
+                module.joined = True
 
 
 def steps(layers: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:
@@ -95,7 +111,14 @@ def _n_joined(layers: Sequence[Layer]) -> int:
 
 
 def layer_module(layer: Layer) -> nn.Module:
-    """The torch module of one layer."""
+    """The torch module of one layer, with the chains of layers that it holds."""
     made = layer.spec.constructor(layer.input_shape)
-    module: nn.Module = getattr(nn, made.name)(*made.arguments, **made.options)
+    arguments = [_argument(each, layer) for each in made.arguments]
+    module: nn.Module = getattr(nn if made.of_torch else modules, made.name)(*arguments, **made.options)
     return module
+
+
+def _argument(argument: Argument, layer: Layer) -> Any:
+    if isinstance(argument, tuple):
+        return [_argument(each, layer) for each in argument]
+    return Chain(layer.parts[argument.name]) if isinstance(argument, Part) else argument

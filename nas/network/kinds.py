@@ -24,12 +24,26 @@ KINDS: dict[str, type["LayerSpec"]] = {}  # by the name in JSON; a class is ente
 
 
 @dataclass(frozen=True)
-class Constructor:
-    """The call `nn.NAME(*arguments, **options)` that makes a torch module, as plain data: counting needs no torch."""
+class Part:
+    """In the place of a constructor's argument: the chain of layers that a block holds under this name."""
 
     name: str
-    arguments: tuple[int | float, ...] = ()
-    options: Mapping[str, int | float] = field(default_factory=dict)
+
+
+Argument = int | float | str | Part | tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Constructor:
+    """The call that makes a torch module, as plain data: counting needs no torch.
+
+    `nn.NAME(*arguments, **options)`, or, where it is not `of_torch`, a class of `nas.network.modules`.
+    """
+
+    name: str
+    arguments: tuple[Argument, ...] = ()
+    options: Mapping[str, int | float | str] = field(default_factory=dict)
+    of_torch: bool = True
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,7 @@ class LayerSpec(ABC):
     elementwise: ClassVar[bool] = False  # each number of the result is made of the one in its place, by one function
     idle_in_use: ClassVar[bool] = False  # once trained it changes no number, at most their shape
     opens_a_line: ClassVar[bool] = False  # in the forward() of an exported file
+    chains: ClassVar[tuple[str, ...]] = ()  # fields that hold layers, in a chain or in several
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -59,7 +74,10 @@ class LayerSpec(ABC):
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            _check_type(self, each.name, each.type)
+            if each.name in self.chains:
+                _check_chains(self, each.name)
+            else:
+                _check_type(self, each.name, each.type)
 
     @abstractmethod
     def output_shape(self, shape: Shape) -> Shape:
@@ -101,8 +119,42 @@ class LayerSpec(ABC):
 
     @property
     def drops(self) -> bool:
-        """Whether it drops anything in training, so that a schedule of dropout rates matters."""
+        """Whether it, or a layer in it, drops anything in training, so that a schedule of dropout rates matters."""
+        return any(spec.drops for spec in self.held)
+
+    # What a block states besides. A block is a layer that holds chains of others.
+
+    def parts(self, shape: Shape) -> "dict[str, Layers]":
+        """The chains that it holds, for an input of this shape; each gets that very input. None in a plain layer."""
+        return {}
+
+    def keeps_input(self, part: str, shape: Shape) -> bool:
+        """Whether the input must still be there when this part has been computed."""
         return False
+
+    def n_live(self, shape: Shape, peaks: Mapping[str, int], kept: bool) -> int:
+        """Most numbers of activations at once, given those of each part; `kept`: the input must outlive all of them."""
+        raise NotImplementedError(f"{self.kind} holds no layers")
+
+    def n_scratch(self, shape: Shape) -> int:
+        """Numbers that a plain layer needs besides its input and its output while it is computed."""
+        return 0
+
+    @property
+    def n_uses(self) -> int:
+        """How often its parts are applied."""
+        return 1
+
+    @property
+    def held(self) -> "tuple[LayerSpec, ...]":
+        """All layers directly in its chains, whatever the shape."""
+        values = [getattr(self, name) for name in self.chains]
+        return tuple(
+            spec for value in values for item in value for spec in (item if isinstance(item, tuple) else (item,))
+        )
+
+
+Layers = tuple[LayerSpec, ...]
 
 
 STATEMENTS = tuple(sorted(LayerSpec.__abstractmethods__))
@@ -115,7 +167,7 @@ class _Window(LayerSpec):
     opens_a_line = True
 
     def _slide(self, shape: Shape, kernel: int, stride: int, padding: int) -> tuple[int, int]:
-        _, height, width = _image(self, shape)
+        _, height, width = image(self, shape)
         if kernel > min(height, width) + 2 * padding:
             raise ArchitectureError(
                 f"a window must fit into its input, but {self.describe()} got {height}×{width}: "
@@ -139,11 +191,11 @@ class Conv(_Window):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least(self, 1, "channels", "kernel", "stride", "groups")
-        _at_least(self, 0, "padding")
+        at_least(self, 1, "channels", "kernel", "stride", "groups")
+        at_least(self, 0, "padding")
 
     def output_shape(self, shape: Shape) -> Shape:
-        channels = _image(self, shape)[0]
+        channels = image(self, shape)[0]
         if channels % self.groups or self.channels % self.groups:
             raise ArchitectureError(
                 f"groups must divide the channels in and out, but {self.describe()} got {channels} channels: "
@@ -188,11 +240,11 @@ class DepthwiseConv(_Window):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least(self, 1, "kernel", "stride")
-        _at_least(self, 0, "padding")
+        at_least(self, 1, "kernel", "stride")
+        at_least(self, 0, "padding")
 
     def output_shape(self, shape: Shape) -> Shape:
-        return (_image(self, shape)[0], *self._slide(shape, self.kernel, self.stride, self.padding))
+        return (image(self, shape)[0], *self._slide(shape, self.kernel, self.stride, self.padding))
 
     def params(self, shape: Shape) -> int:
         return shape[0] * (self.kernel * self.kernel + self.bias)
@@ -302,8 +354,8 @@ class _Pool(_Free, _Window):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least(self, 1, "kernel")
-        _at_least(self, 0, "stride", "padding")
+        at_least(self, 1, "kernel")
+        at_least(self, 0, "stride", "padding")
         if self.padding > self.kernel // 2:
             raise ArchitectureError(
                 f"padding of a pool must be at most half its kernel, but got {self.padding=} and {self.kernel=}"
@@ -317,7 +369,7 @@ class _Pool(_Free, _Window):
         return self.stride or self.kernel
 
     def output_shape(self, shape: Shape) -> Shape:
-        return (_image(self, shape)[0], *self._slide(shape, self.kernel, self.step, self.padding))
+        return (image(self, shape)[0], *self._slide(shape, self.kernel, self.step, self.padding))
 
     def _pooling(self, name: str) -> Constructor:
         stride = {"stride": self.stride} if self.stride else {}  # torch takes the kernel's unless told
@@ -361,10 +413,10 @@ class AdaptiveAvgPool(_Free):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least(self, 1, "size")
+        at_least(self, 1, "size")
 
     def output_shape(self, shape: Shape) -> Shape:
-        return (_image(self, shape)[0], self.size, self.size)
+        return (image(self, shape)[0], self.size, self.size)
 
     def constructor(self, shape: Shape) -> Constructor:
         return Constructor("AdaptiveAvgPool2d", (self.size,))
@@ -413,7 +465,7 @@ class Dropout2d(_Dropout):
     kind = "dropout2d"
 
     def output_shape(self, shape: Shape) -> Shape:
-        return _image(self, shape)
+        return image(self, shape)
 
     def constructor(self, shape: Shape) -> Constructor:
         return Constructor("Dropout2d", (self.rate,))
@@ -433,7 +485,7 @@ class Flatten(_Free):
     opens_a_line = True
 
     def output_shape(self, shape: Shape) -> Shape:
-        channels, height, width = _image(self, shape)
+        channels, height, width = image(self, shape)
         return (channels * height * width,)
 
     def constructor(self, shape: Shape) -> Constructor:
@@ -462,7 +514,7 @@ class Linear(LayerSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least(self, 1, "features")
+        at_least(self, 1, "features")
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 1:
@@ -528,13 +580,48 @@ def _check_type(spec: LayerSpec, name: str, wanted: Any) -> None:
         raise ArchitectureError(f"{name} of {spec.kind} must be {expected}, but got {value!r}")
 
 
-def _at_least(spec: LayerSpec, low: int, *names: str) -> None:
+def at_least(spec: LayerSpec, low: int, *names: str) -> None:
+    """Raises `ArchitectureError` unless the values of these names are as large."""
     for name in names:
         if getattr(spec, name) < low:
             raise ArchitectureError(f"{name} of {spec.kind} must be at least {low}, but got {getattr(spec, name)}")
 
 
-def _image(spec: LayerSpec, shape: Shape) -> tuple[int, int, int]:
+def image(spec: LayerSpec, shape: Shape) -> tuple[int, int, int]:
+    """The shape of an image; raises `ArchitectureError` for another one."""
     if len(shape) != 3:
         raise ArchitectureError(f"{spec.describe()} needs (channels, height, width), but got the flattened {shape}")
     return shape[0], shape[1], shape[2]
+
+
+PATH = "in "  # begins an error of a layer within a block
+
+
+def shape_behind(chain: Layers, shape: Shape, name: str) -> Shape:
+    """The shape that a chain of layers makes of this one; an error names the layer, and before it the chain."""
+    for position, spec in enumerate(chain, start=1):
+        try:
+            shape = spec.output_shape(shape)
+        except ArchitectureError as error:
+            raise ArchitectureError(f"{PATH}{name} › {located(position, spec, error)}") from None
+    return shape
+
+
+def located(position: int, spec: LayerSpec, error: ArchitectureError) -> str:
+    """An error of a layer with its place: `layer 4 (conv 3×3 8): …`, or `layer 4 › body › layer 2 (…): …`."""
+    if spec.chains and str(error).startswith(PATH):
+        return f"layer {position} › {str(error).removeprefix(PATH)}"
+    return f"layer {position} ({spec.describe()}): {error}"
+
+
+def _check_chains(spec: LayerSpec, name: str) -> None:
+    """A chain of layers, or several, none of them empty; lists become tuples, so that equal ones are equal."""
+    value = getattr(spec, name)
+    if not isinstance(value, tuple | list) or not value:
+        raise ArchitectureError(f"{name} of {spec.kind} must hold layers, but got {value!r}")
+    chains = tuple(tuple(item) if isinstance(item, tuple | list) else item for item in value)
+    for item in chains:
+        layers = item if isinstance(item, tuple) else (item,)
+        if not layers or not all(type(layer) in KINDS.values() for layer in layers):
+            raise ArchitectureError(f"{name} of {spec.kind} must hold layers, but got {item!r}")
+    object.__setattr__(spec, name, chains)

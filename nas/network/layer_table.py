@@ -22,19 +22,22 @@ class LayerRow:
 
 
 def layer_rows(architecture: Architecture) -> tuple[LayerRow, ...]:
-    """One row a layer, as the shape walk gives them."""
+    """One row a layer, as the shape walk gives them; of a block those that it holds.
+
+    MACs are those of all uses, parameters those of one: the sums are the network's.
+    """
     total = cost_of(architecture).params
     return tuple(
         LayerRow(
-            name=layer.name,
-            layer=layer.spec.describe(),
+            name=path,
+            layer=layer.spec.describe() + f", {n_uses} times" * (n_uses > 1),
             input_shape=layer.input_shape,
             output_shape=layer.output_shape,
             params=layer.params,
             share=layer.params / total,
-            macs=layer.macs,
+            macs=n_uses * layer.macs,
         )
-        for layer in architecture.walk
+        for path, layer, n_uses in architecture.plain_layers
     )
 
 

@@ -48,7 +48,7 @@ class Check:
         sums: dict[str, float] = {}
         for candidate in self.feasible:
             total = cost_of(candidate.architecture).params
-            for layer in candidate.architecture.walk:
+            for _, layer, _ in candidate.architecture.plain_layers:
                 share = layer.params / total / len(self.feasible)
                 sums[layer.spec.family] = sums.get(layer.spec.family, 0.0) + share
         return {kind: share for kind, share in sorted(sums.items(), key=lambda item: -item[1]) if share >= 0.005}
@@ -123,5 +123,5 @@ def table(checked: Check) -> Table:
 
 
 def _dearest(candidate: Candidate) -> tuple[str, float]:
-    dearest = max(candidate.architecture.walk, key=lambda layer: layer.params)
+    dearest = max((layer for _, layer, _ in candidate.architecture.plain_layers), key=lambda layer: layer.params)
     return dearest.spec.family, dearest.params / cost_of(candidate.architecture).params

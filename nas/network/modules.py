@@ -1,0 +1,93 @@
+"""torch modules of the blocks, which torch itself does not have. An exported file gets the source of those it needs.
+
+So each is written as one writes it: torch alone, no names of nas.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, no-any-return"
+# Nobody writes annotations into such a file.
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Residual(nn.Module):
+    """What `body` makes of its input, added to that input, or to what `shortcut` makes of it."""
+
+    def __init__(self, body, shortcut=None):
+        super().__init__()
+        self.body = body
+        self.shortcut = shortcut
+
+    def forward(self, x):
+        return self.body(x) + (x if self.shortcut is None else self.shortcut(x))
+
+
+class Concatenated(nn.ModuleList):
+    """What several branches make of the same input, channel behind channel."""
+
+    def forward(self, x):
+        return torch.cat([branch(x) for branch in self], 1)
+
+
+class Added(nn.ModuleList):
+    """The sum of what several branches make of the same input."""
+
+    def forward(self, x):
+        total = self[0](x)
+        for branch in self[1:]:
+            total = total + branch(x)
+        return total
+
+
+class Repeated(nn.Module):
+    """`body` applied so many times, with the same weights each time."""
+
+    def __init__(self, body, times):
+        super().__init__()
+        self.body = body
+        self.times = times
+
+    def forward(self, x):
+        for _ in range(self.times):
+            x = self.body(x)
+        return x
+
+
+class SqueezeExcite(nn.Module):
+    """Each channel times a number from 0 to 1, which the means of all channels decide."""
+
+    def __init__(self, channels, hidden, gate="sigmoid"):
+        super().__init__()
+        self.squeeze = nn.Linear(channels, hidden)
+        self.excite = nn.Linear(hidden, channels)
+        self.gate = getattr(F, gate)
+
+    def forward(self, x):
+        factors = self.gate(self.excite(F.relu(self.squeeze(x.mean((2, 3))))))
+        return x * factors[:, :, None, None]
+
+
+class Padded(nn.Module):
+    """Averages over squares of `stride` pixels, and further channels of zeros behind the others."""
+
+    def __init__(self, stride, n_zeros):
+        super().__init__()
+        self.stride = stride
+        self.n_zeros = n_zeros
+
+    def forward(self, x):
+        if self.stride > 1:
+            x = F.avg_pool2d(x, self.stride, ceil_mode=True)
+        return F.pad(x, (0, 0, 0, 0, 0, self.n_zeros))
+
+
+class ChannelScale(nn.Module):
+    """Each channel times a learned number, which begins at `start`."""
+
+    def __init__(self, channels, start=1.0):
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((channels, 1, 1), start))
+
+    def forward(self, x):
+        return x * self.scale

@@ -1,0 +1,348 @@
+"""Networks that branch: for any nesting of blocks the count, the module and the exported file are one."""
+
+import json
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from frozen_models import frozen, with_other_numbers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import image_layers
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from nas.errors import ArchitectureError
+from nas.export.check import check
+from nas.export.python import source
+from nas.export.writing import write
+from nas.network import modules
+from nas.network.architecture import Architecture, Layer
+from nas.network.blocks import (
+    ChannelScale,
+    ChannelShuffle,
+    Parallel,
+    Repeat,
+    Residual,
+    SqueezeExcite,
+    inverted_bottleneck,
+)
+from nas.network.build import Network
+from nas.network.cost import cost_of
+from nas.network.kinds import (
+    KINDS,
+    Activation,
+    BatchNorm,
+    Conv,
+    Dropout,
+    Layers,
+    LayerSpec,
+    MaxPool,
+    Shape,
+    gap_head,
+    shape_behind,
+)
+from nas.network.layer_table import layer_rows
+
+MOST_DEEP = 3
+
+
+# Any network ----------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def chains(draw: st.DrawFn, shape: Shape, depth: int, keeps: bool = False) -> Layers:
+    """Up to three layers behind an image of this shape, blocks among them; `keeps`: the shape is the same behind it."""
+    layers: list[LayerSpec] = []
+    current = shape
+    for _ in range(draw(st.integers(1, 3))):
+        for spec in draw(
+            st.just((draw(blocks(current, depth)),)) if depth and draw(st.booleans()) else simple(current)
+        ):
+            layers.append(spec)
+            current = spec.output_shape(current)
+    if keeps and current != shape:
+        return (Conv(shape[0], 3, padding=1), BatchNorm(), Activation())
+    return tuple(layers)
+
+
+def simple(shape: Shape) -> st.SearchStrategy[Layers]:
+    own = [st.just((SqueezeExcite(2),)), st.just((ChannelScale(0.5),)), image_layers(shape)]
+    if shape[0] % 2 == 0:
+        own.append(st.just((ChannelShuffle(2),)))
+    return st.one_of(own)
+
+
+@st.composite
+def blocks(draw: st.DrawFn, shape: Shape, depth: int) -> LayerSpec:
+    kind = draw(st.sampled_from(["residual", "strided", "concat", "add", "repeat"]))
+    if kind == "residual":
+        return Residual(draw(chains(shape, depth - 1, keeps=True)))
+    if kind == "strided":
+        n, stride = draw(st.integers(shape[0], shape[0] + 3)), draw(st.integers(1, 2))
+        body = (Conv(n, 3, stride, 1, bias=False), BatchNorm())
+        return Residual(body, draw(st.sampled_from(["conv", "pool"])))
+    if kind == "repeat":
+        return Repeat(draw(chains(shape, depth - 1, keeps=True)), draw(st.integers(1, 3)))
+    branches = tuple(draw(chains(shape, depth - 1, keeps=True)) for _ in range(draw(st.integers(2, 3))))
+    return Parallel(branches, "add" if kind == "add" else "concat")
+
+
+@st.composite
+def branching(draw: st.DrawFn) -> Architecture:
+    shape: Shape = (draw(st.integers(1, 4)), draw(st.integers(3, 10)), draw(st.integers(3, 10)))
+    layers = draw(chains(shape, MOST_DEEP))
+    return Architecture(shape, 3, (*layers, *gap_head(3)))
+
+
+def built(architecture: Architecture) -> Network:
+    channels = architecture.input_shape[0]
+    return with_other_numbers(Network(architecture, (0.5,) * channels, (0.25,) * channels))
+
+
+def images_for(architecture: Architecture, n: int = 2) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (n, *architecture.input_shape), generator=generator, dtype=torch.uint8)
+
+
+@settings(max_examples=250)
+@given(branching())
+def test_count_module_and_data_are_one(architecture: Architecture) -> None:
+    cost, network = cost_of(architecture), built(architecture)
+    assert sum(p.numel() for p in network.parameters()) == cost.params
+    floats = [values.numel() for values in network.state_dict().values() if values.is_floating_point()]
+    assert 4 * sum(floats) == cost.bytes
+    with FlopCounterMode(display=False) as counted, torch.no_grad():
+        assert network(images_for(architecture, 1)).shape == (1, 3)
+    assert counted.get_total_flops() == 2 * cost.macs
+    assert Architecture.from_dict(json.loads(json.dumps(architecture.to_dict()))) == architecture
+    rows = layer_rows(architecture)
+    assert sum(row.params for row in rows) == cost.params
+    assert sum(row.macs for row in rows) == cost.macs
+    for row in rows:
+        network.get_submodule(row.name)  # is there
+
+
+@settings(max_examples=250)
+@given(branching())
+def test_every_layer_has_the_shapes_that_the_walk_gave_it(architecture: Architecture) -> None:
+    network = built(architecture)
+    wanted = {path: layer for path, layer, _ in architecture.plain_layers}
+    seen = set()
+
+    def look(path: str) -> Any:
+        def hook(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+            assert tuple(inputs[0].shape[1:]) == wanted[path].input_shape
+            assert tuple(output.shape[1:]) == wanted[path].output_shape
+            seen.add(path)
+
+        return hook
+
+    for path in wanted:
+        network.get_submodule(path).register_forward_hook(look(path))
+    with torch.no_grad():
+        network(images_for(architecture))
+    assert seen == set(wanted)
+
+
+# Peak memory ----------------------------------------------------------------------------------------------------------
+
+
+def measured_peak(architecture: Architecture) -> int:
+    """Numbers of activations at once, by looking at the built module as it runs.
+
+    Hooks on layers and blocks note in their order what each reads and makes; a tensor lives from its making to its last
+    reading. A layer that works in place takes over its input's place if nobody reads that afterwards.
+    """
+    network, events = built(architecture), list[tuple[Any, list[int], int, int, bool]]()
+    layers = dict(all_layers(architecture.walk))
+    sizes: dict[int, int] = {}
+    keep: list[torch.Tensor] = []  # so that no two tensors have one identity
+
+    def note(spec: LayerSpec | None, read: list[torch.Tensor], made: torch.Tensor, scratch: int = 0) -> None:
+        for tensor in (*read, made):
+            sizes[id(tensor)] = prod(tensor.shape[1:])
+            keep.append(tensor)
+        events.append((spec, [id(t) for t in read], id(made), scratch, bool(spec and spec.in_place)))
+
+    def run(path: str, layer: Layer, values: torch.Tensor) -> torch.Tensor:
+        spec, module = layer.spec, network.get_submodule(path)
+        if isinstance(spec, Residual):
+            body = chain(f"{path}.body.", layer.parts["body"], values)
+            other = chain(f"{path}.shortcut.", layer.parts["shortcut"], values) if "shortcut" in layer.parts else values
+            return joined([body, other], body + other, overwrites=True)
+        if isinstance(spec, Parallel) and spec.join == "concat":
+            results = [chain(f"{path}.{name}.", part, values) for name, part in layer.parts.items()]
+            return joined(results, torch.cat(results, 1), overwrites=False)
+        if isinstance(spec, Parallel):
+            total: torch.Tensor | None = None
+            for name, part in layer.parts.items():
+                result = chain(f"{path}.{name}.", part, values)
+                total = result if total is None else joined([total, result], total + result, overwrites=True)
+            assert total is not None
+            return total
+        if isinstance(spec, Repeat):
+            for _ in range(spec.times):
+                values = chain(f"{path}.body.", layer.parts["body"], values)
+            return values
+        made = module(values).clone()
+        note(spec, [values], made, spec.n_scratch(layer.input_shape))
+        return made
+
+    def joined(read: list[torch.Tensor], made: torch.Tensor, *, overwrites: bool) -> torch.Tensor:
+        for tensor in (*read, made):
+            sizes[id(tensor)] = prod(tensor.shape[1:])
+            keep.append(tensor)
+        events.append((None, [id(t) for t in read], id(made), 0, overwrites))
+        return made
+
+    def chain(prefix: str, part: tuple[Layer, ...], values: torch.Tensor) -> torch.Tensor:
+        for layer in part:
+            values = run(prefix + layer.name, layer, values)
+        return values
+
+    assert layers
+    with torch.no_grad():
+        start = (images_for(architecture, 1) / 255 - network.mean) / network.std
+        sizes[id(start)] = prod(start.shape[1:])
+        chain("", architecture.walk, start)
+    last = {tensor: when for when, (_, read, _, _, _) in enumerate(events) for tensor in read}
+    alive, peak = {id(start)}, 0
+    for when, (_, read, made, scratch, in_place) in enumerate(events):
+        ending = {tensor for tensor in read if last[tensor] == when}
+        taken_over = next((t for t in read if t in ending and sizes[t] == sizes[made]), None) if in_place else None
+        now = sum(sizes[tensor] for tensor in alive) + (0 if taken_over is not None else sizes[made]) + scratch
+        peak = max(peak, now)
+        alive = (alive - ending) | {made}
+    return peak
+
+
+def all_layers(layers: tuple[Layer, ...], prefix: str = "") -> Iterator[tuple[str, Layer]]:
+    for layer in layers:
+        yield prefix + layer.name, layer
+        for part, held in layer.parts.items():
+            yield from all_layers(held, f"{prefix}{layer.name}.{part}.")
+
+
+@settings(max_examples=400)
+@given(branching())
+def test_peak_memory_is_what_is_alive_at_once(architecture: Architecture) -> None:
+    assert cost_of(architecture).memory == 4 * measured_peak(architecture)
+
+
+# Exports, training, errors --------------------------------------------------------------------------------------------
+
+DEEP = Architecture(
+    (1, 12, 12),
+    3,
+    (
+        *(Conv(4, 3, padding=1, bias=False), BatchNorm(), Activation()),
+        Residual((Conv(4, 3, padding=1, bias=False), BatchNorm(), Activation(), Dropout(0.1), Conv(4, 3, padding=1))),
+        Residual((*inverted_bottleneck(6, 8, stride=2, squeeze=2), ChannelScale(0.5)), "conv"),
+        Residual((Conv(8, 3, 2, 1), BatchNorm()), "pool"),
+        Parallel(((Conv(2, 1),), (Conv(2, 3, padding=1), Activation("gelu")), (MaxPool(3, 1, 1),)), "concat"),
+        ChannelShuffle(2),
+        Repeat((Residual((Conv(12, 3, padding=1, groups=4), BatchNorm(), Activation())),), 3),
+        Parallel(((Conv(5, 1),), (Conv(5, 3, padding=1),)), "add"),
+        SqueezeExcite(2, "hardsigmoid"),
+        *gap_head(3),
+    ),
+)
+
+
+def test_every_kind_of_block_is_tried() -> None:
+    tried = {type(layer.spec) for _, layer in all_layers(DEEP.walk)}
+    assert {kind for kind in KINDS.values() if kind.__module__ == "nas.network.blocks"} <= tried
+
+
+def test_a_line_of_text_shows_what_branches() -> None:
+    assert str(DEEP) == (
+        "conv 3×3 4 p1, res[conv 3×3 4 p1, dropout 0.1, conv 3×3 4 p1], "
+        "res[conv 1×1 8, depthwise 3×3 s2 p1, squeeze-excite 1/2, conv 1×1 6, channel scale], res[conv 3×3 8 s2 p1], "
+        "[conv 1×1 2 | conv 3×3 2 p1, gelu | max pool 3×3], shuffle g2, 3×[res[conv 3×3 12 p1 g4]], "
+        "[conv 1×1 5 + conv 3×3 5 p1], squeeze-excite 1/2 hard, global average pool, FC 3"
+    )
+
+
+def exported(architecture: Architecture) -> tuple[Any, torch.Tensor, torch.Tensor]:
+    images, model = images_for(architecture, 500), frozen(architecture)
+    with torch.no_grad():
+        labels = model.network()(images).argmax(1)
+    n_wrong = len(labels) - round(model.provenance.validation_accuracy * len(labels))
+    labels[:n_wrong] = (labels[:n_wrong] + 1) % architecture.n_classes
+    return model, images, labels
+
+
+def test_it_is_exported_as_python_onnx_and_a_program(tmp_path: Path) -> None:
+    model, images, labels = exported(DEEP)
+    write(model, "deep", tmp_path, images, labels, formats=("py", "onnx", "torch"))
+    text = (tmp_path / "deep.py").read_text()
+    for name in ("Residual", "Concatenated", "Added", "Repeated", "SqueezeExcite", "Padded", "ChannelScale"):
+        assert text.count(f"class {name}(") == 1
+        assert hasattr(modules, name)
+    assert max(map(len, text.splitlines())) <= 120
+
+
+@settings(max_examples=4)
+@given(branching())
+def test_any_is_exported_as_python(architecture: Architecture) -> None:
+    from tempfile import TemporaryDirectory
+
+    import safetensors.torch
+
+    model, images, labels = exported(architecture)
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "any_net.py").write_text(source(model, "any_net"), "utf-8")
+        (Path(folder) / "any_net.safetensors").write_bytes(safetensors.torch.save(model.weights()))
+        check(model, "any_net", Path(folder), images, labels)
+
+
+def test_joined_kernels_compute_the_same_within_branches() -> None:
+    plain, joined = built(DEEP), built(DEEP)
+    joined.join_layers()
+    images = images_for(DEEP, 8)
+    for network in (plain, joined):
+        torch.manual_seed(0)
+        for module in network.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        network.train()
+        network(images).square().sum().backward()
+    for (name, one), (_, other) in zip(plain.named_parameters(), joined.named_parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-4, msg=name)
+    assert str(joined) == str(plain)
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        ((Conv(4), Residual((Conv(4, 3), Conv(4, 99)))), "layer 2 › body › layer 2 (conv 99×99 4): a window must fit"),
+        (
+            (Residual((Residual((Conv(1, 4),)),)),),
+            "layer 1 › body › layer 1 (res[conv 4×4 1]): what is added must have one shape",
+        ),
+        ((Residual((Conv(4),)),), "layer 1 (res[conv 3×3 4]): what is added must have one shape"),
+        ((Repeat((Conv(4, padding=1, kernel=3),)),), "what is repeated must keep the shape"),
+        ((Parallel(((Conv(2),), (Conv(2, 1),))),), "must end in images of one shape but for their channels"),
+        ((Conv(3), ChannelShuffle(2)), "groups must divide the channels"),
+    ],
+)
+def test_an_impossible_block_is_named_with_the_path_to_it(layers: Layers, said: str) -> None:
+    with pytest.raises(ArchitectureError) as caught:
+        Architecture((1, 12, 12), 3, (*layers, *gap_head(3)))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [(), None, (3,), ("conv",), ((Conv(1),), ())])
+def test_a_block_holds_layers_and_nothing_else(body: Any) -> None:
+    with pytest.raises(ArchitectureError, match="must hold layers"):
+        Residual(body)
+
+
+def test_lists_are_as_good_as_tuples() -> None:
+    assert Residual([Conv(1)]) == Residual((Conv(1),))  # type: ignore[arg-type]
+    assert Parallel([[Conv(1)], [Conv(2)]]) == Parallel(((Conv(1),), (Conv(2),)))  # type: ignore[arg-type]
+    assert shape_behind((Conv(2), MaxPool()), (1, 8, 8), "any") == (2, 3, 3)
