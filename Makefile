@@ -32,8 +32,9 @@ search: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(ARGS)
 
+# Property tests too, all of them, with inputs that nobody has seen: `make test` draws the same ones every time.
 test-slow: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m "slow or network" $(ARGS)
+	$(BIN)/python -m pytest -m "slow or network or hypothesis" --hypothesis-profile=fresh $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

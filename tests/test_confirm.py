@@ -179,10 +179,11 @@ def test_the_test_set_chooses_nothing(nas, tmp_path: Path, images: str, mnist: D
 
 
 @needs_proc
+@pytest.mark.usefixtures("one_core")
 def test_interrupted_it_goes_on_and_reads_the_test_set_no_more_often(
     start, nas, tmp_path: Path, few_images: str
 ) -> None:
-    assert nas("search", *TINY[:2], "--epochs", "6", *TINY[4:], *FLOAT, "--trials", "2").returncode == 0
+    assert nas("search", *TINY[:2], "--epochs", "6", *TINY[4:], *FLOAT, "--trials", "1").returncode == 0
     command = ("confirm", "--top", "1", "--seeds", "2", "--workers", "1", *FLOAT)
     process = start(*command)
     read_until(process, "seed 2  epoch 2/6")
@@ -202,6 +203,7 @@ def test_interrupted_it_goes_on_and_reads_the_test_set_no_more_often(
 
 @pytest.mark.slow
 @needs_proc
+@pytest.mark.usefixtures("one_core")
 def test_a_race_that_is_interrupted_ends_as_if_it_were_not(start, nas, tmp_path: Path, images: str) -> None:
     search = ("search", *TINY[:2], "--epochs", "6", *TINY[4:], *FLOAT, "--trials", "2", "--dataset", images)
     assert nas(*search).returncode == 0

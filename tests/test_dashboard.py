@@ -300,7 +300,10 @@ def test_a_continued_search_finds_the_same_with_a_dashboard_beside_it(searched: 
         notes = get(f"{url}/api/studies/1")
         assert send("PUT", f"{url}/api/studies/1/note", version=notes["note"]["version"] + 1, body="mine") == 204
         assert nas(*more).returncode == 0
-        shown = get(f"{url}/api/studies/1")
+        deadline = time.monotonic() + 30  # it asks the database for trials every two seconds at most
+        while len((shown := get(f"{url}/api/studies/1"))["trials"]) == len(notes["trials"]):
+            assert time.monotonic() < deadline, "no new trial is shown"
+            time.sleep(0.2)
     assert nas(*more, "--storage", "without/nas.db", "--out", "without").returncode == 0
     one, other = (find_study(open_storage(str(path))).trials for path in (searched, Path("without/nas.db")))
     assert [(t.params, t.values, t.constraints) for t in one] == [(t.params, t.values, t.constraints) for t in other]

@@ -123,9 +123,9 @@ def test_the_database_does_not_wait_for_the_disk_at_every_suggestion(tmp_path: P
 @needs_proc
 @pytest.mark.usefixtures("one_core")
 def test_interrupting_stops_cleanly_and_the_next_run_goes_on_with_the_same_digits(start, nas, tmp_path: Path) -> None:
-    options = ("search", *SLOW_TO_TRAIN, "--trials", "1", "--workers", "1")
+    options = ("search", *SLOW_TO_TRAIN, "--epochs", "16", "--trials", "1", "--workers", "1")
     process = start(*options)
-    read_until(process, "epoch  3/40")
+    read_until(process, "epoch  3/16")
     workers = workers_of(process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     output, _ = process.communicate(timeout=60)
@@ -135,14 +135,14 @@ def test_interrupting_stops_cleanly_and_the_next_run_goes_on_with_the_same_digit
     assert "Traceback" not in output
     assert not any(map(is_alive, workers))
     (cut_short,) = (record for record in table(tmp_path) if record.epochs)
-    assert (cut_short.outcome, cut_short.epochs < 40) == ("interrupted", True)
+    assert (cut_short.outcome, cut_short.epochs < 16) == ("interrupted", True)
 
     assert nas(*options).returncode == 0
     continued = table(tmp_path)[-1]
     assert nas(*options, "--storage", "whole.db").returncode == 0
     whole = table(tmp_path, "whole.db")[-1]
     assert continued.outcome == whole.outcome == "finished"
-    assert (continued.accuracy, continued.epochs, continued.seed) == (whole.accuracy, 40, whole.seed)
+    assert (continued.accuracy, continued.epochs, continued.seed) == (whole.accuracy, 16, whole.seed)
 
 
 @pytest.mark.slow
@@ -199,8 +199,8 @@ def test_what_fails_in_a_worker_is_told(mnist: Dataset, tmp_path: Path) -> None:
 
 @needs_proc
 def test_killing_a_worker_fails_only_its_own_trial(start, tmp_path: Path) -> None:
-    process = start("search", *SLOW_TO_TRAIN, "--trials", "3", "--workers", "2", "--epochs", "12")
-    read_until(process, "epoch  2/12")
+    process = start("search", *SLOW_TO_TRAIN, "--trials", "3", "--workers", "2", "--epochs", "9")
+    read_until(process, "epoch   2/9")
     victim = workers_of(process)[0]
     os.kill(victim, signal.SIGKILL)
     output, _ = process.communicate(timeout=120)
@@ -213,9 +213,9 @@ def test_killing_a_worker_fails_only_its_own_trial(start, tmp_path: Path) -> Non
 
 @needs_proc
 def test_killing_the_search_itself_leaves_no_workers_and_loses_no_finished_epoch(start, nas, tmp_path: Path) -> None:
-    options = ("search", *SLOW_TO_TRAIN, "--trials", "2", "--workers", "2")
+    options = ("search", *SLOW_TO_TRAIN, "--epochs", "16", "--trials", "2", "--workers", "2")
     process = start(*options)
-    read_until(process, "epoch  3/40")
+    read_until(process, "epoch  3/16")
     workers = workers_of(process)
     assert len(workers) == 2
     os.kill(process.pid, signal.SIGKILL)
@@ -228,7 +228,7 @@ def test_killing_the_search_itself_leaves_no_workers_and_loses_no_finished_epoch
     assert done.returncode == 0, done.stderr
     assert "2 go on where they were cut short" in done.stdout
     finished = [record for record in table(tmp_path) if record.outcome == "finished"]
-    assert [record.epochs for record in finished] == [40, 40]
+    assert [record.epochs for record in finished] == [16, 16]
 
 
 def test_a_second_search_on_the_same_study_is_refused(start, nas) -> None:
@@ -240,7 +240,7 @@ def test_a_second_search_on_the_same_study_is_refused(start, nas) -> None:
 
 
 def test_time_limit_is_kept_in_the_middle_of_a_training(nas, tmp_path: Path) -> None:
-    done = nas("search", *SLOW_TO_TRAIN, "--epochs", "2000", "--timeout", "6s", "--workers", "1")
+    done = nas("search", *SLOW_TO_TRAIN, "--epochs", "2000", "--timeout", "4s", "--workers", "1")
     assert "Time is up" in done.stdout, done.stderr
     assert table(tmp_path)[-1].outcome == "interrupted"
 
@@ -257,7 +257,7 @@ def test_the_same_candidate_is_trained_once(nas, tmp_path: Path) -> None:
         "    return Candidate(Architecture(task.image_shape, task.n_classes, layers), Recipe(epochs=task.epochs))\n"
     )
     done = nas(
-        "search", "--space", str(space), "--epochs", "1", "--trials", "3", "--timeout", "10s", "--pruner", "none",
+        "search", "--space", str(space), "--epochs", "1", "--trials", "3", "--timeout", "6s", "--pruner", "none",
         "--workers", "1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -25,8 +25,8 @@ from processes import read_until
 from strategies import architectures
 
 from nas.cli import cli
-from nas.cli.options import budget_of
 from nas.cli.search import search as search_command_of_cli
+from nas.cli.search_options import budget_of
 from nas.network.cost import Budget, cost_of
 from nas.network.layer_table import layer_rows
 from nas.searching.options import SearchOptions

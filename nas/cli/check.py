@@ -6,16 +6,12 @@ import click
 
 from nas.cli.options import (
     Count,
-    budget_of,
-    budget_option,
     data_dir_option,
-    dataset_option,
     device_option,
-    limit_options,
     precision_option,
-    space_option,
     workers_option,
 )
+from nas.cli.search_options import budget_of, budget_option, dataset_option, limit_options, space_option
 from nas.network.cost import cost_of
 from nas.searching.options import SearchOptions
 

@@ -1,20 +1,15 @@
-"""Completion in the shell: what the options that take names offer, and `nas completion`."""
+"""Completion in the shell: what the options that take names offer, and `nas completion`.
+
+Every command loads this; so what is offered is looked up when it is asked for.
+"""
 
 from collections.abc import Callable, Iterable
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from nas import datasets
-from nas.datasets.schemes import SCHEMES
-from nas.network.cost import COSTS
-from nas.replication.variants import AXES
-from nas.space import documented
-from nas.space import finding as spaces
 from nas.study.folders import DEFAULT_STORAGE
 from nas.study.names import study_names
-from nas.study.pruners import PRUNERS
-from nas.study.samplers import SAMPLERS
 
 SHELLS = ("bash", "zsh", "fish")
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -29,6 +24,8 @@ def _one_of(names: Callable[[], Iterable[str]]) -> Complete:
 
 def complete_space(ctx: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
     """The spaces that come with nas, else files."""
+    from nas.space import finding as spaces
+
     return _one_of(spaces.names)(ctx, param, begun) or [CompletionItem(begun, type="file")]
 
 
@@ -41,15 +38,52 @@ def complete_study(ctx: click.Context, param: click.Parameter, begun: str) -> li
         return []
 
 
-complete_dataset = _one_of(lambda: (*datasets.names(), *(f"{scheme}:" for scheme in SCHEMES)))
-complete_sampler = _one_of(lambda: SAMPLERS)
-complete_pruner = _one_of(lambda: PRUNERS)
+def _datasets() -> Iterable[str]:
+    from nas.datasets.catalogue import names
+    from nas.datasets.schemes import SCHEMES
+
+    return *names(), *(f"{scheme}:" for scheme in SCHEMES)
+
+
+def _samplers() -> Iterable[str]:
+    from nas.study.samplers import SAMPLERS
+
+    return SAMPLERS
+
+
+def _pruners() -> Iterable[str]:
+    from nas.study.pruners import PRUNERS
+
+    return PRUNERS
+
+
+def _costs() -> Iterable[str]:
+    from nas.network.cost import COSTS
+
+    return COSTS
+
+
+def _axes() -> Iterable[str]:
+    from nas.replication.variants import AXES
+
+    return AXES
+
+
+def _iterations() -> Iterable[str]:
+    from nas.space import documented
+
+    return documented.names()
+
+
+complete_dataset = _one_of(_datasets)
+complete_sampler = _one_of(_samplers)
+complete_pruner = _one_of(_pruners)
 complete_device = _one_of(lambda: ("auto", "cpu", "cuda"))
 complete_precision = _one_of(lambda: ("auto", "float32", "bfloat16"))
-complete_cost = _one_of(lambda: COSTS)
-complete_axis = _one_of(lambda: AXES)
-complete_iteration = _one_of(documented.names)
-complete_iterations = _one_of(lambda: (*documented.names(), "all"))
+complete_cost = _one_of(_costs)
+complete_axis = _one_of(_axes)
+complete_iteration = _one_of(_iterations)
+complete_iterations = _one_of(lambda: (*_iterations(), "all"))
 
 
 @click.command()

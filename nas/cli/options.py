@@ -2,23 +2,17 @@
 
 import re
 import tomllib
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
 
-from nas import datasets, shipped
-from nas.cli.completion import complete_dataset, complete_device, complete_precision, complete_space, complete_study
-from nas.datasets.schemes import FORMS_IN_WORDS
+from nas import shipped
+from nas.cli.completion import complete_device, complete_precision, complete_study
 from nas.errors import nearest
-from nas.network.cost import COSTS, Budget
-from nas.searching.options import SearchOptions
-from nas.space import finding as spaces
 from nas.study.folders import DEFAULT_STORAGE
 
-Command = Callable[..., Any]
 FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -83,32 +77,6 @@ def _study_file(name: str) -> Path:
     return comes_with_nas[file]
 
 
-class SpaceOption(click.Option):
-    """An option whose help names the spaces there are, looked up when it is shown, since that may fail."""
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """As click's, with the names in the place of `NAMES`."""
-        text, self.help = self.help, (self.help or "").replace("NAMES", ", ".join(spaces.names()))
-        try:
-            return super().get_help_record(ctx)
-        finally:
-            self.help = text
-
-
-def limit_options(command: Command) -> Command:
-    """An option for a limit on every cost there is but parameters; `budget_of` puts them together with --budget."""
-    for kind in reversed(COSTS.values()):
-        if kind.name != "params":
-            type_of_limit = click.FLOAT if kind.measured else Count()
-            command = click.option(f"--{kind.option}", type=type_of_limit, help=kind.help)(command)
-    return command
-
-
-def budget_of(settings: dict[str, Any]) -> Budget:
-    """The limits among a command's options, which are taken out of these; raises `InputError`."""
-    return Budget(**{kind.name: settings.pop(kind.option.replace("-", "_")) for kind in COSTS.values()})
-
-
 # Options that several commands have, as decorators.
 data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Where data sets lie; else NAS_DATA_DIR, else the cache."
@@ -130,27 +98,3 @@ precision_option = click.option(
     help="auto, float32 or bfloat16.",
 )
 workers_option = click.option("--workers", type=Count(), help="Worker processes; as many as cores unless told.")
-budget_option = click.option(
-    f"--{COSTS['params'].option}",
-    type=Count(),
-    default=SearchOptions.budget,
-    show_default=True,
-    help=COSTS["params"].help,
-)
-space_option = click.option(
-    "--space",
-    cls=SpaceOption,
-    shell_complete=complete_space,
-    default=SearchOptions.space,
-    show_default=True,
-    metavar="NAME|FILE.py",
-    help="Search space: NAMES, or a file of your own.",
-)
-dataset_option = click.option(
-    "--dataset",
-    shell_complete=complete_dataset,
-    default=SearchOptions.dataset,
-    show_default=True,
-    metavar="NAME",
-    help=f"Data set: {', '.join(datasets.names())}, {FORMS_IN_WORDS}.",
-)

@@ -10,17 +10,13 @@ from nas.cli.completion import complete_cost, complete_pruner, complete_sampler,
 from nas.cli.options import (
     Count,
     Duration,
-    budget_of,
-    budget_option,
     data_dir_option,
-    dataset_option,
     device_option,
-    limit_options,
     precision_option,
     read_config,
-    space_option,
     workers_option,
 )
+from nas.cli.search_options import budget_of, budget_option, dataset_option, limit_options, space_option
 from nas.network.cost import COSTS
 from nas.searching.options import SearchOptions
 from nas.study.pruners import PRUNERS
