@@ -46,6 +46,9 @@ def _workers_are_forked() -> Iterator[None]:
 
     They are processes of their own all the same. What `start` runs spawns its workers, as users' commands do.
     """
+    if "forkserver" not in multiprocessing.get_all_start_methods():  # as on Windows
+        yield
+        return
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["warm_worker"])
     with pytest.MonkeyPatch.context() as patch:

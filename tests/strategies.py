@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from nas.network.architecture import Architecture
 from nas.network.kinds import (
+    KINDS,
     Activation,
     AdaptiveAvgPool,
     AvgPool,
@@ -27,6 +28,7 @@ from nas.training.recipe import Augmentation, Recipe
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "hardswish")
 
 Layers = tuple[LayerSpec, ...]
+CHAINED = {name: kind for name, kind in KINDS.items() if kind.__module__ == LayerSpec.__module__}  # not blocks
 rates = st.floats(0, 0.9)
 small = st.integers(1, 4)
 activations = st.builds(Activation, st.sampled_from(ACTIVATIONS))

@@ -20,6 +20,7 @@ import torch
 from frozen_models import B5, EVERYTHING, FUNCTIONS, N_IMAGES, PROVENANCE, TINY, frozen, network_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from strategies import CHAINED
 from torch import Tensor, nn
 
 import nas.export.python
@@ -34,7 +35,6 @@ from nas.network.architecture import Architecture
 from nas.network.build import Network
 from nas.network.cost import cost_of
 from nas.network.kinds import (
-    KINDS,
     Activation,
     AdaptiveAvgPool,
     AvgPool,
@@ -101,7 +101,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
 @st.composite
 def image_layers(draw: st.DrawFn, shape: Shape) -> LayerSpec:
     channels, height, width = shape
-    kind = draw(st.sampled_from([kind for kind in KINDS if kind not in ("flatten", "linear")]))
+    kind = draw(st.sampled_from([kind for kind in CHAINED if kind not in ("flatten", "linear")]))
     small, rate = st.integers(1, 3), st.floats(0, 0.9)
     padding = draw(st.integers(0, 2))
     kernel = draw(st.integers(1, min(5, height + 2 * padding, width + 2 * padding)))
@@ -179,7 +179,7 @@ def test_exported_source_is_the_same_network(
 
 
 def test_the_example_with_every_layer_has_every_layer() -> None:
-    assert {type(spec) for spec in EVERYTHING.layers} == set(KINDS.values())
+    assert {type(spec) for spec in EVERYTHING.layers} == set(CHAINED.values())
     assert {spec.function for spec in EVERYTHING.layers if isinstance(spec, Activation)} == set(FUNCTIONS)
 
 
