@@ -36,7 +36,6 @@ Axes = dict[str, Any]
 STAGES = (1, 2, 3)
 EXPANSION = 3  # of an inverted bottleneck
 SMALLEST_IMAGE = 6  # that is halved once more
-FINE = 16  # channels up to which any number is taken; above, multiples of 4, which train as fast as their neighbours
 
 
 def suggest(trial: BaseTrial, task: Task) -> Candidate:
@@ -100,8 +99,7 @@ def build_architecture(axes: Axes, task: Task, factor: float) -> Architecture:
 
 
 def channels(axes: Axes, stage: int, factor: float) -> int:
-    n = 8 * factor * axes["growth"] ** (stage - 1)
-    return max(2, round(n)) if n < FINE else 4 * round(n / 4)
+    return max(2, round(8 * factor * axes["growth"] ** (stage - 1)))
 
 
 def first_layers(axes: Axes, shape: Shape, n_channels: int) -> list[LayerSpec]:
