@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from nas.network.blocks import (
     inverted_bottleneck,
 )
 from nas.network.build import Network
-from nas.network.cost import cost_of
+from nas.network.cost import Budget, cost_of
 from nas.network.kinds import (
     KINDS,
     Activation,
@@ -46,6 +47,9 @@ from nas.network.kinds import (
     shape_behind,
 )
 from nas.network.layer_table import layer_rows
+from nas.space import finding
+from nas.space.candidate import Task
+from nas.space.probing import random_candidates
 
 MOST_DEEP = 3
 
@@ -346,3 +350,23 @@ def test_lists_are_as_good_as_tuples() -> None:
     assert Residual([Conv(1)]) == Residual((Conv(1),))  # type: ignore[arg-type]
     assert Parallel([[Conv(1)], [Conv(2)]]) == Parallel(((Conv(1),), (Conv(2),)))  # type: ignore[arg-type]
     assert shape_behind((Conv(2), MaxPool()), (1, 8, 8), "any") == (2, 3, 3)
+
+
+# The space that suggests them -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("budget", [Budget(n) for n in (700, 2_000, 5_000, 20_000, 100_000)])
+@pytest.mark.parametrize(("shape", "n_classes"), [((1, 28, 28), 10), ((3, 8, 8), 2), ((3, 96, 96), 10)])
+def test_the_space_of_blocks_rejects_nothing(shape: Shape, n_classes: int, budget: Budget) -> None:
+    task = Task(shape, n_classes, 5, budget)
+    candidates = [candidate for candidate, _ in islice(random_candidates(finding.load("blocks"), task), 40)]
+    costs = [cost_of(candidate.architecture) for candidate in candidates]
+    assert all(map(budget.admits, costs))
+    assert min(cost.params for cost in costs) > budget.params / 2, "and uses what there is"
+
+
+def test_the_space_of_blocks_meets_several_limits_together() -> None:
+    budget = Budget(5_000, macs=500_000, memory=20_000)
+    task = Task((1, 28, 28), 10, 5, budget)
+    candidates = islice(random_candidates(finding.load("blocks"), task), 100)
+    assert all(budget.admits(cost_of(candidate.architecture)) for candidate, _ in candidates)
