@@ -362,7 +362,8 @@ def test_the_space_of_blocks_rejects_nothing(shape: Shape, n_classes: int, budge
     candidates = [candidate for candidate, _ in islice(random_candidates(finding.load("blocks"), task), 40)]
     costs = [cost_of(candidate.architecture) for candidate in candidates]
     assert all(map(budget.admits, costs))
-    assert min(cost.params for cost in costs) > budget.params / 2, "and uses what there is"
+    # A share of 0.8 at least, but for what a channel more everywhere would cost: from two to three, (3/2)² times.
+    assert min(cost.params for cost in costs) > 0.8 / 1.5**2 * budget.params, "and uses what there is"
 
 
 def test_the_space_of_blocks_meets_several_limits_together() -> None:
