@@ -103,3 +103,15 @@ def network_of(model: FrozenModel) -> Network:
     network = Network(model.architecture, model.mean, model.std)
     network.load_state_dict(dict(model.state))
     return network.eval()
+
+
+def measured(architecture: Architecture) -> tuple[FrozenModel, torch.Tensor, torch.Tensor]:
+    """A model with images that it was measured on: labels are what it says for one in four."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (500, *architecture.input_shape), generator=generator, dtype=torch.uint8)
+    model = frozen(architecture)
+    with torch.no_grad():
+        labels = model.network()(images).argmax(1)
+    n_wrong = len(labels) - round(model.provenance.validation_accuracy * len(labels))
+    labels[:n_wrong] = (labels[:n_wrong] + 1) % architecture.n_classes
+    return model, images, labels

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from frozen_models import frozen, with_other_numbers
+from frozen_models import measured, with_other_numbers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import image_layers
@@ -271,17 +271,8 @@ def test_a_line_of_text_shows_what_branches() -> None:
     )
 
 
-def exported(architecture: Architecture) -> tuple[Any, torch.Tensor, torch.Tensor]:
-    images, model = images_for(architecture, 500), frozen(architecture)
-    with torch.no_grad():
-        labels = model.network()(images).argmax(1)
-    n_wrong = len(labels) - round(model.provenance.validation_accuracy * len(labels))
-    labels[:n_wrong] = (labels[:n_wrong] + 1) % architecture.n_classes
-    return model, images, labels
-
-
 def test_it_is_exported_as_python_onnx_and_a_program(tmp_path: Path) -> None:
-    model, images, labels = exported(DEEP)
+    model, images, labels = measured(DEEP)
     write(model, "deep", tmp_path, images, labels, formats=("py", "onnx", "torch"))
     text = (tmp_path / "deep.py").read_text()
     for name in ("Residual", "Concatenated", "Added", "Repeated", "SqueezeExcite", "Padded", "ChannelScale"):
@@ -297,7 +288,7 @@ def test_any_is_exported_as_python(architecture: Architecture) -> None:
 
     import safetensors.torch
 
-    model, images, labels = exported(architecture)
+    model, images, labels = measured(architecture)
     with TemporaryDirectory() as folder:
         (Path(folder) / "any_net.py").write_text(source(model, "any_net"), "utf-8")
         (Path(folder) / "any_net.safetensors").write_bytes(safetensors.torch.save(model.weights()))

@@ -16,7 +16,7 @@ from typing import Any
 import optuna
 import pytest
 import torch
-from frozen_models import frozen
+from frozen_models import measured
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas.datasets import Dataset, schemes
@@ -27,6 +27,7 @@ from nas.execution.job import Began, Job, Message
 from nas.export.writing import write
 from nas.network import cost
 from nas.network.architecture import Architecture
+from nas.network.blocks import Residual
 from nas.network.build import Network
 from nas.network.cost import COSTS, Budget, Cost, CostKind, cost_of
 from nas.network.kinds import (
@@ -102,24 +103,19 @@ def test_a_layer_kind_is_one_class(hardtanh: Any, tmp_path: Path) -> None:
     assert tmp_path / "clipped.c" in written.files, "a table, as any function of single numbers"
 
 
-def measured(architecture: Architecture) -> tuple[Any, torch.Tensor, torch.Tensor]:
-    """A model with images that it was measured on: labels are what it says, but for one in four."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (500, *architecture.input_shape), generator=generator, dtype=torch.uint8)
-    model = frozen(architecture)
-    with torch.no_grad():
-        labels = model.network()(images).argmax(1)
-    n_wrong = len(labels) - round(model.provenance.validation_accuracy * len(labels))
-    labels[:n_wrong] = (labels[:n_wrong] + 1) % architecture.n_classes
-    return model, images, labels
-
-
 @pytest.mark.parametrize("forgotten", STATEMENTS)
 def test_a_kind_that_forgets_to_state_something_cannot_be_defined(forgotten: str) -> None:
     body = {name: getattr(Activation, name) for name in STATEMENTS if name != forgotten}
     with pytest.raises(TypeError, match=f"must state its {forgotten}, but Sloppy does not"):
         type("Sloppy", (LayerSpec,), {"kind": "sloppy", "label": "sloppy", **body})
     assert "sloppy" not in KINDS
+
+
+@pytest.mark.parametrize("forgotten", ["parts", "n_live"])
+def test_nor_can_a_block_that_does_not_tell_what_it_holds(forgotten: str) -> None:
+    body = {name: getattr(Residual, name) for name in (*STATEMENTS, "parts", "n_live") if name != forgotten}
+    with pytest.raises(TypeError, match=f"must state its {forgotten}, but Sloppy does not"):
+        type("Sloppy", (LayerSpec,), {"kind": "sloppy", "label": "sloppy", "chains": ("body",), **body})
 
 
 def test_two_kinds_of_one_name_cannot_be_defined() -> None:

@@ -65,7 +65,7 @@ class LayerSpec(ABC):
         super().__init_subclass__()
         if "kind" not in cls.__dict__:
             return
-        for name in STATEMENTS:
+        for name in (*STATEMENTS, *(OF_BLOCKS if cls.chains else ())):
             if getattr(cls, name) is getattr(LayerSpec, name):
                 raise TypeError(f"a kind of layer must state its {name}, but {cls.__name__} does not")
         if cls.kind in KINDS:
@@ -134,7 +134,7 @@ class LayerSpec(ABC):
 
     def n_live(self, shape: Shape, peaks: Mapping[str, int], kept: bool) -> int:
         """Most numbers of activations at once, given those of each part; `kept`: the input must outlive all of them."""
-        raise NotImplementedError(f"{self.kind} holds no layers")
+        return max(peaks.values())
 
     def n_scratch(self, shape: Shape) -> int:
         """Numbers that a plain layer needs besides its input and its output while it is computed."""
@@ -157,6 +157,7 @@ class LayerSpec(ABC):
 Layers = tuple[LayerSpec, ...]
 
 
+OF_BLOCKS = ("parts", "n_live")
 STATEMENTS = tuple(sorted(LayerSpec.__abstractmethods__))
 
 
