@@ -156,66 +156,57 @@ def test_every_layer_has_the_shapes_that_the_walk_gave_it(architecture: Architec
 
 
 def measured_peak(architecture: Architecture) -> int:
-    """Numbers of activations at once, by looking at the built module as it runs.
+    """Numbers of activations at once, by running the modules that were built one after the other.
 
-    Hooks on layers and blocks note in their order what each reads and makes; a tensor lives from its making to its last
-    reading. A layer that works in place takes over its input's place if nobody reads that afterwards.
+    It is noted what each reads and makes; a tensor lives from its making to its last reading. What works in place takes
+    over its input's place if nobody reads that afterwards.
     """
-    network, events = built(architecture), list[tuple[Any, list[int], int, int, bool]]()
-    layers = dict(all_layers(architecture.walk))
+    network, events = built(architecture), list[tuple[list[int], int, int, bool]]()
     sizes: dict[int, int] = {}
     keep: list[torch.Tensor] = []  # so that no two tensors have one identity
 
-    def note(spec: LayerSpec | None, read: list[torch.Tensor], made: torch.Tensor, scratch: int = 0) -> None:
+    def noted(read: list[torch.Tensor], made: torch.Tensor, *, overwrites: bool, scratch: int = 0) -> torch.Tensor:
         for tensor in (*read, made):
             sizes[id(tensor)] = prod(tensor.shape[1:])
             keep.append(tensor)
-        events.append((spec, [id(t) for t in read], id(made), scratch, bool(spec and spec.in_place)))
+        events.append(([id(tensor) for tensor in read], id(made), scratch, overwrites))
+        return made
 
     def run(path: str, layer: Layer, values: torch.Tensor) -> torch.Tensor:
         spec, module = layer.spec, network.get_submodule(path)
         if isinstance(spec, Residual):
             body = chain(f"{path}.body.", layer.parts["body"], values)
             other = chain(f"{path}.shortcut.", layer.parts["shortcut"], values) if "shortcut" in layer.parts else values
-            return joined([body, other], body + other, overwrites=True)
+            return noted([body, other], body + other, overwrites=True)
         if isinstance(spec, Parallel) and spec.join == "concat":
             results = [chain(f"{path}.{name}.", part, values) for name, part in layer.parts.items()]
-            return joined(results, torch.cat(results, 1), overwrites=False)
+            return noted(results, torch.cat(results, 1), overwrites=False)
         if isinstance(spec, Parallel):
             total: torch.Tensor | None = None
             for name, part in layer.parts.items():
                 result = chain(f"{path}.{name}.", part, values)
-                total = result if total is None else joined([total, result], total + result, overwrites=True)
+                total = result if total is None else noted([total, result], total + result, overwrites=True)
             assert total is not None
             return total
         if isinstance(spec, Repeat):
             for _ in range(spec.times):
                 values = chain(f"{path}.body.", layer.parts["body"], values)
             return values
-        made = module(values).clone()
-        note(spec, [values], made, spec.n_scratch(layer.input_shape))
-        return made
-
-    def joined(read: list[torch.Tensor], made: torch.Tensor, *, overwrites: bool) -> torch.Tensor:
-        for tensor in (*read, made):
-            sizes[id(tensor)] = prod(tensor.shape[1:])
-            keep.append(tensor)
-        events.append((None, [id(t) for t in read], id(made), 0, overwrites))
-        return made
+        scratch = spec.n_scratch(layer.input_shape)
+        return noted([values], module(values).clone(), overwrites=spec.in_place, scratch=scratch)
 
     def chain(prefix: str, part: tuple[Layer, ...], values: torch.Tensor) -> torch.Tensor:
         for layer in part:
             values = run(prefix + layer.name, layer, values)
         return values
 
-    assert layers
     with torch.no_grad():
         start = (images_for(architecture, 1) / 255 - network.mean) / network.std
         sizes[id(start)] = prod(start.shape[1:])
         chain("", architecture.walk, start)
-    last = {tensor: when for when, (_, read, _, _, _) in enumerate(events) for tensor in read}
+    last = {tensor: when for when, (read, _, _, _) in enumerate(events) for tensor in read}
     alive, peak = {id(start)}, 0
-    for when, (_, read, made, scratch, in_place) in enumerate(events):
+    for when, (read, made, scratch, in_place) in enumerate(events):
         ending = {tensor for tensor in read if last[tensor] == when}
         taken_over = next((t for t in read if t in ending and sizes[t] == sizes[made]), None) if in_place else None
         now = sum(sizes[tensor] for tensor in alive) + (0 if taken_over is not None else sizes[made]) + scratch

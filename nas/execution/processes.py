@@ -39,11 +39,6 @@ class ProcessExecutor:
         for _ in range(n_workers):
             self._free.put(None)  # started when first needed
 
-    @property
-    def worker_pids(self) -> list[int]:
-        """Process numbers of the workers that live."""
-        return [worker.pid for worker in self._workers]
-
     def run(self, job: Job) -> Run:
         """The epochs of a job, trained in a worker."""
         return Run(self._messages(job))
@@ -110,11 +105,6 @@ class _Worker:
         with _STARTING, _allocator_settings():
             self._process.start()
         theirs.close()
-
-    @property
-    def pid(self) -> int:
-        assert self._process.pid is not None
-        return self._process.pid
 
     def has_news(self, seconds: float) -> bool:
         return self._connection.poll(seconds)

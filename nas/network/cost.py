@@ -41,9 +41,6 @@ class CostKind:
         """The number as people read it, without its unit."""
         return f"{value:,.3g}" if self.measured else f"{value:,}"
 
-    def __str__(self) -> str:
-        return self.noun
-
 
 def _params(architecture: Architecture) -> int:
     """Trainable parameters."""

@@ -1,10 +1,7 @@
 """Making, continuing and finding studies."""
 
-from collections.abc import Sequence
-
 import optuna
 from optuna.storages import RDBStorage
-from optuna.study import StudySummary
 from optuna.trial import TrialState
 
 from nas.errors import StudyError, nearest
@@ -42,7 +39,7 @@ def open_study(storage: RDBStorage, name: str, terms: Terms, sampler: str, prune
 
 def find_study(storage: RDBStorage, name: str | None = None) -> optuna.Study:
     """A study by name, or the one that was begun last; `StudyError` with the nearest name if there is none."""
-    summaries = study_summaries(storage)
+    summaries = optuna.get_all_study_summaries(storage, include_best_trial=False)
     names = [summary.study_name for summary in summaries]
     if not names:
         raise StudyError(
@@ -55,11 +52,6 @@ def find_study(storage: RDBStorage, name: str | None = None) -> optuna.Study:
         hint = nearest(name, names, cutoff=0.4) or f": there are {', '.join(map(repr, names))}"
         raise StudyError(f"a study must be one that exists, but got {name!r}{hint}")
     return optuna.load_study(study_name=name, storage=storage)
-
-
-def study_summaries(storage: RDBStorage) -> Sequence[StudySummary]:
-    """Names and beginnings of all studies of a database."""
-    return optuna.get_all_study_summaries(storage, include_best_trial=False)
 
 
 def continue_interrupted(study: optuna.Study) -> int:
