@@ -189,7 +189,7 @@ def _constant(name: str, values: Iterable[str]) -> str:
     return "\n".join([f"{name} = (", *(f"    {part}," for part in parts), ")"])
 
 
-def _literal(value: str | float) -> str:
+def _literal(value: str | float | tuple[int, int]) -> str:
     return quoted(value) if isinstance(value, str) else repr(value)
 
 
@@ -214,7 +214,7 @@ def _call(layer: Layer) -> str:
 
 
 def _argument(argument: Argument, layer: Layer) -> str:
-    if isinstance(argument, tuple):
+    if isinstance(argument, tuple) and isinstance(argument[0], Part):
         return "[\n" + "".join(indent(f"{_argument(each, layer)},\n", " " * 4) for each in argument) + "]"
     if not isinstance(argument, Part):
         return _literal(argument)

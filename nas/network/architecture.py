@@ -13,8 +13,8 @@ from math import prod
 from typing import Any, NamedTuple
 
 from nas.errors import ArchitectureError
-from nas.network import blocks  # noqa: F401 - so that the kinds of blocks are there, whoever reads one
-from nas.network.kinds import KINDS, Layers, LayerSpec, Shape, located
+from nas.network import blocks, pools  # noqa: F401 - so that all kinds are there, whoever reads one
+from nas.network.kinds import KINDS, LATER, Layers, LayerSpec, Shape, located
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,8 @@ def _in_part(chain: Layers, shape: Shape, *, kept: bool) -> Iterator[Layer]:
 def _as_data(value: Any) -> Any:
     """A layer as plain data for JSON, with those that it holds."""
     if isinstance(value, LayerSpec):
-        return {"kind": value.kind, **{each.name: _as_data(getattr(value, each.name)) for each in fields(value)}}
+        stored = (each for each in fields(value) if each.metadata != LATER or getattr(value, each.name) != each.default)
+        return {"kind": value.kind, **{each.name: _as_data(getattr(value, each.name)) for each in stored}}
     return [_as_data(item) for item in value] if isinstance(value, tuple) else value
 
 

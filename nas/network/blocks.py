@@ -338,6 +338,31 @@ class ChannelScale(LayerSpec):
         return "channel scale"
 
 
+@dataclass(frozen=True)
+class PReLU(LayerSpec):
+    """ReLU with a learned slope below zero for each channel (He et al. 2015, "Delving Deep into Rectifiers")."""
+
+    kind = "prelu"
+    label = "act"
+    in_place = True
+    start: float = 0.25
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape
+
+    def params(self, shape: Shape) -> int:
+        return shape[0]
+
+    def macs(self, shape: Shape) -> int:
+        return 0
+
+    def constructor(self, shape: Shape) -> Constructor:
+        return Constructor("PReLU", (shape[0],), {"init": self.start})
+
+    def describe(self) -> str:
+        return "prelu"
+
+
 def inverted_bottleneck(
     channels: int,
     expand: int,

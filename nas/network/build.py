@@ -119,6 +119,6 @@ def layer_module(layer: Layer) -> nn.Module:
 
 
 def _argument(argument: Argument, layer: Layer) -> Any:
-    if isinstance(argument, tuple):
+    if isinstance(argument, tuple) and isinstance(argument[0], Part):
         return [_argument(each, layer) for each in argument]
     return Chain(layer.parts[argument.name]) if isinstance(argument, Part) else argument

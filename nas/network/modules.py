@@ -91,3 +91,38 @@ class ChannelScale(nn.Module):
 
     def forward(self, x):
         return x * self.scale
+
+
+class BlurPool(nn.Module):
+    """Every `stride`-th pixel of a blur with the weights (1, 2, 1) / 4; of maxima over 2×2 pixels if `maximum`."""
+
+    def __init__(self, stride=2, maximum=True):
+        super().__init__()
+        self.stride = stride
+        self.maximum = maximum
+
+    def forward(self, x):
+        if self.maximum:
+            x = F.max_pool2d(x, 2, 1)
+        x = F.pad(x, (1, 1, 1, 1), "replicate")
+        return F.avg_pool2d(F.avg_pool2d(x, 2, 1), 2, self.stride)  # two means of two: the weights 1, 2, 1
+
+
+class MaxAvgPool(nn.Module):
+    """The mean of the largest number and the average of a channel."""
+
+    def forward(self, x):
+        return 0.5 * (x.amax((2, 3), keepdim=True) + x.mean((2, 3), keepdim=True))
+
+
+class GemPool(nn.Module):
+    """The generalised mean of a channel, with a learned power of at least 1."""
+
+    def __init__(self, start=3.0):
+        super().__init__()
+        self.power = nn.Parameter(torch.tensor([start]))
+
+    def forward(self, x):
+        power = self.power.clamp(min=1.0)
+        powers = x.float().clamp(min=1e-6).pow(power)
+        return powers.mean((2, 3), keepdim=True).pow(1 / power)
