@@ -1,7 +1,12 @@
 """A trained network as C for microcontrollers: whole numbers of 8 bits, no libraries, no allocation.
 
 operations.py   what is computed, as plain data
-quantise.py     from a trained network to operations
+memory.py       where in one buffer all results lie
+program.py      operations in order, and their memory
+weights.py      layers that are a convolution
+stages.py       what becomes one operation, for each kind of layer
+graph.py        from an architecture to stages
+quantise.py     from a trained network's stages to a program
 reference.py    the operations in torch, to the last bit
 kernels.py      the operations in C
 source.py       the text of NAME.h and NAME.c
@@ -18,7 +23,8 @@ from torch import Tensor
 
 from nas.errors import InputError
 from nas.export.c.compiled import CompilationError, compile_alone, compiler, run, runs_here, version
-from nas.export.c.operations import Program
+from nas.export.c.graph import refuses
+from nas.export.c.program import Program
 from nas.export.c.quantise import calibration_images, quantise
 from nas.export.c.reference import scores_of
 from nas.export.c.source import Measured, header, source
@@ -27,7 +33,7 @@ from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
 from nas.export.words import measured_images, visible
 
-__all__ = ["prepare"]
+__all__ = ["prepare", "refuses"]
 
 USAGE = """`{name}.h` and `{name}.c` are C99 for a microcontroller, or anything else that has a C compiler: weights and
 activations are numbers of 8 bits. The header says what that costs in accuracy, and how much flash and RAM it takes:

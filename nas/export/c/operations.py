@@ -6,14 +6,18 @@ ReLU is the lower end of its range. Weights are 8 bits with sign, symmetric, wit
 Inference). Shapes are `(channels, height, width)`; features are `(n, 1, 1)`.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import frexp, prod
+from typing import NamedTuple
 
 from torch import Tensor
 
 LEVELS = 255
 LARGEST_SHIFT = 62
 MOST_NUMBERS = 4_000_000  # that are computed at once in one layer, so that large images do not fill the memory
+BYTES = {"int8_t": 1, "uint8_t": 1, "int32_t": 4, "float": 4}
 MEAN_STEPS = 256  # an average is rounded to this fraction of a level, before it is brought to its own scale
 
 
@@ -50,6 +54,25 @@ class Scaling:
             return cls(2**31 - 1, 1)
         return cls(multiplier >> max(0, shift - LARGEST_SHIFT), min(shift, LARGEST_SHIFT))
 
+    @classmethod
+    def of_signed(cls, factor: float) -> "Scaling":
+        """The nearest one, below 0 too."""
+        size = cls.of(abs(factor))
+        return cls(-size.multiplier, size.shift) if factor < 0 else size
+
+
+class Array(NamedTuple):
+    """Constants in flash: an array of this C type and name."""
+
+    c_type: str
+    name: str
+    values: Sequence[float]
+
+    @property
+    def n_bytes(self) -> int:
+        """What it takes."""
+        return BYTES[self.c_type] * len(self.values)
+
 
 @dataclass(frozen=True, eq=False)
 class Operation:
@@ -63,13 +86,28 @@ class Operation:
 
     @property
     def in_place(self) -> bool:
-        """Whether each number is made of the one in its place."""
+        """Whether each number is made of the one in its place, so that it can be written over it."""
         return False
 
     @property
-    def flash(self) -> int:
-        """Bytes of constants."""
+    def grows(self) -> bool:
+        """Whether its last source may lie where its result ends, or begins: see `Concatenation`."""
+        return False
+
+    @property
+    def n_scratch(self) -> int:
+        """Bytes that it needs besides its sources and its result."""
         return 0
+
+    @property
+    def called(self) -> "tuple[Operation, ...]":
+        """The operations that are called, in order: itself, and others before it."""
+        return (self,)
+
+    @property
+    def arrays(self) -> Iterator[Array]:
+        """Its constants."""
+        yield from ()
 
     @property
     def n_in(self) -> int:
@@ -84,14 +122,17 @@ class Operation:
 class Convolution(Operation):
     """Also a fully connected layer, on 1×1 images, and a batch norm by itself, depthwise 1×1.
 
-    `weights` (int8, `(out, in / groups, kernel, kernel)`), `bias` (int32, `(out,)`). Behind it either `scalings`, one a
+    `weights` (int8, `(out, in / groups, height, width)`), `bias` (int32, `(out,)`). Behind it either `scalings`, one a
     channel, and perhaps a `table` for an activation function, or `scales` (float32, `(out,)`) that make scores.
+    `weights_name`: several of the same weights have them in one array.
     """
 
-    kernel: int
+    kernel: tuple[int, int]
     stride: int
-    padding: int
+    padding: tuple[int, int]
+    dilation: int
     groups: int
+    weights_name: str
     weights: Tensor
     bias: Tensor
     before: Coding | None  # of what goes into the table; `output` where there is none
@@ -102,12 +143,23 @@ class Convolution(Operation):
     @property
     def in_place(self) -> bool:
         depthwise = self.groups == self.input_shape[0] == self.output_shape[0]
-        return depthwise and (self.kernel, self.stride, self.padding) == (1, 1, 0) and self.output is not None
+        return depthwise and (self.kernel, self.stride, self.padding) == ((1, 1), 1, (0, 0)) and self.output is not None
 
     @property
-    def flash(self) -> int:
-        a_channel = 4 + (4 if self.output is None else 5)  # bias, and a float, or a multiplier and a shift
-        return self.weights.numel() + a_channel * self.output_shape[0] + (256 if self.table is not None else 0)
+    def is_plain(self) -> bool:
+        """Whether it is the same along both sides, and reads each pixel of its windows."""
+        return self.dilation == 1 and all(a == b for a, b in (self.kernel, self.padding))
+
+    @property
+    def arrays(self) -> Iterator[Array]:
+        yield Array("int8_t", f"{self.weights_name}_weights", self.weights.flatten().tolist())
+        yield Array("int32_t", f"{self.name}_bias", self.bias.tolist())
+        if self.before is None:
+            yield Array("float", f"{self.name}_scales", self.scales.tolist())
+            return
+        yield from scaling_arrays(self.name, self.scalings)
+        if self.table is not None:
+            yield Array("uint8_t", f"{self.name}_table", self.table)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +183,30 @@ class Average(Operation):
 
 
 @dataclass(frozen=True, eq=False)
+class MaximumAndAverage(Average):
+    """The mean of an image's largest number and its average; `scaling` is of half of 1 / MEAN_STEPS of a level."""
+
+
+@dataclass(frozen=True, eq=False)
+class Blur(Operation):
+    """Every `stride`-th pixel of the sums with the weights (1, 2, 1) along each side; beyond the edge the last pixel
+    goes on. `window`: of the maxima of so many pixels along each side, 1 or 2. `scaling` is of a sixteenth of a level.
+    """
+
+    stride: int
+    window: int
+    scaling: Scaling
+
+
+@dataclass(frozen=True, eq=False)
+class Shrinking(Operation):
+    """Averages over squares of `stride` pixels, cut at the edge, and channels of zeros behind the others."""
+
+    stride: int
+    scaling: Scaling  # of 1 / MEAN_STEPS of a level
+
+
+@dataclass(frozen=True, eq=False)
 class Lookup(Operation):
     """A table for each channel, or one for all: the normalisation of images, or an activation function by itself."""
 
@@ -141,8 +217,95 @@ class Lookup(Operation):
         return True
 
     @property
-    def flash(self) -> int:
-        return 256 * len(self.tables)
+    def arrays(self) -> Iterator[Array]:
+        yield Array("uint8_t", f"{self.name}_tables", tuple(chain.from_iterable(self.tables)))
+
+
+@dataclass(frozen=True, eq=False)
+class Slopes(Operation):
+    """One factor for what is above 0, and one a channel for what is below."""
+
+    above: Scaling
+    below: tuple[Scaling, ...]
+
+    @property
+    def in_place(self) -> bool:
+        return True
+
+    @property
+    def arrays(self) -> Iterator[Array]:
+        return scaling_arrays(self.name, self.below)
+
+
+@dataclass(frozen=True, eq=False)
+class Shuffle(Operation):
+    """Channels of `groups` dealt out in turn."""
+
+    groups: int
+
+
+@dataclass(frozen=True, eq=False)
+class Sum(Operation):
+    """Two images of one shape, each brought to the scale of the sum; perhaps a `table` behind, as in `Convolution`.
+
+    Their factors are `multipliers / 2 ** shift`, and each sum is rounded once.
+    """
+
+    second: Coding  # that of the other image
+    multipliers: tuple[int, int]
+    shift: int
+    before: Coding
+    table: tuple[int, ...] | None
+
+    @property
+    def in_place(self) -> bool:
+        return True
+
+    @property
+    def arrays(self) -> Iterator[Array]:
+        if self.table is not None:
+            yield Array("uint8_t", f"{self.name}_table", self.table)
+
+
+@dataclass(frozen=True, eq=False)
+class Concatenation(Operation):
+    """Images one behind the other, each brought to one scale.
+
+    The last one is written first, and from its end on: so it may lie where the result begins or ends, and the result
+    grows over it.
+    """
+
+    parts: tuple[tuple[int, Coding, Scaling], ...]  # how many numbers, and what they are times
+
+    @property
+    def grows(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, eq=False)
+class Excitation(Operation):
+    """Each channel times a number that the means of all channels decide, by two fully connected layers."""
+
+    mean: Average
+    squeeze: Convolution
+    excite: Convolution
+    scaling: Scaling
+
+    @property
+    def in_place(self) -> bool:
+        return True
+
+    @property
+    def n_scratch(self) -> int:
+        return self.squeeze.n_in + self.squeeze.n_out  # what excites lies where the means were
+
+    @property
+    def called(self) -> tuple[Operation, ...]:
+        return self.mean, self.squeeze, self.excite, self
+
+    @property
+    def arrays(self) -> Iterator[Array]:
+        yield from chain(self.squeeze.arrays, self.excite.arrays)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,44 +313,8 @@ class Scores(Operation):
     """Numbers of 8 bits as the scores that they stand for."""
 
 
-@dataclass(frozen=True, eq=False)
-class Program:
-    """The operations in order, from an image of bytes to scores."""
-
-    operations: tuple[Operation, ...]
-    n_classes: int
-
-    @property
-    def flash(self) -> int:
-        """Bytes of weights and tables."""
-        return sum(operation.flash for operation in self.operations)
-
-    @property
-    def ram(self) -> int:
-        """Bytes of the buffer that all activations share."""
-        return max((n for n, _ in self._needs()), default=0)
-
-    def places(self) -> list[int | None]:
-        """For each operation where in the buffer its output begins; None for scores.
-
-        Outputs lie at the front and at the back in turn, so that an operation's input and output never overlap.
-        """
-        places: list[int | None] = []
-        for operation, (_, at_back) in zip(self.operations, self._needs(), strict=True):
-            size = operation.n_out
-            places.append(None if operation.output is None else (self.ram - size) * at_back)
-        return places
-
-    def _needs(self) -> list[tuple[int, bool]]:
-        """For each operation the bytes it needs at once, and whether its output lies at the back."""
-        needs: list[tuple[int, bool]] = []
-        held, at_back = 0, True  # the image is the caller's
-        for operation in self.operations:
-            added = operation.n_out if operation.output is not None else 0
-            if operation.in_place and held:
-                needs.append((held, at_back))
-                continue
-            at_back = not at_back
-            needs.append((held + added, at_back))
-            held = added
-        return needs
+def scaling_arrays(name: str, scalings: Iterable[Scaling]) -> Iterator[Array]:
+    """Multipliers and shifts, one a channel."""
+    multipliers, shifts = zip(*((each.multiplier, each.shift) for each in scalings), strict=True)
+    yield Array("int32_t", f"{name}_multipliers", multipliers)
+    yield Array("uint8_t", f"{name}_shifts", shifts)

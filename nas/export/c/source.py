@@ -1,6 +1,6 @@
 """A quantised network as C99: a header that says what it is, and a source file."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from string import Template
@@ -9,7 +9,25 @@ from textwrap import wrap
 import torch
 
 from nas.export.c import kernels
-from nas.export.c.operations import Average, Convolution, Lookup, Maximum, Operation, Program, Scaling, Scores
+from nas.export.c.operations import (
+    Array,
+    Average,
+    Blur,
+    Concatenation,
+    Convolution,
+    Excitation,
+    Lookup,
+    Maximum,
+    MaximumAndAverage,
+    Operation,
+    Scaling,
+    Scores,
+    Shrinking,
+    Shuffle,
+    Slopes,
+    Sum,
+)
+from nas.export.c.program import IMAGE, Program
 from nas.export.frozen import FrozenModel
 from nas.export.words import how_made, how_measured, measured_images, visible
 from nas.network.cost import cost_of
@@ -111,7 +129,7 @@ def source(program: Program, name: str) -> str:
     """The text of NAME.c."""
     return SOURCE.substitute(
         name=name,
-        constants="\n".join(chain.from_iterable(_constants(operation) for operation in program.operations)),
+        constants="\n".join(map(_array, program.arrays)),
         buffer=f"static uint8_t buffer[{program.ram}];\n" if program.ram else "",
         functions="\n".join(_functions(program)),
         calls="".join(f"    {call}\n" for call in _calls(program)),
@@ -176,25 +194,11 @@ def _commented(text: str) -> list[str]:
     return [f" * {line}" for line in lines] + [" *"]
 
 
-def _constants(op: Operation) -> Iterator[str]:
-    match op:
-        case Convolution():
-            yield _array("int8_t", f"{op.name}_weights", op.weights.flatten().tolist())
-            yield _array("int32_t", f"{op.name}_bias", op.bias.tolist())
-            if op.before is None:
-                yield _array("float", f"{op.name}_scales", map(_float, op.scales.tolist()))
-                return
-            yield _array("int32_t", f"{op.name}_multipliers", [each.multiplier for each in op.scalings])
-            yield _array("uint8_t", f"{op.name}_shifts", [each.shift for each in op.scalings])
-            if op.table is not None:
-                yield _array("uint8_t", f"{op.name}_table", op.table)
-        case Lookup():
-            yield _array("uint8_t", f"{op.name}_tables", chain.from_iterable(op.tables))
-
-
-def _array(kind: str, name: str, values: Iterable[object]) -> str:
-    lines = wrap(", ".join(map(str, values)), WIDTH - 4, break_on_hyphens=False, break_long_words=False)
-    return f"static const {kind} {name}[] = {{\n" + "".join(f"    {line}\n" for line in lines) + "};\n"
+def _array(array: Array) -> str:
+    values = map(_float, array.values) if array.c_type == "float" else map(str, array.values)
+    lines = wrap(", ".join(values), WIDTH - 4, break_on_hyphens=False, break_long_words=False)
+    text = "".join(f"    {line}\n" for line in lines)
+    return f"static const {array.c_type} {array.name}[] = {{\n{text}}};\n"
 
 
 def _float(value: float) -> str:
@@ -203,48 +207,101 @@ def _float(value: float) -> str:
 
 
 def _functions(program: Program) -> Iterator[str]:
-    """Those that are called, each behind those that it calls."""
-    ops = program.operations
+    """Those that are called, each behind those that it calls, and the structures that they are given."""
+    ops = list(chain.from_iterable(operation.called for operation in program.operations))
+
+    def of(*kinds: type[Operation]) -> list[Operation]:
+        return [op for op in ops if isinstance(op, kinds)]
+
     convolutions = [op for op in ops if isinstance(op, Convolution)]
-    averages = [op for op in ops if isinstance(op, Average)]
-    wanted = {
-        kernels.RANGE: any(op.output is not None for op in (*convolutions, *averages)),
-        kernels.CONVOLUTION: bool(convolutions),
+    plain = all(op.is_plain for op in convolutions)
+    averages = [op for op in of(Average) if not isinstance(op, MaximumAndAverage)]
+    limiting = of(Convolution, Average, Blur, Shrinking, Slopes, Concatenation, Excitation)
+    wanted: dict[str, object] = {
+        kernels.RANGE: any(op.output is not None for op in limiting),
+        kernels.CONVOLUTION if plain else kernels.UNEQUAL_CONVOLUTION: convolutions,
         kernels.CONVOLVE: any(op.output is not None for op in convolutions),
         kernels.CONVOLVE_TO_SCORES: any(op.output is None for op in convolutions),
-        kernels.MAXIMUM: any(isinstance(op, Maximum) for op in ops),
-        kernels.AVERAGE: bool(averages),
+        kernels.MAXIMUM: of(Maximum),
+        kernels.AVERAGE: of(Average),
         kernels.AVERAGE_OUT: any(op.output is not None for op in averages),
         kernels.AVERAGE_TO_SCORES: any(op.output is None for op in averages),
-        kernels.LOOKUP: any(isinstance(op, Lookup) for op in ops),
-        kernels.TO_SCORES: any(isinstance(op, Scores) for op in ops),
+        kernels.MAXIMUM_AND_AVERAGE: of(MaximumAndAverage),
+        kernels.BLUR: of(Blur),
+        kernels.SHRINK: of(Shrinking),
+        kernels.LOOKUP: of(Lookup),
+        kernels.SLOPES: of(Slopes),
+        kernels.SHUFFLE: of(Shuffle),
+        kernels.SUM: of(Sum),
+        kernels.RESCALE: of(Concatenation),
+        kernels.EXCITE: of(Excitation),
+        kernels.TO_SCORES: of(Scores),
     }
     yield from (text for text, is_wanted in wanted.items() if is_wanted)
-    yield from (line for op in ops for line in _descriptions(op))
+    yield from dict.fromkeys(chain.from_iterable(_structures(op, plain) for op in ops))
 
 
-def _descriptions(op: Operation) -> Iterator[str]:
-    """The structures that functions are given."""
+def _structures(op: Operation, plain: bool) -> Iterator[str]:
+    """The structure that a function is given; `plain`: those of convolutions are of the square kind."""
     height, width = op.output_shape[1:]
     match op:
-        case Convolution():
-            numbers = (*op.input_shape, *op.output_shape, op.kernel, op.stride, op.padding, op.groups, op.input.zero)
-            fields = f"{_listed(numbers)}, {op.name}_weights, {op.name}_bias"
-            yield f"static const Convolution {op.name} = {{{fields}}};\n"
+        case Convolution(kernel=kernel, padding=padding):
+            unequal = (*kernel, op.stride, *padding, op.dilation)
+            window = (kernel[0], op.stride, padding[0]) if plain else unequal
+            numbers = _listed((*op.input_shape, *op.output_shape, *window, op.groups, op.input.zero))
+            yield _structure("Convolution", op, f"{numbers}, {op.weights_name}_weights, {op.name}_bias")
         case Maximum():
-            fields = _listed((*op.input_shape, height, width, op.kernel, op.stride, op.padding))
-            yield f"static const Maximum {op.name} = {{{fields}}};\n"
+            yield _structure("Maximum", op, _listed((*op.input_shape, height, width, op.kernel, op.stride, op.padding)))
         case Average():
-            fields = _listed((*op.input_shape, height, width, op.kernel, op.stride, op.padding, op.input.zero))
-            yield f"static const Average {op.name} = {{{fields}}};\n"
+            numbers = _listed((*op.input_shape, height, width, op.kernel, op.stride, op.padding, op.input.zero))
+            yield _structure("Average", op, numbers)
+        case Blur():
+            numbers = _listed((*op.input_shape, height, width, op.stride, op.window, op.input.zero))
+            yield _structure("Blur", op, numbers)
+        case Shrinking():
+            yield _structure("Shrinking", op, _listed((*op.input_shape, *op.output_shape, op.stride, op.input.zero)))
+        case Sum(multipliers=(one, other)):
+            numbers = _listed((op.n_out, op.input.zero, one, op.second.zero, other, op.shift, op.before.zero))
+            yield _structure("Sum", op, numbers)
+
+
+def _structure(kind: str, op: Operation, fields: str) -> str:
+    return f"static const {kind} {op.name} = {{{fields}}};\n"
 
 
 def _calls(program: Program) -> Iterator[str]:
-    source = "image"
-    for op, place in zip(program.operations, program.places(), strict=True):
-        target = "scores" if place is None else f"buffer + {place}" if place else "buffer"
-        yield _call(op, source, target)
-        source = target
+    for step, place, scratch in zip(program.steps, program.memory.places, program.memory.scratches, strict=True):
+        sources = [_in_buffer(program.memory.places[each]) if each != IMAGE else "image" for each in step.sources]
+        target = _in_buffer(place)
+        if isinstance(step.operation, Concatenation):
+            yield from _joining(step.operation, sources, place)
+        elif isinstance(step.operation, Excitation):
+            yield from _exciting(step.operation, sources[0], scratch, target)
+        else:
+            yield _call(step.operation, ", ".join(sources), target)
+
+
+def _in_buffer(place: int | None) -> str:
+    """An address in it; without a place that of the scores."""
+    return "scores" if place is None else f"buffer + {place}" if place else "buffer"
+
+
+def _joining(op: Concatenation, sources: Sequence[str], place: int | None) -> Iterator[str]:
+    """The last one first: see `Concatenation`."""
+    assert place is not None
+    end = place + op.n_out
+    for source, (n, coding, scaling) in reversed(list(zip(sources, op.parts, strict=True))):
+        end -= n
+        yield f"rescale({n}, {coding.zero}, {_scaling(op, scaling)}, {source}, {_in_buffer(end)});"
+
+
+def _exciting(op: Excitation, source: str, scratch: int | None, target: str) -> Iterator[str]:
+    assert scratch is not None
+    means, hidden = _in_buffer(scratch), _in_buffer(scratch + op.squeeze.n_in)
+    yield _call(op.mean, source, means)
+    yield _call(op.squeeze, means, hidden)
+    yield _call(op.excite, hidden, means)
+    yield f"excite({_channels(op)}, {op.input.zero}, {_scaling(op, op.scaling)}, {means}, {source}, {target});"
 
 
 def _call(op: Operation, source: str, target: str) -> str:
@@ -254,21 +311,48 @@ def _call(op: Operation, source: str, target: str) -> str:
             return f"convolve_to_scores(&{op.name}, {op.name}_scales, {ends});"
         case Convolution(before=before, table=table):
             assert before is not None
-            table_name = "0" if table is None else f"{op.name}_table"
             scalings = f"{op.name}_multipliers, {op.name}_shifts, {before.zero}"
-            return f"convolve(&{op.name}, {scalings}, {table_name}, {ends});"
+            return f"convolve(&{op.name}, {scalings}, {_table(op, table)}, {ends});"
         case Maximum():
             return f"maximum(&{op.name}, {ends});"
+        case MaximumAndAverage():
+            return f"maximum_and_average(&{op.name}, {_scaling(op, op.scaling)}, {ends});"
         case Average(output=None):
             return f"average_to_scores(&{op.name}, {_float(op.scale)}, {ends});"
-        case Average(output=output, scaling=Scaling(multiplier, shift)):
-            assert output is not None
-            return f"average(&{op.name}, {multiplier}, {shift}, {output.zero}, {ends});"
+        case Average():
+            return f"average(&{op.name}, {_scaling(op, op.scaling)}, {ends});"
+        case Blur():
+            return f"blur(&{op.name}, {_scaling(op, op.scaling)}, {ends});"
+        case Shrinking():
+            return f"shrink(&{op.name}, {_scaling(op, op.scaling)}, {ends});"
         case Lookup(tables=tables):
             return f"look_up({op.name}_tables, {op.n_in}, {op.n_in // len(tables)}, {ends});"
+        case Slopes(above=Scaling(multiplier, shift), output=output):
+            assert output is not None
+            factors = f"{multiplier}, {shift}, {op.name}_multipliers, {op.name}_shifts, {output.zero}"
+            return f"slope({_channels(op)}, {op.input.zero}, {factors}, {ends});"
+        case Shuffle(groups=groups):
+            return f"shuffle({groups}, {_channels(op)}, {ends});"
+        case Sum(table=table):
+            return f"add(&{op.name}, {_table(op, table)}, {ends});"
         case Scores():
             return f"to_scores({op.n_in}, {op.input.zero}, {_float(op.input.scale)}, {ends});"
     raise TypeError(f"no C for {op!r}")
+
+
+def _channels(op: Operation) -> str:
+    """How many there are, and numbers in each."""
+    return f"{op.input_shape[0]}, {op.n_in // op.input_shape[0]}"
+
+
+def _scaling(op: Operation, scaling: Scaling) -> str:
+    """What `limited` is given."""
+    assert op.output is not None
+    return f"{scaling.multiplier}, {scaling.shift}, {op.output.zero}"
+
+
+def _table(op: Operation, table: Sequence[int] | None) -> str:
+    return "0" if table is None else f"{op.name}_table"
 
 
 def _listed(values: Iterable[int]) -> str:

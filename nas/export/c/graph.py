@@ -1,0 +1,92 @@
+"""An architecture as stages in the order in which C computes them: blocks taken apart, layers joined.
+
+The order is that of the cost model (`LayerSpec.n_live`): the body before the shortcut, one branch after the other,
+added at once. So what must be in memory at once is what was counted.
+"""
+
+from collections.abc import Iterable
+
+from nas.errors import ExportError
+from nas.export.c.program import IMAGE
+from nas.export.c.stages import Added, Concatenated, Located, Stage, stage_of
+from nas.network.architecture import Architecture, Layer
+from nas.network.blocks import Parallel, Repeat, Residual
+
+
+def stages_of(architecture: Architecture) -> tuple[Stage, ...]:
+    """All stages; raises `ExportError`, naming the layer, where C has none for a layer."""
+    graph = _Graph()
+    graph.chain(architecture.walk, "", IMAGE)
+    return tuple(graph.stages)
+
+
+def refuses(architecture: Architecture) -> str | None:
+    """Why C cannot have a network, in one line; None if it can. Nothing is built or trained."""
+    try:
+        stages_of(architecture)
+    except ExportError as error:
+        return str(error)
+    return None
+
+
+class _Graph:
+    """Stages so far; a result is the number of the stage that makes it."""
+
+    def __init__(self) -> None:
+        self.stages: list[Stage] = []
+
+    def chain(self, layers: Iterable[Layer], within: str, result: int) -> int:
+        """The layers one after the other; one that can be joined to the one before it is."""
+        joinable = False
+        for layer in layers:
+            located = Located(within + layer.name, layer)
+            if layer.spec.idle_in_use:
+                continue
+            if joinable and self.stages[-1].joins(layer):
+                self.stages[-1] = self.stages[-1].with_layer(located)
+                continue
+            result = self._layer(located, result)
+            # What several uses share must stay the same in each of them.
+            joinable = not isinstance(layer.spec, Repeat)
+        return result
+
+    def _layer(self, located: Located, result: int) -> int:
+        match located.layer.spec:
+            case Residual():
+                return self._residual(located, result)
+            case Parallel(join=join):
+                return self._parallel(located, result, add=join == "add")
+            case Repeat(times=times):
+                for _ in range(times):
+                    result = self._part(located, "body", result)
+                return result
+        stage = stage_of(located.layer.spec)
+        if stage is None:
+            spec = located.layer.spec
+            raise ExportError(
+                f"C has no operation for a layer of the kind {spec.kind!r} ({located.path}, {spec.describe()}): "
+                "choose other formats, or a network without it"
+            )
+        return self._append(stage((located,), (result,)))
+
+    def _residual(self, located: Located, result: int) -> int:
+        body = self._part(located, "body", result)
+        other = self._part(located, "shortcut", result) if "shortcut" in located.layer.parts else result
+        return self._append(Added((located,), (body, other)))
+
+    def _parallel(self, located: Located, result: int, *, add: bool) -> int:
+        parts = list(located.layer.parts)
+        results: list[int] = []
+        for part in parts:
+            results.append(self._part(located, part, result))
+            if add and len(results) > 1:
+                path = located.path if part == parts[-1] else f"{located.path}.{part}"
+                results = [self._append(Added((Located(path, located.layer),), tuple(results)))]
+        return results[0] if add else self._append(Concatenated((located,), tuple(results)))
+
+    def _part(self, located: Located, part: str, result: int) -> int:
+        return self.chain(located.layer.parts[part], f"{located.path}.{part}.", result)
+
+    def _append(self, stage: Stage) -> int:
+        self.stages.append(stage)
+        return len(self.stages) - 1

@@ -1,0 +1,132 @@
+"""Layers that are a convolution in C: their weights, with what follows folded into them, in 8 bits."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.export.c.operations import LEVELS, Coding, Convolution, Scaling
+from nas.network.architecture import Layer
+from nas.network.blocks import ChannelScale
+from nas.network.kinds import BatchNorm, Conv, DepthwiseConv, LayerSpec, Linear
+
+LARGEST_WEIGHT = 127
+LARGEST_SUM = 2**30  # half of what 32 bits hold: the other half is for roundings
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Weights `(out, in / groups, height, width)` and bias `(out,)`, in float64."""
+
+    weights: Tensor
+    bias: Tensor
+    stride: int = 1
+    padding: tuple[int, int] = (0, 0)
+    dilation: int = 1
+    groups: int = 1
+
+    def scaled(self, factor: Tensor, shift: Tensor) -> "Weights":
+        """With each output channel times `factor`, plus `shift`."""
+        return replace(self, weights=self.weights * factor.view(-1, 1, 1, 1), bias=self.bias * factor + shift)
+
+
+def convolution(
+    name: str,
+    weights: Weights,
+    shapes: tuple[tuple[int, int, int], tuple[int, int, int]],
+    codings: tuple[Coding, Coding | None],
+    *,
+    before: Coding | None,
+    table: tuple[int, ...] | None = None,
+    uses: Sequence[Coding] = (),
+    weights_name: str | None = None,
+) -> Convolution:
+    """The operation, from the coding of its input to that of its output; `uses`: all inputs its weights are used on."""
+    coding, output = codings
+    scales = torch.stack([_scales(weights, each) for each in (*uses, coding)]).amax(0)
+    sums = scales * coding.scale  # what 1 in a sum stands for
+    return Convolution(
+        name,
+        *shapes,
+        coding,
+        output,
+        kernel=(weights.weights.shape[2], weights.weights.shape[3]),
+        stride=weights.stride,
+        padding=weights.padding,
+        dilation=weights.dilation,
+        groups=weights.groups,
+        weights_name=weights_name or name,
+        weights=(weights.weights / scales.view(-1, 1, 1, 1)).round().to(torch.int8),
+        bias=(weights.bias / sums).round().to(torch.int32),
+        before=before,
+        scalings=tuple(Scaling.of(each / before.scale) for each in sums.tolist()) if before is not None else (),
+        scales=sums.float(),
+        table=table,
+    )
+
+
+def _scales(weights: Weights, coding: Coding) -> Tensor:
+    """One an output channel: as small as the weights allow, as large as the sums need to stay within 32 bits."""
+    sizes = weights.weights.abs().flatten(1)
+    span = max(coding.zero, LEVELS - coding.zero)
+    for_weights = sizes.amax(1) / LARGEST_WEIGHT
+    for_sums = (sizes.sum(1) * span + weights.bias.abs() / coding.scale) / LARGEST_SUM
+    scales = torch.maximum(for_weights, for_sums)
+    return torch.where(scales > 0, scales, 1.0)
+
+
+def folded(layers: Sequence[Layer], modules: Sequence[Any]) -> Weights:
+    """The weights of the first of these layers, with those behind it folded in; each with its module."""
+    weights = WEIGHTED[type(layers[0].spec)](layers[0], modules[0])
+    for layer, module in zip(layers[1:], modules[1:], strict=True):
+        weights = weights.scaled(*FOLDED[type(layer.spec)](module))
+    return weights
+
+
+def _of_convolution(layer: Layer, module: Any) -> Weights:
+    bias = _bias(layer, module)
+    return Weights(module.weight, bias, module.stride[0], module.padding, module.dilation[0], module.groups)
+
+
+def _of_linear(layer: Layer, module: Any) -> Weights:
+    return Weights(module.weight[:, :, None, None], _bias(layer, module))
+
+
+def _bias(layer: Layer, module: Any) -> Tensor:
+    return module.bias if module.bias is not None else torch.zeros(layer.output_shape[0]).double()
+
+
+def _by_itself(layer: Layer, module: Any) -> Weights:
+    """What can be folded in, where there is nothing to fold it into: each channel times 1, with it folded in."""
+    channels = layer.output_shape[0]
+    ones = Weights(torch.ones(channels, 1, 1, 1).double(), torch.zeros(channels).double(), groups=channels)
+    return ones.scaled(*FOLDED[type(layer.spec)](module))
+
+
+def _norm(module: Any) -> tuple[Tensor, Tensor]:
+    factor = (module.running_var + module.eps).rsqrt()
+    if module.affine:
+        factor = factor * module.weight
+    shift = -module.running_mean * factor
+    return factor, shift + module.bias if module.affine else shift
+
+
+def _channel_scale(module: Any) -> tuple[Tensor, Tensor]:
+    factor = module.scale.flatten()
+    return factor, torch.zeros_like(factor)
+
+
+# Kinds that are a factor and a shift a channel, and are folded into the weights before them, if there are any.
+FOLDED: Mapping[type[LayerSpec], Callable[[Any], tuple[Tensor, Tensor]]] = {
+    BatchNorm: _norm,
+    ChannelScale: _channel_scale,
+}
+# Kinds that are a convolution, with what reads their weights.
+WEIGHTED: Mapping[type[LayerSpec], Callable[[Layer, Any], Weights]] = {
+    Conv: _of_convolution,
+    DepthwiseConv: _of_convolution,
+    Linear: _of_linear,
+    **dict.fromkeys(FOLDED, _by_itself),
+}
