@@ -22,7 +22,8 @@ from nas.datasets.dataset import Dataset
 from nas.datasets.splitting import Split, normalisation
 from nas.errors import ExportError, InputError
 from nas.export.c import check, compiled, prepare
-from nas.export.c.operations import Coding, Operation, Program, Scaling
+from nas.export.c.operations import Coding, Operation, Scaling
+from nas.export.c.program import Program
 from nas.export.c.quantise import quantise
 from nas.export.c.reference import scores_of
 from nas.export.c.source import Measured, header, source
@@ -114,7 +115,7 @@ def stages(program: Program, images: Tensor) -> Iterator[tuple[Operation, Tensor
     numbers, coding = images, program.operations[0].input
     for n, operation in enumerate(program.operations, 1):
         inputs = (coding.scale * (numbers.double() - coding.zero)).view(-1, *operation.input_shape)
-        numbers = scores_of(replace(program, operations=program.operations[:n]), images)
+        numbers = scores_of(replace(program, steps=program.steps[:n]), images)
         if operation.output is None:
             yield operation, inputs, numbers.double()
         else:
@@ -268,7 +269,7 @@ def test_buffers_hold_what_they_must_and_no_more_than_counted(architecture: Arch
     program = quantise(frozen(architecture), random_images(architecture, 2, 0))
     assert program.ram <= cost_of(architecture).memory // 4, "a byte a number, and the image is the caller's"
     held: range | None = None
-    for operation, place in zip(program.operations, program.places(), strict=True):
+    for operation, place in zip(program.operations, program.memory.places, strict=True):
         if place is None:
             continue
         written = range(place, place + operation.n_out)

@@ -49,6 +49,9 @@ def _scores(program: Program, images: Tensor) -> Tensor:
 
 
 def _result(operation: Operation, inputs: list[Tensor]) -> Tensor:
+    if isinstance(operation, Concatenation):
+        each = zip(inputs, operation.parts, strict=True)
+        return torch.cat([_rescaled(operation, x - coding.zero, scaling) for x, (_, coding, scaling) in each], 1)
     values = inputs[0].reshape(len(inputs[0]), *operation.input_shape)
     match operation:
         case Convolution():
@@ -77,10 +80,6 @@ def _result(operation: Operation, inputs: list[Tensor]) -> Tensor:
             return F.channel_shuffle(values, groups)
         case Sum():
             return _added(operation, values, inputs[1].reshape(values.shape))
-        case Concatenation(parts=parts):
-            each = zip(inputs, parts, strict=True)
-            rescaled = [_rescaled(operation, x.flatten(1) - coding.zero, scaling) for x, (_, coding, scaling) in each]
-            return torch.cat(rescaled, 1).view(len(values), *operation.output_shape)
         case Excitation():
             factors = values
             for inner in (operation.mean, operation.squeeze, operation.excite):

@@ -100,8 +100,11 @@ class Stage(ABC):
 
     @property
     def shapes(self) -> tuple[ImageShape, ImageShape]:
-        """Of the input and of the output."""
-        return as_image(self.layers[0].layer.input_shape), as_image(self.layers[0].layer.output_shape)
+        """Of the input and of the output; of several inputs that is the same one."""
+        layer = self.layers[0].layer
+        return as_image(layer.output_shape if len(self.sources) > 1 else layer.input_shape), as_image(
+            layer.output_shape
+        )
 
     @property
     def can_score(self) -> bool:
@@ -202,11 +205,6 @@ class Weighted(_BeforeFunction):
 
 class Added(_BeforeFunction):
     """The sum of two images, and an element-wise function; the layer is the block that adds them."""
-
-    @property
-    def shapes(self) -> tuple[ImageShape, ImageShape]:
-        after = as_image(self.layers[0].layer.output_shape)
-        return after, after
 
     def first(self, network: Network, inputs: Sequence[Tensor], see: See) -> Tensor:
         return inputs[0] + inputs[1]
