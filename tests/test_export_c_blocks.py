@@ -1,10 +1,7 @@
 """C of networks that branch: to the last bit what the reference computes, and no more memory than what is alive."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,20 +9,18 @@ from frozen_models import frozen, with_other_numbers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_blocks import DEEP as DEEPEST
-from test_blocks import all_layers, branching
+from test_blocks import branching
 from test_export_c import compile_and_run, needs_cc, one_thread, random_images, sanitizers  # noqa: F401 - fixtures
 
-from nas.export.c.graph import refuses, stages_of
-from nas.export.c.operations import Convolution, Excitation
-from nas.export.c.program import IMAGE, Program
+from nas.export.c.graph import refuses
 from nas.export.c.quantise import quantise
 from nas.export.c.reference import scores_of
 from nas.export.frozen import FrozenModel
 from nas.network.architecture import Architecture, Layer
 from nas.network.blocks import Parallel, Repeat, Residual
+from nas.network.build import Network
 from nas.network.cost import cost_of
 from nas.network.kinds import Conv, DepthwiseConv, Linear, pair
-from nas.network.build import Network
 from nas.network.pools import GemPool
 
 DEEP = Architecture(

@@ -17,6 +17,7 @@ from nas.cli.options import (
     workers_option,
 )
 from nas.cli.search_options import budget_of, budget_option, dataset_option, limit_options, space_option
+from nas.export.formats import FORMATS
 from nas.network.cost import COSTS
 from nas.searching.options import SearchOptions
 from nas.study.pruners import PRUNERS
@@ -90,6 +91,13 @@ TARGET_MISSED = 3
     default=SearchOptions.out,
     show_default=True,
     help="Folder for the winner's frozen model.",
+)
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(list(FORMATS)),
+    multiple=True,
+    help="What else to write the winner as, once or several times; candidates that cannot be are not trained.",
 )
 @limit_options
 @click.option("--confirm", "confirming", is_flag=True, help="Then confirm the winner: see nas confirm.")

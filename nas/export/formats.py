@@ -1,13 +1,19 @@
-"""The formats a trained network can be handed over in. A new one is a module with two functions, and a line here."""
+"""The formats a trained network can be handed over in. A new one is a module with two functions, and a line here.
 
-from collections.abc import Callable, Mapping
+A format that cannot have every network has a third function, which says so of an architecture before it is trained.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from nas.errors import InputError
+
 if TYPE_CHECKING:  # the names alone are quickly there: whoever presses TAB waits for them
     from nas.export.frozen import Definition, FrozenModel
     from nas.export.prepared import Images, Prepared
+    from nas.network.architecture import Architecture
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,12 @@ class Format:
         usage: Callable[[Definition, str], str] = import_module(self.module).usage
         return usage
 
+    @property
+    def refuses(self) -> "Callable[[Architecture], str | None]":
+        """Tells in one line why it cannot have a network; None if it can."""
+        refuses: Callable[[Architecture], str | None] | None = getattr(import_module(self.module), "refuses", None)
+        return refuses or (lambda architecture: None)
+
 
 FORMATS: Mapping[str, Format] = {
     "py": Format("nas.export.python"),
@@ -36,3 +48,15 @@ FORMATS: Mapping[str, Format] = {
     "c": Format("nas.export.c"),
 }
 DEFAULT = ("py",)
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Raises `InputError` unless all are formats that there are."""
+    unknown = [each for each in formats if each not in FORMATS]
+    if unknown:
+        raise InputError(f"formats must be some of {', '.join(FORMATS)}, but got {', '.join(unknown)}")
+
+
+def refused_by(architecture: "Architecture", formats: Sequence[str]) -> str | None:
+    """Why one of these formats cannot have a network, in one line; None if all can. Nothing is built or trained."""
+    return next((reason for name in formats if (reason := FORMATS[name].refuses(architecture)) is not None), None)

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from nas.errors import FileInTheWay, InputError
+from nas.errors import ExportError, FileInTheWay, InputError
 from nas.export.card import card
 from nas.export.check import check_definition, check_images
-from nas.export.formats import DEFAULT, FORMATS
+from nas.export.formats import DEFAULT, FORMATS, check_formats, refused_by
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images
 from nas.export.python import check_name, network_source
@@ -51,9 +51,12 @@ def write(
     of that name are there and `force` is not given. Nothing has been written then.
     """
     check_name(name)
-    unknown = [each for each in formats if each not in FORMATS]
-    if unknown or not formats:
-        raise InputError(f"formats must be some of {', '.join(FORMATS)}, but got {', '.join(unknown) or 'none'}")
+    check_formats(formats)
+    if not formats:
+        raise InputError(f"formats must be some of {', '.join(FORMATS)}, but got none")
+    reason = refused_by(model.architecture, formats)
+    if reason is not None:
+        raise ExportError(reason)
     check_images(model, images, labels)
     usable = Images(images, labels, training_images)
     prepared = [FORMATS[each].prepare(model, name, usable) for each in dict.fromkeys(formats)]

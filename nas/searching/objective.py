@@ -1,7 +1,7 @@
 """The Optuna objective: the only place where space, cost, execution and trial meet."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -15,6 +15,7 @@ from nas.datasets import Dataset, Split
 from nas.errors import InputError
 from nas.execution.inline import InlineExecutor
 from nas.execution.job import Cancelled, Executor, Job, Run
+from nas.export.formats import check_formats, refused_by
 from nas.network.cost import Budget, Cost, cost_of, measured_cost_of
 from nas.searching.events import Ended, EpochDone, Event, Started
 from nas.space import finding as spaces
@@ -32,7 +33,7 @@ class Objective:
 
     Returns the validation accuracy of the last epoch, a fraction, or what `goal` makes of it. Over-budget candidates
     are pruned before anything is built, with their violations as constraints; candidates that were already trained give
-    the figures they gave then.
+    the figures they gave then. One that a format among `formats` cannot have is not trained either.
 
         study = optuna.create_study(direction="maximize")
         study.optimize(nas.Objective("documented", "mnist", 20_000, epochs=5), n_trials=50)
@@ -58,9 +59,11 @@ class Objective:
         observer: Callable[[Event], None] = lambda event: None,
         split: Split | None = None,
         goal: Goal = Goal(),  # noqa: B008 - it is frozen
+        formats: Sequence[str] = (),
     ) -> None:
         self.space = spaces.load(space)
-        self.goal = goal
+        check_formats(formats)
+        self.goal, self.formats = goal, formats
         self.budget = budget if isinstance(budget, Budget) else Budget(budget)
         self._budget_left = self.budget  # smaller than the budget once a network is there that is to be undercut
         self.seed, self.folder, self.observer = seed, folder, observer
@@ -85,6 +88,7 @@ class Objective:
         candidate = self.space.suggest(trial, replace(self.task, budget=self._budget_of(trial)))
         cost = self._cost_of(candidate)
         self._check_budget(trial, cost)
+        self._check_formats(trial, candidate)
         first = self._claim(trial, candidate)
         if first is not None:
             return self._repeat(trial, first)
@@ -120,6 +124,16 @@ class Objective:
         if not budget.admits(cost):
             self._end(trial, "rejected", f"over the budget of {budget}")
             raise optuna.TrialPruned("over the budget")
+
+    def _check_formats(self, trial: Trial, candidate: Candidate) -> None:
+        """What could not be written is not trained; to the sampler it is as twice the budget."""
+        if not self.formats:
+            return
+        reason = refused_by(candidate.architecture, self.formats)
+        trial.set_constraint("formats", 0.0 if reason is None else 1.0)
+        if reason is not None:
+            self._end(trial, "rejected", reason)
+            raise optuna.TrialPruned(reason)
 
     def _claim(self, trial: Trial, candidate: Candidate) -> int | None:
         """Notes that this trial trains the candidate; returns the number of the one that did before, if any."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from nas.errors import InputError, nearest
 from nas.execution import opening
+from nas.export.formats import check_formats
 from nas.network.cost import COSTS, Budget
 from nas.space import finding as spaces
 from nas.study.folders import DEFAULT_STORAGE, RUNS
@@ -23,7 +24,8 @@ class SearchOptions:
 
     `budget` is a number of parameters, or a `Budget` with further limits. `target` is a fraction of the validation
     part. `timeout` is in seconds. With `minimize`, such as "params", the smallest network is looked for that has the
-    target.
+    target. `formats`: what the winner is also written as, besides py; candidates that one of them cannot have are not
+    trained.
     """
 
     budget: int | Budget = 20_000
@@ -46,6 +48,7 @@ class SearchOptions:
     study: str | None = None
     out: Path = RUNS
     executor: str = opening.DEFAULT
+    formats: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("epochs", "trials", "validation", "workers"):
@@ -62,6 +65,7 @@ class SearchOptions:
         Goal(self.minimize, self.target)
         check_sampler(self.sampler)
         check_pruner(self.pruner)
+        check_formats(self.formats)
 
     @property
     def goal(self) -> Goal:
@@ -76,13 +80,15 @@ class SearchOptions:
 
     @property
     def not_by_default(self) -> dict[str, Any]:
-        """What is not as it is unless told, as plain data; each limit by the name of its option."""
+        """What is not as it is unless told, as plain data; limits and formats by the names of their options."""
         defaults = SearchOptions()
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         changed = {name: value for name, value in values.items() if value != getattr(defaults, name)}
         if "budget" in changed:
             limits = {COSTS[name].option.replace("-", "_"): limit for name, limit in self.limits.items()}
             changed = limits | {name: value for name, value in changed.items() if name != "budget"}
+        if "formats" in changed:
+            changed["format"] = list(changed.pop("formats"))
         return {name: str(value) if isinstance(value, Path) else value for name, value in changed.items()}
 
 

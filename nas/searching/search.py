@@ -12,9 +12,10 @@ from nas.datasets import Dataset, Split
 from nas.errors import WorkerError
 from nas.execution.job import Cancelled
 from nas.execution.opening import n_cores, open_executor
-from nas.export.trials import hand_over
+from nas.export.trials import export_trial, hand_over
 from nas.files import check_writable
 from nas.searching.events import Event
+from nas.searching.formats import check_space
 from nas.searching.objective import Objective
 from nas.searching.options import SearchOptions, options_of
 from nas.searching.referee import Referee, WhyEnded
@@ -34,7 +35,7 @@ SPLIT_SEED = 0  # one split for all seeds of a search, so that their figures can
 
 @dataclass(frozen=True)
 class SearchResult:
-    """How a search ended. `model` is the frozen model's file, if there is a winner."""
+    """How a search ended. `model` is the frozen model's file, if there is a winner; `notes`: on it in other formats."""
 
     options: SearchOptions
     study: optuna.Study
@@ -43,6 +44,7 @@ class SearchResult:
     best: list[Record]
     counts: dict[str, int]
     model: Path | None
+    notes: tuple[str, ...] = ()
 
     @property
     def winner(self) -> Record | None:
@@ -85,7 +87,9 @@ def search(
     space = spaces.load(options.space)
     dataset = datasets.load(options.dataset, options.data_dir)
     split = datasets.split(dataset, options.validation, SPLIT_SEED)
-    check_budget(space, Task(split.image_shape, split.n_classes, options.epochs, options.limits))
+    task = Task(split.image_shape, split.n_classes, options.epochs, options.limits)
+    check_budget(space, task)
+    check_space(space, task, options.formats)
     check_writable(options.out)
     storage = open_storage(options.storage)
     name = options.study or default_name(
@@ -101,8 +105,34 @@ def search(
         why_ended = _run(options, study, space, dataset, split, folder, on_event)
         best = ranked(study)
         model = hand_over(study, best[0], dataset, split, folder, options.out, options.storage) if best else None
+        notes = _in_other_formats(options, study, best[0], dataset, split, folder, model) if model is not None else ()
     reached = options.target is not None and bool(best) and (best[0].accuracy or 0) >= options.target
-    return SearchResult(options, study, why_ended, reached, best, dict(counts(study)), model)
+    return SearchResult(options, study, why_ended, reached, best, dict(counts(study)), model, notes)
+
+
+def _in_other_formats(
+    options: SearchOptions,
+    study: optuna.Study,
+    winner: Record,
+    dataset: Dataset,
+    split: Split,
+    checkpoints: Path,
+    model: Path,
+) -> tuple[str, ...]:
+    """Writes the winner beside its `model` in the formats that were asked for; what is to be known of them."""
+    if not options.formats:
+        return ()
+    return export_trial(
+        study,
+        winner,
+        dataset,
+        split,
+        checkpoints,
+        options.out,
+        storage=options.storage,
+        formats=options.formats,
+        name=model.stem,
+    ).notes
 
 
 def _run(
@@ -133,6 +163,7 @@ def _run(
         observer=on_event,
         split=split,
         goal=options.goal,
+        formats=options.formats,
     )
     referee = Referee(options, study, executor, n_jobs)
     try:

@@ -80,9 +80,8 @@ def status(study: optuna.Study, storage: RDBStorage, url: str = DEFAULT_STORAGE)
 
 def search_command(options: Mapping[str, Any]) -> str:
     """`nas search` with these options, for a POSIX shell."""
-    words = [
-        word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", shlex.quote(str(value)))
-    ]
+    told = [(name, each) for name, value in options.items() for each in (value if isinstance(value, list) else [value])]
+    words = [word for name, value in told for word in (f"--{name.replace('_', '-')}", shlex.quote(str(value)))]
     return " ".join(["nas search", *words])
 
 

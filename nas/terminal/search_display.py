@@ -229,6 +229,7 @@ def _next_steps(options: SearchOptions, result: SearchResult) -> list[str]:
             f"Model: {result.model}",
             f"Weights: {result.model.with_suffix('.safetensors')}",
             f"Model card: {result.model.with_suffix('.md')}; {result.model.with_suffix('.sh')} trains it again.",
+            *result.notes,
             *_activation(),
             f"Load it:  (cd {folder} && python -c 'import {stem}; print({stem}.load())')",
             f"How good is it really:  nas confirm --study {shlex.quote(result.study.study_name)}{storage}",

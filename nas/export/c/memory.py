@@ -29,7 +29,7 @@ class Request(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """`size` of the buffer in bytes, which is the most that is needed at once: no plan can have less.
+    """`size` of the buffer in bytes, which is the most that is needed at once, each result in a place of its own.
 
     For each step where its result begins, and its scratch; None where there is none.
     """
@@ -63,7 +63,7 @@ def plan(requests: Sequence[Request]) -> Plan:
         distinct = list(dict.fromkeys(place for place in places if place is not None))
         clash = _colour(distinct)
         if clash is None:
-            return _laid_out(requests, places, distinct)
+            return _laid_out(requests, places, distinct, growing)
         if clash.begins in growing or not requests[clash.begins].grows:
             raise AssertionError(f"two stacks do not hold what step {clash.begins} makes")
         growing.add(clash.begins)
@@ -120,9 +120,15 @@ def _colour(places: Sequence[_Place]) -> _Place | None:
     return None
 
 
-def _laid_out(requests: Sequence[Request], places: Sequence[_Place | None], distinct: Sequence[_Place]) -> Plan:
+def _laid_out(
+    requests: Sequence[Request], places: Sequence[_Place | None], distinct: Sequence[_Place], growing: set[int]
+) -> Plan:
     alive = [[place for place in distinct if place.begins <= step <= place.ends] for step in range(len(requests))]
     needed = [_total(alive[step], step) + request.scratch for step, request in enumerate(requests)]
+    for (
+        step
+    ) in growing:  # where it grows is the stacks' concern: it is counted as the others, and as the cost model does
+        needed[step] += requests[requests[step].sources[-1]].size
     size = max(needed, default=0)
     in_front = [_total([place for place in alive[step] if not place.at_back], step) for step in range(len(requests))]
     return Plan(
