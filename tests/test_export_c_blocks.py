@@ -1,42 +1,84 @@
 """C of networks that branch: to the last bit what the reference computes, and no more memory than what is alive."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from math import prod
+from pathlib import Path
 
 import pytest
 import torch
-from frozen_models import frozen, with_other_numbers
+from frozen_models import PROVENANCE, frozen, measured, network_of, with_other_numbers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_blocks import DEEP as DEEPEST
 from test_blocks import branching
 from test_export_c import compile_and_run, needs_cc, one_thread, random_images, sanitizers  # noqa: F401 - fixtures
 
+from nas.datasets.dataset import Dataset
+from nas.datasets.splitting import Split, normalisation
+from nas.errors import ExportError
+from nas.export.c import compiled
 from nas.export.c.graph import refuses
+from nas.export.c.program import Program
 from nas.export.c.quantise import quantise
 from nas.export.c.reference import scores_of
+from nas.export.c.stages import STAGES
 from nas.export.frozen import FrozenModel
+from nas.export.writing import write
 from nas.network.architecture import Architecture, Layer
-from nas.network.blocks import Parallel, Repeat, Residual
+from nas.network.blocks import (
+    ChannelScale,
+    ChannelShuffle,
+    Parallel,
+    PReLU,
+    Repeat,
+    Residual,
+    SqueezeExcite,
+    inverted_bottleneck,
+)
 from nas.network.build import Network
 from nas.network.cost import cost_of
-from nas.network.kinds import Conv, DepthwiseConv, Linear, pair
-from nas.network.pools import GemPool
+from nas.network.kinds import (
+    KINDS,
+    Activation,
+    BatchNorm,
+    Conv,
+    DepthwiseConv,
+    Layers,
+    LayerSpec,
+    Linear,
+    MaxPool,
+    gap_head,
+    pair,
+)
+from nas.network.pools import BlurPool, GemPool, MaxAvgPool
+from nas.training.recipe import Recipe
+from nas.training.run import TrainingRun
 
 DEEP = Architecture(
     DEEPEST.input_shape,
     3,
     tuple(spec for spec in DEEPEST.layers if GemPool() not in spec.held),
 )
+# Residuals in a chain whose results lie now in front and now at the back; what is joined grows over its last part.
+GROWING = Architecture(
+    (2, 6, 6),
+    3,
+    (
+        *(Conv(4, 3, padding=1), Parallel(((Conv(4, 1),), (Conv(4, 1), Activation("silu"), Conv(6, 3, padding=1))))),
+        Residual((Parallel(((Conv(5, 1),), (Residual((Conv(10, 1),)), Conv(7, 1), Conv(5, 1)))),)),
+        *(Conv(3, 1), Parallel(((MaxPool(1), Conv(2, 1)), (ChannelScale(), Conv(2, 1), Conv(3, 1)))), *gap_head(3)),
+    ),
+)
 in_c = branching().filter(lambda architecture: refuses(architecture) is None)
 
 
 def model_of(architecture: Architecture, *, alike: bool = True, seed: int = 0) -> FrozenModel:
-    """`alike`: all channels of an image are normalised alike, so that C needs no table for that."""
+    """`alike`: all channels of an image are normalised alike, so that a byte stands for the very number."""
     if not alike:
         return frozen(architecture)
     n = architecture.input_shape[0]
-    numbers = {"mean": (0.5,) * n, "std": (0.25,) * n}
+    numbers = {"mean": (128 / 255,) * n, "std": (0.25,) * n}
     state = with_other_numbers(Network(architecture, **numbers), seed).state_dict()
     return frozen(architecture, state=state, **numbers)
 
@@ -134,6 +176,7 @@ def test_where_neither_image_nor_scores_decide_it_is_what_the_cost_model_says() 
 @settings(max_examples=200)
 @given(in_c)
 @example(DEEP)
+@example(GROWING)
 def test_nothing_is_written_over_what_is_still_to_be_read(architecture: Architecture) -> None:
     program = quantise(model_of(architecture), random_images(architecture, 2, 0))
     places, scratches = program.memory.places, program.memory.scratches
@@ -163,6 +206,17 @@ def overlap(one: range, other: range) -> bool:
     return bool(one and other) and one.start < other.stop and other.start < one.stop
 
 
+def test_what_is_joined_grows_over_its_last_part_in_front_and_at_the_back() -> None:
+    program = quantise(model_of(GROWING), random_images(GROWING, 2, 0))
+    places, seen = program.memory.places, set()
+    for place, (operation, sources) in zip(places, program.steps, strict=True):
+        if operation.grows and place is not None:
+            last, n = places[sources[-1]], program.operations[sources[-1]].n_out
+            assert last is not None
+            seen.add((last == place, last + n == place + operation.n_out))
+    assert seen >= {(True, False), (False, True)}
+
+
 # The arithmetic -------------------------------------------------------------------------------------------------------
 
 
@@ -170,6 +224,7 @@ def overlap(one: range, other: range) -> bool:
 @settings(max_examples=25)
 @given(architecture=in_c, seed=st.integers(0, 1000), alike=st.booleans())
 @example(architecture=DEEP, seed=0, alike=True)
+@example(architecture=GROWING, seed=0, alike=True)
 def test_c_is_the_reference_to_the_last_bit(
     architecture: Architecture,
     seed: int,
@@ -183,3 +238,135 @@ def test_c_is_the_reference_to_the_last_bit(
     scores, classes = compile_and_run(model, program, images, tmp_path_factory.mktemp("c"), sanitizers)
     assert torch.equal(scores, expected)
     assert torch.equal(classes, expected.argmax(1))
+
+
+BY_ITSELF: dict[str, tuple[LayerSpec, float]] = {
+    # A layer on an image, and by how many levels of its output it may be off: half of one for each time that something
+    # is rounded, and half of one since the ends of a range are moved, so that 0 is a whole number.
+    "sum": (Residual((Activation("relu"),)), 1.5),
+    "sum of three": (Parallel(((Activation(),), (Activation("silu"),), (PReLU(),)), "add"), 3),
+    "concatenation": (Parallel(((Activation(),), (BlurPool(1, maximum=False),), (MaxPool(3, 1, 1),))), 1.5),
+    "zeros": (Residual((Conv(6, 1, 2),), "pool"), 2.5),
+    "shuffle": (ChannelShuffle(2), 0.5),
+    "channel scale": (ChannelScale(), 1),
+    "batch norm": (BatchNorm(), 1),
+    "prelu": (PReLU(), 1),
+    "blur": (BlurPool(1, maximum=False), 1),
+    "blur of maxima": (BlurPool(3), 1),
+    "maximum and average": (MaxAvgPool(), 1),
+    "squeeze-excite": (SqueezeExcite(2), 4),
+    "hard squeeze-excite": (SqueezeExcite(1, "hardsigmoid"), 4),
+    "dilated": (Conv(3, (2, 3), 2, (1, 3), dilation=2), 2.5),
+}
+
+
+@pytest.mark.parametrize("name", BY_ITSELF)
+@torch.no_grad()
+def test_each_kind_computes_what_its_module_does(name: str) -> None:
+    """On images that are calibrated on, so that no range is left."""
+    spec, levels = BY_ITSELF[name]
+    architecture = Architecture((4, 9, 7), 3, (spec, *gap_head(3)))
+    model, images = model_of(architecture), random_images(architecture, 50, 1)
+    program, network = quantise(model, images), network_of(model).double()
+    layer = architecture.walk[0]
+    n = 1 + max(n for n, operation in enumerate(program.operations) if operation.name.startswith(layer.name))
+    coding = program.operations[n - 1].output
+    assert coding is not None
+    numbers = scores_of(replace(program, steps=program.steps[:n]), images).double().view(50, *layer.output_shape)
+    exact = network.get_submodule(layer.name)((images.double() / 255 - network.mean) / network.std)
+    off = (coding.scale * (numbers - coding.zero) - exact).abs()
+    assert off.max() <= levels * coding.scale
+    assert coding.scale < 0.1, "of numbers about 1"
+
+
+# Weights that are used several times ----------------------------------------------------------------------------------
+
+
+def repeated(times: int) -> Program:
+    body = (Conv(6, 3, padding=1, bias=False), BatchNorm(), Activation("silu"))
+    layers = (Conv(6), Repeat((Residual((*body, SqueezeExcite(2))),), times), *gap_head(3))
+    architecture = Architecture((1, 9, 9), 3, layers)
+    return quantise(model_of(architecture), random_images(architecture, 20, 0))
+
+
+def test_weights_that_are_used_several_times_are_stored_once() -> None:
+    """Their ranges too are those of all uses. The first use alone gets numbers of another scale than the others do."""
+    once, twice, often = repeated(1), repeated(2), repeated(7)
+    assert [array.name for array in often.arrays if array.c_type == "int8_t"] == [
+        array.name for array in once.arrays if array.c_type == "int8_t"
+    ]
+    assert often.flash == twice.flash == once.flash + 9 * 6, "a bias, a multiplier and a shift of each channel"
+    assert len(often.steps) - len(twice.steps) == 5 * len(("convolution", "squeeze-excite", "sum"))
+    assert often.ram == twice.ram
+
+
+# What C cannot have ---------------------------------------------------------------------------------------------------
+
+
+def test_what_c_cannot_have_is_named_with_its_path(tmp_path: Path) -> None:
+    layers = (Conv(4), Parallel(((MaxAvgPool(),), (Conv(2), GemPool())), "concat"), *gap_head(2))
+    architecture = Architecture((1, 9, 9), 2, layers)
+    said = refuses(architecture)
+    assert said is not None
+    assert "a layer of the kind 'gem_pool' (branch1.1.1, global GeM pool)" in said
+    assert "\n" not in said
+    model, images, labels = measured(architecture)
+    with pytest.raises(ExportError, match=re.escape(said)):
+        write(model, "m", tmp_path / "none", images, labels, training_images=images, formats=("py", "c"))
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_kind_that_c_does_not_know_is_refused() -> None:
+    known = set(STAGES) | {Residual, Parallel, Repeat}
+    others = {kind for kind in KINDS.values() if kind not in known and not (kind.elementwise or kind.idle_in_use)}
+    assert others == {GemPool}
+
+
+# Networks that were trained, on real images ---------------------------------------------------------------------------
+
+
+def normed(channels: int, kernel: int = 3, stride: int = 1) -> Layers:
+    return Conv(channels, kernel, stride, kernel // 2, bias=False), BatchNorm(), Activation()
+
+
+def projected(channels: int) -> Layers:
+    return Conv(channels, 3, padding=1, bias=False), BatchNorm()
+
+
+TRAINED: dict[str, Layers] = {
+    "residual with squeeze-excite": (
+        *(*normed(8), MaxPool(), Residual((*normed(8), *projected(8), SqueezeExcite(2))), Activation()),
+        *(Residual((*normed(16, stride=2), *projected(16), SqueezeExcite(4, "hardsigmoid"))), Activation()),
+    ),
+    "inverted bottlenecks": (
+        *(*normed(8), MaxPool(), Residual(inverted_bottleneck(8, 24, squeeze=4, function="hardswish"))),
+        *(Residual(inverted_bottleneck(12, 32, 5, 2, function="silu")), Residual(inverted_bottleneck(12, 36))),
+    ),
+    "shared repeats": (
+        *(*normed(12), MaxPool(), Repeat((Residual((Conv(12, 3, 1, 1), Activation(), ChannelScale(0.3))),), 3)),
+        *(MaxPool(), *normed(16)),
+        Repeat((Residual((Conv(16, 3, 1, 1, 4), Activation("silu"), ChannelShuffle(4), Conv(16, 1))),), 2),
+    ),
+}
+
+
+@needs_cc
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_trained_network_loses_little(name: str, mnist: Dataset, tmp_path: Path) -> None:
+    mean, std = normalisation(mnist.images[:3000])
+    parts = mnist.images[:3000], mnist.labels[:3000], mnist.images[3000:5000], mnist.labels[3000:5000]
+    architecture = Architecture((1, 28, 28), 10, (*TRAINED[name], *gap_head(10)))
+    recipe = Recipe(epochs=2, batch_size=30, lr=0.1, schedule="linear")
+    run = TrainingRun(architecture, recipe, Split(*parts, mean, std, 10, (1, 28, 28)), seed=0)
+    *_, last = run
+    said = replace(PROVENANCE, n_validation=2000, epochs=2, validation_accuracy=last.validation_accuracy, n_train=3000)
+    model = frozen(architecture, mean=mean, std=std, recipe=recipe, provenance=said, state=run.network.state_dict())
+    assert last.validation_accuracy > 0.85
+    program = quantise(model, parts[0][:1000])
+    expected = scores_of(program, parts[2])
+    with torch.no_grad():
+        n_equal = int((expected.argmax(1) == network_of(model)(parts[2]).argmax(1)).sum())
+    assert n_equal >= 1940
+    assert abs((expected.argmax(1) == parts[3]).float().mean().item() - last.validation_accuracy) <= 0.01
+    scores, _ = compile_and_run(model, program, parts[2], tmp_path, compiled.OPTIONS)
+    assert torch.equal(scores, expected)

@@ -98,25 +98,25 @@ def _overwritten(
 
 
 def _colour(places: Sequence[_Place]) -> _Place | None:
-    """Gives each place a stack; returns one for which there is none, if any, of those the one that begins first."""
-    # Of those that decide each other the first, and whether it lies opposite to that.
-    origin: dict[_Place, tuple[_Place, bool]] = {}
-    for place in places:
-        origin[place] = (place, False)
-        for other in places:
-            if other.begins < place.begins <= other.ends < place.ends:
-                (one, one_opposite), (two, two_opposite) = origin[other], origin[place]
-                if one is two:
-                    if one_opposite == two_opposite:
-                        return place
-                    continue
-                turned = one_opposite == two_opposite
-                first, second = (one, two) if one.begins < two.begins else (two, one)
-                for each, (its, opposite) in origin.items():
-                    if its is second:
-                        origin[each] = (first, opposite ^ turned)
-    for place, (_, opposite) in origin.items():
-        place.at_back = opposite
+    """Gives each place a stack; returns the first one for which there is none, if any. They are in order of beginning.
+
+    A group is of those that decide each other; where two become one, the younger one is turned round if need be.
+    """
+    groups: dict[_Place, list[_Place]] = {}
+    for n, place in enumerate(places):
+        groups[place] = [place]
+        for other in places[:n]:
+            if not place.begins <= other.ends < place.ends:
+                continue  # one ends before the other begins, or lies on it
+            if groups[other] is not groups[place]:
+                older, younger = sorted((groups[other], groups[place]), key=lambda group: group[0].begins)
+                turned = other.at_back == place.at_back
+                for each in younger:
+                    each.at_back ^= turned
+                    groups[each] = older
+                older += younger
+            elif other.at_back == place.at_back:
+                return place
     return None
 
 
@@ -125,9 +125,7 @@ def _laid_out(
 ) -> Plan:
     alive = [[place for place in distinct if place.begins <= step <= place.ends] for step in range(len(requests))]
     needed = [_total(alive[step], step) + request.scratch for step, request in enumerate(requests)]
-    for (
-        step
-    ) in growing:  # where it grows is the stacks' concern: it is counted as the others, and as the cost model does
+    for step in growing:  # what lies over its source is counted as if it did not, and as the cost model does
         needed[step] += requests[requests[step].sources[-1]].size
     size = max(needed, default=0)
     in_front = [_total([place for place in alive[step] if not place.at_back], step) for step in range(len(requests))]

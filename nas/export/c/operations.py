@@ -124,7 +124,7 @@ class Convolution(Operation):
 
     `weights` (int8, `(out, in / groups, height, width)`), `bias` (int32, `(out,)`). Behind it either `scalings`, one a
     channel, and perhaps a `table` for an activation function, or `scales` (float32, `(out,)`) that make scores.
-    `weights_name`: several of the same weights have them in one array.
+    `shared`: whose weights and table these are; those of that name have them in common.
     """
 
     kernel: tuple[int, int]
@@ -132,7 +132,7 @@ class Convolution(Operation):
     padding: tuple[int, int]
     dilation: int
     groups: int
-    weights_name: str
+    shared: str
     weights: Tensor
     bias: Tensor
     before: Coding | None  # of what goes into the table; `output` where there is none
@@ -152,14 +152,14 @@ class Convolution(Operation):
 
     @property
     def arrays(self) -> Iterator[Array]:
-        yield Array("int8_t", f"{self.weights_name}_weights", self.weights.flatten().tolist())
+        yield Array("int8_t", f"{self.shared}_weights", self.weights.flatten().tolist())
         yield Array("int32_t", f"{self.name}_bias", self.bias.tolist())
         if self.before is None:
             yield Array("float", f"{self.name}_scales", self.scales.tolist())
             return
         yield from scaling_arrays(self.name, self.scalings)
         if self.table is not None:
-            yield Array("uint8_t", f"{self.name}_table", self.table)
+            yield Array("uint8_t", f"{self.shared}_table", self.table)
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,9 +248,10 @@ class Shuffle(Operation):
 class Sum(Operation):
     """Two images of one shape, each brought to the scale of the sum; perhaps a `table` behind, as in `Convolution`.
 
-    Their factors are `multipliers / 2 ** shift`, and each sum is rounded once.
+    Their factors are `multipliers / 2 ** shift`, and each sum is rounded once. `shared`: whose table it is.
     """
 
+    shared: str
     second: Coding  # that of the other image
     multipliers: tuple[int, int]
     shift: int
@@ -264,7 +265,7 @@ class Sum(Operation):
     @property
     def arrays(self) -> Iterator[Array]:
         if self.table is not None:
-            yield Array("uint8_t", f"{self.name}_table", self.table)
+            yield Array("uint8_t", f"{self.shared}_table", self.table)
 
 
 @dataclass(frozen=True, eq=False)

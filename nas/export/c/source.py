@@ -249,7 +249,7 @@ def _structures(op: Operation, plain: bool) -> Iterator[str]:
             unequal = (*kernel, op.stride, *padding, op.dilation)
             window = (kernel[0], op.stride, padding[0]) if plain else unequal
             numbers = _listed((*op.input_shape, *op.output_shape, *window, op.groups, op.input.zero))
-            yield _structure("Convolution", op, f"{numbers}, {op.weights_name}_weights, {op.name}_bias")
+            yield _structure("Convolution", op, f"{numbers}, {op.shared}_weights, {op.name}_bias")
         case Maximum():
             yield _structure("Maximum", op, _listed((*op.input_shape, height, width, op.kernel, op.stride, op.padding)))
         case Average():
@@ -309,10 +309,10 @@ def _call(op: Operation, source: str, target: str) -> str:
     match op:
         case Convolution(before=None):
             return f"convolve_to_scores(&{op.name}, {op.name}_scales, {ends});"
-        case Convolution(before=before, table=table):
+        case Convolution(before=before):
             assert before is not None
             scalings = f"{op.name}_multipliers, {op.name}_shifts, {before.zero}"
-            return f"convolve(&{op.name}, {scalings}, {_table(op, table)}, {ends});"
+            return f"convolve(&{op.name}, {scalings}, {_table(op)}, {ends});"
         case Maximum():
             return f"maximum(&{op.name}, {ends});"
         case MaximumAndAverage():
@@ -333,8 +333,8 @@ def _call(op: Operation, source: str, target: str) -> str:
             return f"slope({_channels(op)}, {op.input.zero}, {factors}, {ends});"
         case Shuffle(groups=groups):
             return f"shuffle({groups}, {_channels(op)}, {ends});"
-        case Sum(table=table):
-            return f"add(&{op.name}, {_table(op, table)}, {ends});"
+        case Sum():
+            return f"add(&{op.name}, {_table(op)}, {ends});"
         case Scores():
             return f"to_scores({op.n_in}, {op.input.zero}, {_float(op.input.scale)}, {ends});"
     raise TypeError(f"no C for {op!r}")
@@ -351,8 +351,8 @@ def _scaling(op: Operation, scaling: Scaling) -> str:
     return f"{scaling.multiplier}, {scaling.shift}, {op.output.zero}"
 
 
-def _table(op: Operation, table: Sequence[int] | None) -> str:
-    return "0" if table is None else f"{op.name}_table"
+def _table(op: Convolution | Sum) -> str:
+    return "0" if op.table is None else f"{op.shared}_table"
 
 
 def _listed(values: Iterable[int]) -> str:

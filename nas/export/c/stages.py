@@ -199,7 +199,7 @@ class Weighted(_BeforeFunction):
             before=before,
             table=table,
             uses=ends.uses,
-            weights_name=as_name(self.path),
+            shared=as_name(self.path),
         )
 
 
@@ -215,7 +215,7 @@ class Added(_BeforeFunction):
         factors = [coding.scale / before.scale for coding in ends.inputs]
         shift = Scaling.of(max(factors)).shift
         one, other = (min(2**31 - 1, round(factor * 2**shift)) for factor in factors)
-        return Sum(*self._common(ends), ends.inputs[1], (one, other), shift, before, table)
+        return Sum(*self._common(ends), as_name(self.path), ends.inputs[1], (one, other), shift, before, table)
 
 
 class Concatenated(Stage):

@@ -41,9 +41,9 @@ def convolution(
     before: Coding | None,
     table: tuple[int, ...] | None = None,
     uses: Sequence[Coding] = (),
-    weights_name: str | None = None,
+    shared: str | None = None,
 ) -> Convolution:
-    """The operation, from the coding of its input to that of its output; `uses`: all inputs its weights are used on."""
+    """The operation, from the coding of its input to that of its output; `uses`: all that its weights are used on."""
     coding, output = codings
     scales = torch.stack([_scales(weights, each) for each in (*uses, coding)]).amax(0)
     sums = scales * coding.scale  # what 1 in a sum stands for
@@ -57,7 +57,7 @@ def convolution(
         padding=weights.padding,
         dilation=weights.dilation,
         groups=weights.groups,
-        weights_name=weights_name or name,
+        shared=shared or name,
         weights=(weights.weights / scales.view(-1, 1, 1, 1)).round().to(torch.int8),
         bias=(weights.bias / sums).round().to(torch.int32),
         before=before,
