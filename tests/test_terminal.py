@@ -87,11 +87,12 @@ def test_the_command_that_status_gives_continues_the_study(searched: Run) -> Non
     timeout=st.none() | st.floats(0.5, 1e6),
     study=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(lambda s: s[0] != "-"),
     out=st.sampled_from(["runs", "a folder", "it's"]),
+    formats=st.sampled_from([(), ("c",), ("onnx", "c")]),
 )
 def test_what_a_search_was_told_can_be_told_again(
-    budget: int | Budget, target: float | None, timeout: float | None, study: str, out: str
+    budget: int | Budget, target: float | None, timeout: float | None, study: str, out: str, formats: tuple[str, ...]
 ) -> None:
-    options = SearchOptions(budget=budget, target=target, timeout=timeout, study=study, out=Path(out))
+    options = SearchOptions(budget, target=target, timeout=timeout, study=study, out=Path(out), formats=formats)
     args = shlex.split(search_command(options.not_by_default))
     settings = search_command_of_cli.make_context("search", args[2:]).params
     limits = budget_of(settings)
