@@ -320,6 +320,32 @@ def test_joined_kernels_compute_the_same_within_branches() -> None:
     assert str(joined) == str(plain)
 
 
+SHARED = (Conv(3, 3, padding=1, bias=False), BatchNorm(), Activation())
+
+
+@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize(
+    "body",
+    [
+        SHARED,
+        (Repeat((Residual(SHARED),), 2), DepthwiseConv(3, 1, 1), BatchNorm(affine=False)),
+        (Repeat((Repeat((Residual(SHARED), Activation("silu")), 2), Repeat(SHARED, 1)), 2), BatchNorm()),
+    ],
+)
+def test_each_use_of_shared_weights_has_statistics_of_its_own(body: Layers, joined: bool) -> None:
+    layers = (Conv(3, 3, padding=1), Repeat(body, 3), *gap_head(3))
+    network = built(Architecture((1, 16, 16), 3, layers)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if joined:
+        network.join_layers()
+    for module in network.modules():
+        if hasattr(module, "momentum"):
+            module.momentum = 1.0  # the statistics are those of the last batch
+    images = images_for(Architecture((1, 16, 16), 3, layers), 32)
+    with torch.no_grad():
+        trained = network.train()(images)
+        torch.testing.assert_close(network.eval()(images), trained, rtol=1e-2, atol=1e-3)  # but for n / (n - 1)
+
+
 @pytest.mark.parametrize(
     ("layers", "said"),
     [

@@ -189,7 +189,7 @@ def _constant(name: str, values: Iterable[str]) -> str:
     return "\n".join([f"{name} = (", *(f"    {part}," for part in parts), ")"])
 
 
-def _literal(value: str | float | tuple[int, int]) -> str:
+def _literal(value: str | float | tuple[int, ...]) -> str:
     return quoted(value) if isinstance(value, str) else repr(value)
 
 
@@ -203,7 +203,7 @@ def _definitions(layers: Sequence[Layer]) -> Iterator[str]:
 
 def _call(layer: Layer) -> str:
     """A constructor's call as one writes it: options at their default are left out, a block's layers have lines."""
-    made = layer.spec.constructor(layer.input_shape)
+    made = layer.constructor
     defaults = signature(getattr(nn if made.of_torch else modules, made.name)).parameters
     named = [f"{name}={_literal(value)}" for name, value in made.options.items() if value != defaults[name].default]
     arguments = [*(_argument(each, layer) for each in made.arguments), *named]
@@ -229,7 +229,7 @@ def _blocks(architecture: Architecture) -> Iterator[str]:
 
 
 def _block_names(layer: Layer) -> Iterator[str]:
-    made = layer.spec.constructor(layer.input_shape)
+    made = layer.constructor
     if not made.of_torch:
         yield made.name
     for held in layer.held:
