@@ -290,6 +290,28 @@ def test_it_is_exported_as_python_onnx_and_a_program(tmp_path: Path) -> None:
     assert max(map(len, text.splitlines())) <= 120
 
 
+def bottleneck(channels: int, expand: int, stride: int = 1) -> LayerSpec:
+    return Residual(inverted_bottleneck(channels, expand, 3, stride), "conv")
+
+
+def test_blocks_that_differ_in_their_numbers_are_one_class(tmp_path: Path) -> None:
+    same = (Conv(3, 3, padding=1),)
+    layers = (
+        *(Conv(6, 3, padding=1), bottleneck(6, 12), bottleneck(6, 12)),
+        *(bottleneck(8, 12, 2), bottleneck(8, 20), bottleneck(10, 30, 2), bottleneck(10, 20)),
+        *(Parallel((same, same)), Parallel((same, same)), Repeat((bottleneck(6, 7),), 2)),
+    )
+    model, images, labels = measured(Architecture((1, 16, 16), 3, (*layers, *gap_head(3))))
+    write(model, "winner", tmp_path, images, labels)
+    text = (tmp_path / "winner.py").read_text()
+    assert "class ResidualBlock1(Residual):" in text
+    assert "self.res1 = ResidualBlock1(n_channels=6, n_hidden=12)\n" in text
+    assert "self.res4 = ResidualBlock1(n_channels=8, n_hidden=20)\n" in text
+    assert "self.res5 = ResidualBlock2(n_in=8, n_hidden=30, n_out=10)  # 10×4×4\n" in text
+    assert "def __init__(self, n_in):\n" in text  # of the branches, which differ in what they get
+    assert text.count("groups=") == 3, "of each class once, and of the repeated block"
+
+
 @settings(max_examples=4)
 @given(branching())
 def test_any_is_exported_as_python(architecture: Architecture) -> None:
