@@ -200,7 +200,10 @@ class Repeat(Block):
     """`body` applied `times` times with the same weights: counted once in parameters and bytes, each time in MACs.
 
     Under a limit on parameters that is the cheapest depth there is (Savarese and Maire 2019, "Learning Implicitly
-    Recurrent CNNs Through Parameter Sharing"). The body must keep the shape.
+    Recurrent CNNs Through Parameter Sharing"). The body must keep the shape. Only the statistics of batch norm, which
+    are not trained, are of each time (Liao and Poggio 2016, "Bridging the Gaps Between Residual Learning, Recurrent
+    Neural Networks and Visual Cortex"): with those of all times together, three uses of a separable convolution had
+    13 % of digits right where it had 94 % while it was trained.
     """
 
     kind = "repeat"
@@ -235,6 +238,9 @@ class Repeat(Block):
 
     def constructor(self, shape: Shape) -> Constructor:
         return Constructor("Repeated", (Part("body"), self.times), of_torch=False)
+
+    def repeated_constructor(self, shape: Shape, times: tuple[int, ...]) -> Constructor:
+        return Constructor("Repeated", (Part("body"), self.times), {"level": len(times)}, of_torch=False)
 
     def describe(self) -> str:
         return f"{self.times}×[{in_words(self.body)}]"

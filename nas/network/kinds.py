@@ -31,7 +31,7 @@ class Part:
 
 
 Size = int | tuple[int, int]  # one number for height and width, or one for each
-Argument = int | float | str | Part | tuple[Part, ...] | tuple[int, int]
+Argument = int | float | str | Part | tuple[Part, ...] | tuple[int, ...]
 LATER: Mapping[str, bool] = {
     "left out of JSON at its default": True
 }  # of a field: networks from before keep their digest
@@ -46,7 +46,7 @@ class Constructor:
 
     name: str
     arguments: tuple[Argument, ...] = ()
-    options: Mapping[str, int | float | str | tuple[int, int]] = field(default_factory=dict)
+    options: Mapping[str, int | float | str | tuple[int, ...]] = field(default_factory=dict)
     of_torch: bool = True
 
 
@@ -99,12 +99,16 @@ class LayerSpec(ABC):
     def constructor(self, shape: Shape) -> Constructor:
         """The torch module that it becomes, for an input of this shape."""
 
+    def repeated_constructor(self, shape: Shape, times: tuple[int, ...]) -> Constructor:
+        """The same within blocks that apply it so many times each, the outermost first."""
+        return self.constructor(shape)
+
     @abstractmethod
     def describe(self) -> str:
         """The layer in a few characters, as in a table."""
 
     def statistics(self, shape: Shape) -> int:
-        """Numbers that are stored beside the parameters, and not trained."""
+        """Numbers that are stored beside the parameters, and not trained; for each time that it is applied."""
         return 0
 
     def applied(self, values: str) -> str | None:
@@ -321,6 +325,10 @@ class BatchNorm(LayerSpec):
     def constructor(self, shape: Shape) -> Constructor:
         name = "BatchNorm2d" if len(shape) == 3 else "BatchNorm1d"
         return Constructor(name, (shape[0],), {"affine": self.affine})
+
+    def repeated_constructor(self, shape: Shape, times: tuple[int, ...]) -> Constructor:
+        """With statistics of its own each time: those of one time are far from those of the next."""
+        return Constructor("NormInTurn", (shape[0], times), {"affine": self.affine}, of_torch=False)
 
     def describe(self) -> str:
         return "batch norm" if self.affine else "batch norm (not affine)"
