@@ -19,6 +19,7 @@ from nas.datasets.splitting import Split, normalisation
 from nas.errors import ExportError
 from nas.export.c import compiled
 from nas.export.c.graph import refuses
+from nas.export.c.operations import Convolution
 from nas.export.c.program import Program
 from nas.export.c.quantise import quantise
 from nas.export.c.reference import scores_of
@@ -159,7 +160,7 @@ def is_pixelwise(layer: Layer) -> bool:
     return depthwise and (pair(spec.kernel), spec.stride, pair(spec.padding)) == ((1, 1), 1, (0, 0))
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(in_c, st.booleans())
 @example(DEEP, True)
 def test_the_buffer_is_as_large_as_what_is_alive_at_once(architecture: Architecture, alike: bool) -> None:
@@ -282,9 +283,9 @@ def test_each_kind_computes_what_its_module_does(name: str) -> None:
 # Weights that are used several times ----------------------------------------------------------------------------------
 
 
-def repeated(times: int) -> Program:
-    body = (Conv(6, 3, padding=1, bias=False), BatchNorm(), Activation("silu"))
-    layers = (Conv(6), Repeat((Residual((*body, SqueezeExcite(2))),), times), *gap_head(3))
+def repeated(times: int, *norm: LayerSpec) -> Program:
+    body = (Conv(6, 3, padding=1, bias=False), *norm, Activation("silu"), SqueezeExcite(2))
+    layers = (Conv(6), Repeat((Residual(body),), times), *gap_head(3))
     architecture = Architecture((1, 9, 9), 3, layers)
     return quantise(model_of(architecture), random_images(architecture, 20, 0))
 
@@ -298,6 +299,18 @@ def test_weights_that_are_used_several_times_are_stored_once() -> None:
     assert often.flash == twice.flash == once.flash + 9 * 6, "a bias, a multiplier and a shift of each channel"
     assert len(often.steps) - len(twice.steps) == 5 * len(("convolution", "squeeze-excite", "sum"))
     assert often.ram == twice.ram
+
+
+def test_batch_norm_takes_a_bias_a_multiplier_and_a_shift_of_each_channel_for_each_use() -> None:
+    """It has statistics of each use, so factors are others; the weights in 8 bits are the same."""
+    once, often = repeated(1, BatchNorm()), repeated(7, BatchNorm())
+    assert often.flash == once.flash + 6 * 9 * 6
+    weights = [
+        op.weights for op in often.operations if isinstance(op, Convolution) and op.shared == "rep1_body_0_body_0"
+    ]
+    assert len(weights) == 7
+    assert all(torch.equal(each, weights[0]) for each in weights)
+    assert weights[0].abs().flatten(1).amax(1).tolist() == [127] * 6
 
 
 # What C cannot have ---------------------------------------------------------------------------------------------------
@@ -343,7 +356,7 @@ TRAINED: dict[str, Layers] = {
         *(Residual(inverted_bottleneck(12, 32, 5, 2, function="silu")), Residual(inverted_bottleneck(12, 36))),
     ),
     "shared repeats": (
-        *(*normed(12), MaxPool(), Repeat((Residual((Conv(12, 3, 1, 1), Activation(), ChannelScale(0.3))),), 3)),
+        *(*normed(12), MaxPool(), Repeat((Residual((*normed(12), ChannelScale(0.3))),), 3)),
         *(MaxPool(), *normed(16)),
         Repeat((Residual((Conv(16, 3, 1, 1, 4), Activation("silu"), ChannelShuffle(4), Conv(16, 1))),), 2),
     ),

@@ -3,7 +3,7 @@
 A kind says what comes out of it, what it costs, the torch module that it becomes, and how it is written in a table and
 in an exported file; the module and the exported source are made from the same statement of constructor arguments. So
 whoever adds a kind adds a class here, and everything else (JSON, counting, building, tables, exports to Python, ONNX
-and torch) knows it. C needs an operation of its own for a kind that is not element-wise: `nas.export.c.quantise`.
+and torch) knows it. C needs a class of its own for a kind that is not element-wise: `nas.export.c.stages`.
 
 Shapes are `(channels, height, width)` up to the flattening and `(features,)` after it; the batch is left out.
 """

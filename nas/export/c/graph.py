@@ -34,6 +34,7 @@ class _Graph:
 
     def __init__(self) -> None:
         self.stages: list[Stage] = []
+        self.turn: tuple[int, ...] = ()  # at which time each repeat around the next one is
 
     def chain(self, layers: Iterable[Layer], within: str, result: int) -> int:
         """The layers one after the other; one that can be joined to the one before it is."""
@@ -57,9 +58,7 @@ class _Graph:
             case Parallel(join=join):
                 return self._parallel(located, result, add=join == "add")
             case Repeat(times=times):
-                for _ in range(times):
-                    result = self._part(located, "body", result)
-                return result
+                return self._repeat(located, result, times)
         stage = stage_of(located.layer.spec)
         if stage is None:
             spec = located.layer.spec
@@ -67,12 +66,12 @@ class _Graph:
                 f"C has no operation for a layer of the kind {spec.kind!r} ({located.path}, {spec.describe()}): "
                 "choose other formats, or a network without it"
             )
-        return self._append(stage((located,), (result,)))
+        return self._append(stage, located, result)
 
     def _residual(self, located: Located, result: int) -> int:
         body = self._part(located, "body", result)
         other = self._part(located, "shortcut", result) if "shortcut" in located.layer.parts else result
-        return self._append(Added((located,), (body, other)))
+        return self._append(Added, located, body, other)
 
     def _parallel(self, located: Located, result: int, *, add: bool) -> int:
         parts = list(located.layer.parts)
@@ -81,12 +80,20 @@ class _Graph:
             results.append(self._part(located, part, result))
             if add and len(results) > 1:
                 path = located.path if part == parts[-1] else f"{located.path}.{part}"
-                results = [self._append(Added((Located(path, located.layer),), tuple(results)))]
-        return results[0] if add else self._append(Concatenated((located,), tuple(results)))
+                results = [self._append(Added, Located(path, located.layer), *results)]
+        return results[0] if add else self._append(Concatenated, located, *results)
+
+    def _repeat(self, located: Located, result: int, times: int) -> int:
+        before = self.turn
+        for time in range(times):
+            self.turn = (*before, time) if times > 1 else before
+            result = self._part(located, "body", result)
+        self.turn = before
+        return result
 
     def _part(self, located: Located, part: str, result: int) -> int:
         return self.chain(located.layer.parts[part], f"{located.path}.{part}.", result)
 
-    def _append(self, stage: Stage) -> int:
-        self.stages.append(stage)
+    def _append(self, stage: type[Stage], located: Located, *sources: int) -> int:
+        self.stages.append(stage((located,), sources, self.turn))
         return len(self.stages) - 1

@@ -3,7 +3,9 @@
 A layer that is used several times has one range for all of its uses: the smallest and the largest number seen in any
 of them. So all its uses put out numbers of one scale, and from the second use on also get such; weights, factors and
 tables are stored once, as its parameters are counted once, which is why one repeats a block. Only what reads the
-block's input has others for the first use, where that comes from elsewhere: nine bytes an output channel.
+block's input has others for the first use, where that comes from elsewhere: nine bytes an output channel. Batch norm
+has statistics of each use, so what it is folded into takes nine bytes an output channel for each; its weights are still
+stored once, since a factor a channel leaves them the same 8 bits.
 """
 
 from collections.abc import Sequence
@@ -83,16 +85,16 @@ def _program(model: FrozenModel, stages: Sequence[Stage], of: Calibrated) -> Pro
 def _operations(stages: Sequence[Stage], of: Calibrated, image: Coding) -> list[Operation]:
     """That of each stage; uses of a layer between the same codings have one operation in common."""
     ends = _ends(stages, of, image)
-    inputs_of: dict[str, list[Coding]] = {}
-    for stage, (inputs, _) in zip(stages, ends, strict=True):
-        inputs_of.setdefault(stage.path, []).append(inputs[0])
-    made: dict[str, dict[Any, Operation]] = {path: {} for path in inputs_of}
+    uses: dict[str, dict[Any, tuple[Stage, Coding]]] = {}  # of each path, those that differ
     for stage, (inputs, output) in zip(stages, ends, strict=True):
-        variants = made[stage.path]
-        if (inputs, output) not in variants:
+        uses.setdefault(stage.path, {}).setdefault((stage.own_turn, inputs, output), (stage, inputs[0]))
+    made: dict[str, dict[Any, Operation]] = {path: {} for path in uses}
+    for stage, (inputs, output) in zip(stages, ends, strict=True):
+        variants, key = made[stage.path], (stage.own_turn, inputs, output)
+        if key not in variants:
             name = as_name(stage.path) + (f"_use{len(variants) + 1}" if variants else "")
-            variants[inputs, output] = stage.operation(of, Ends(name, inputs, output, tuple(inputs_of[stage.path])))
-    return [made[stage.path][between] for stage, between in zip(stages, ends, strict=True)]
+            variants[key] = stage.operation(of, Ends(name, inputs, output, list(uses[stage.path].values())))
+    return [made[stage.path][stage.own_turn, *between] for stage, between in zip(stages, ends, strict=True)]
 
 
 def _ends(stages: Sequence[Stage], of: Calibrated, image: Coding) -> list[tuple[tuple[Coding, ...], Coding | None]]:

@@ -34,11 +34,11 @@ from nas.export.c.operations import (
     Slopes,
     Sum,
 )
-from nas.export.c.weights import FOLDED, WEIGHTED, Weights, convolution, folded
+from nas.export.c.weights import FOLDED, WEIGHTED, Use, Weights, convolution, folded
 from nas.network.architecture import Layer
 from nas.network.blocks import ChannelShuffle, PaddedShortcut, PReLU, SqueezeExcite
 from nas.network.build import Network
-from nas.network.kinds import Activation, AdaptiveAvgPool, AvgPool, LayerSpec, MaxPool, Shape
+from nas.network.kinds import Activation, AdaptiveAvgPool, AvgPool, BatchNorm, LayerSpec, MaxPool, Shape
 from nas.network.pools import BlurPool, MaxAvgPool
 
 ImageShape = tuple[int, int, int]
@@ -71,21 +71,25 @@ class Calibrated:
 class Ends(NamedTuple):
     """What an operation stands between; `output` is None where it gives the scores.
 
-    `uses`: codings of the first input wherever the same weights are used, this one among them.
+    `uses`: all stages of the same layers, each with the coding of its first input; this one is among them.
     """
 
     name: str
     inputs: tuple[Coding, ...]
     output: Coding | None
-    uses: tuple[Coding, ...]
+    uses: "Sequence[tuple[Stage, Coding]]"
 
 
 @dataclass(frozen=True, eq=False)
 class Stage(ABC):
-    """Layers that become one operation, and the stages whose results they read, by number."""
+    """Layers that become one operation, and the stages whose results they read, by number.
+
+    `turn`: at which time each of the repeats around them is, the outermost first.
+    """
 
     layers: tuple[Located, ...]
     sources: tuple[int, ...]
+    turn: tuple[int, ...] = ()
     kinds: ClassVar[tuple[type[LayerSpec], ...]] = ()
 
     @property
@@ -102,9 +106,13 @@ class Stage(ABC):
     def shapes(self) -> tuple[ImageShape, ImageShape]:
         """Of the input and of the output; of several inputs that is the same one."""
         layer = self.layers[0].layer
-        return as_image(layer.output_shape if len(self.sources) > 1 else layer.input_shape), as_image(
-            layer.output_shape
-        )
+        before = layer.output_shape if len(self.sources) > 1 else layer.input_shape
+        return as_image(before), as_image(layer.output_shape)
+
+    @property
+    def own_turn(self) -> tuple[int, ...]:
+        """The turn, where the layers are not the same in each: batch norm has statistics of its own."""
+        return self.turn if any(isinstance(layer.spec, BatchNorm) for _, layer in self.layers) else ()
 
     @property
     def can_score(self) -> bool:
@@ -124,13 +132,20 @@ class Stage(ABC):
         values = self.first(network, inputs, see)
         see(self.path, values)
         for path, layer in self.layers[1:]:
-            values = network.get_submodule(path)(values.reshape(len(values), *layer.input_shape))
+            values = self.module(network, path)(values.reshape(len(values), *layer.input_shape))
             see(path, values)
         return values
 
+    def module(self, network: Network, path: str) -> Any:
+        """That of one of the layers, in its turn."""
+        module: Any = network.get_submodule(path)
+        if hasattr(module, "turn"):
+            module.turn[:] = self.turn
+        return module
+
     def first(self, network: Network, inputs: Sequence[Tensor], see: See) -> Tensor:
         """What the first layer makes of them; notes what it makes in between."""
-        values: Tensor = network.get_submodule(self.path)(self._shaped(inputs[0]))
+        values: Tensor = self.module(network, self.path)(self._shaped(inputs[0]))
         return values
 
     def _shaped(self, values: Tensor) -> Tensor:
@@ -187,18 +202,21 @@ class Weighted(_BeforeFunction):
             return self.function is None and layer.input_shape == self.layers[-1].layer.output_shape
         return super().joins(layer)
 
-    def operation(self, of: Calibrated, ends: Ends) -> Operation:
+    def weights(self, of: Calibrated) -> Weights:
+        """All but the function as one."""
         weighted = self.layers if self.function is None else self.layers[:-1]
-        weights = folded([layer for _, layer in weighted], [of.module(path) for path, _ in weighted])
+        return folded([layer for _, layer in weighted], [self.module(of.network, path) for path, _ in weighted])
+
+    def operation(self, of: Calibrated, ends: Ends) -> Operation:
         before, table = self.behind(of, ends.output)
         return convolution(
             ends.name,
-            weights,
+            self.weights(of),
             self.shapes,
             (ends.inputs[0], ends.output),
             before=before,
             table=table,
-            uses=ends.uses,
+            uses=[Use(stage.weights(of), coding) for stage, coding in ends.uses if isinstance(stage, Weighted)],
             shared=as_name(self.path),
         )
 
@@ -329,8 +347,7 @@ class Excited(Stage):
     kinds = (SqueezeExcite,)
 
     def first(self, network: Network, inputs: Sequence[Tensor], see: See) -> Tensor:
-        module: Any = network.get_submodule(self.path)
-        values = self._shaped(inputs[0])
+        module, values = self.module(network, self.path), self._shaped(inputs[0])
         means = values.mean((2, 3))
         hidden = F.relu(module.squeeze(means))
         before = module.excite(hidden)

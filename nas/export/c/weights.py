@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -40,13 +40,19 @@ def convolution(
     *,
     before: Coding | None,
     table: tuple[int, ...] | None = None,
-    uses: Sequence[Coding] = (),
+    uses: "Sequence[Use]" = (),
     shared: str | None = None,
 ) -> Convolution:
-    """The operation, from the coding of its input to that of its output; `uses`: all that its weights are used on."""
+    """The operation, from the coding of its input to that of its output.
+
+    `uses`: all that are made of the same weights, this one among them, if it is not the only one; the weights in 8 bits
+    are the same for all. `shared`: what they are called.
+    """
     coding, output = codings
-    scales = torch.stack([_scales(weights, each) for each in (*uses, coding)]).amax(0)
+    scales = _scales(weights, coding) if len(uses) < 2 else _shared_scales(weights, uses)
     sums = scales * coding.scale  # what 1 in a sum stands for
+    stored = weights if len(uses) < 2 else uses[0].weights
+    stored_scales = scales if len(uses) < 2 else _shared_scales(stored, uses)
     return Convolution(
         name,
         *shapes,
@@ -58,7 +64,7 @@ def convolution(
         dilation=weights.dilation,
         groups=weights.groups,
         shared=shared or name,
-        weights=(weights.weights / scales.view(-1, 1, 1, 1)).round().to(torch.int8),
+        weights=(stored.weights / stored_scales.view(-1, 1, 1, 1)).round().to(torch.int8),
         bias=(weights.bias / sums).round().to(torch.int32),
         before=before,
         scalings=tuple(Scaling.of(each / before.scale) for each in sums.tolist()) if before is not None else (),
@@ -67,18 +73,41 @@ def convolution(
     )
 
 
+class Use(NamedTuple):
+    """One use of weights: with what is folded in for that time, and the coding of its input."""
+
+    weights: Weights
+    coding: Coding
+
+
+def _shared_scales(weights: Weights, uses: Sequence[Use]) -> Tensor:
+    """Those that make the same 8 bits of the weights in all uses: what is folded in scales a channel, and they too."""
+    scales = torch.stack([_scales(*use) for use in uses])
+    least = torch.stack([_least_scales(use.weights) for use in uses])
+    own = _least_scales(weights)
+    return torch.where(own > 0, (scales / least).amax(0) * own, scales.amax(0))
+
+
+def _least_scales(weights: Weights) -> Tensor:
+    """Those that make the largest weight of each output channel the largest number there is."""
+    return weights.weights.abs().flatten(1).amax(1) / LARGEST_WEIGHT
+
+
 def _scales(weights: Weights, coding: Coding) -> Tensor:
     """One an output channel: as small as the weights allow, as large as the sums need to stay within 32 bits."""
     sizes = weights.weights.abs().flatten(1)
     span = max(coding.zero, LEVELS - coding.zero)
-    for_weights = sizes.amax(1) / LARGEST_WEIGHT
+    for_weights = _least_scales(weights)
     for_sums = (sizes.sum(1) * span + weights.bias.abs() / coding.scale) / LARGEST_SUM
     scales = torch.maximum(for_weights, for_sums)
     return torch.where(scales > 0, scales, 1.0)
 
 
 def folded(layers: Sequence[Layer], modules: Sequence[Any]) -> Weights:
-    """The weights of the first of these layers, with those behind it folded in; each with its module."""
+    """The weights of the first of these layers, with those behind it folded in; each with its module.
+
+    A batch norm in turn is folded in with the statistics of the time at which it is.
+    """
     weights = WEIGHTED[type(layers[0].spec)](layers[0], modules[0])
     for layer, module in zip(layers[1:], modules[1:], strict=True):
         weights = weights.scaled(*FOLDED[type(layer.spec)](module))
@@ -106,11 +135,12 @@ def _by_itself(layer: Layer, module: Any) -> Weights:
 
 
 def _norm(module: Any) -> tuple[Tensor, Tensor]:
-    factor = (module.running_var + module.eps).rsqrt()
-    if module.affine:
+    time = tuple(getattr(module, "turn", ()))
+    factor = (module.running_var[time] + module.eps).rsqrt()
+    if module.weight is not None:
         factor = factor * module.weight
-    shift = -module.running_mean * factor
-    return factor, shift + module.bias if module.affine else shift
+    shift = -module.running_mean[time] * factor
+    return factor, shift if module.bias is None else shift + module.bias
 
 
 def _channel_scale(module: Any) -> tuple[Tensor, Tensor]:
