@@ -22,11 +22,12 @@ from nas.datasets.dataset import Dataset
 from nas.datasets.splitting import Split, normalisation
 from nas.errors import ExportError, InputError
 from nas.export.c import check, compiled, prepare
+from nas.export.c.header import Measured, header
 from nas.export.c.operations import Coding, Operation, Scaling
 from nas.export.c.program import Program
 from nas.export.c.quantise import quantise
 from nas.export.c.reference import scores_of
-from nas.export.c.source import Measured, header, source
+from nas.export.c.source import source
 from nas.export.frozen import FrozenModel
 from nas.export.prepared import Images
 from nas.export.writing import write

@@ -45,6 +45,7 @@ from nas.network.kinds import (
     BatchNorm,
     Conv,
     DepthwiseConv,
+    Flatten,
     Layers,
     LayerSpec,
     Linear,
@@ -226,6 +227,8 @@ def test_what_is_joined_grows_over_its_last_part_in_front_and_at_the_back() -> N
 @given(architecture=in_c, seed=st.integers(0, 1000), alike=st.booleans())
 @example(architecture=DEEP, seed=0, alike=True)
 @example(architecture=GROWING, seed=0, alike=True)
+@example(architecture=Architecture((3, 1, 1), 3, (Flatten(),)), seed=0, alike=True)
+@example(architecture=Architecture((3, 1, 1), 3, (Flatten(),)), seed=0, alike=False)
 def test_c_is_the_reference_to_the_last_bit(
     architecture: Architecture,
     seed: int,

@@ -4,12 +4,14 @@ operations.py   what is computed, as plain data
 memory.py       where in one buffer all results lie
 program.py      operations in order, and their memory
 weights.py      layers that are a convolution
-stages.py       what becomes one operation, for each kind of layer
+stage.py        what becomes one operation
+stages.py       how, for each kind of layer
 graph.py        from an architecture to stages
 quantise.py     from a trained network's stages to a program
 reference.py    the operations in torch, to the last bit
 kernels.py      the operations in C
-source.py       the text of NAME.h and NAME.c
+header.py       the text of NAME.h
+source.py       the text of NAME.c
 compiled.py     compiles and runs them
 """
 
@@ -24,10 +26,11 @@ from torch import Tensor
 from nas.errors import InputError
 from nas.export.c.compiled import CompilationError, compile_alone, compiler, run, runs_here, version
 from nas.export.c.graph import refuses
+from nas.export.c.header import Measured, header
 from nas.export.c.program import Program
 from nas.export.c.quantise import calibration_images, quantise
 from nas.export.c.reference import scores_of
-from nas.export.c.source import Measured, header, source
+from nas.export.c.source import source
 from nas.export.check import BATCH, failure
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared

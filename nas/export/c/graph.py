@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from nas.errors import ExportError
 from nas.export.c.program import IMAGE
-from nas.export.c.stages import Added, Concatenated, Located, Stage, stage_of
+from nas.export.c.stage import Located, Stage
+from nas.export.c.stages import Added, Concatenated, stage_of
 from nas.network.architecture import Architecture, Layer
 from nas.network.blocks import Parallel, Repeat, Residual
 

@@ -41,7 +41,11 @@ class Program:
 
     @property
     def ram(self) -> int:
-        """Bytes of the buffer that all activations share."""
+        """Bytes of the buffer that all activations share: what the cost model counts, a byte for each number.
+
+        Less the image and the scores, which are the caller's; and less what it need not count, since it copies nothing
+        for what is idle in use, and filters channel by channel and pixel by pixel in place.
+        """
         return self.memory.size
 
     @cached_property

@@ -19,7 +19,7 @@ from nas.errors import ExportError
 from nas.export.c.graph import stages_of
 from nas.export.c.operations import LEVELS, MOST_NUMBERS, Coding, Lookup, Operation, Scores
 from nas.export.c.program import IMAGE, Program, Step
-from nas.export.c.stages import Calibrated, Ends, Stage, as_image, as_name, coded
+from nas.export.c.stage import Calibrated, Ends, Stage, as_image, as_name, coded
 from nas.export.frozen import FrozenModel
 from nas.network.build import Network
 
@@ -50,7 +50,7 @@ def _calibrated(network: Network, stages: Sequence[Stage], images: Tensor) -> Ca
         ranges[name] = min(low, values.min().item()), max(high, values.max().item())
 
     last_read = {source: number for number, stage in enumerate(stages) for source in stage.sources}
-    largest = max(prod(located.layer.output_shape) for stage in stages for located in stage.layers)
+    largest = max((prod(located.layer.output_shape) for stage in stages for located in stage.layers), default=1)
     for batch in images.cpu().split(max(1, MOST_NUMBERS // largest)):
         results = {IMAGE: (batch.double() / LEVELS - network.mean) / network.std}
         for number, stage in enumerate(stages):
@@ -75,10 +75,10 @@ def _program(model: FrozenModel, stages: Sequence[Stage], of: Calibrated) -> Pro
         Step(operation, tuple(source + n_before for source in stage.sources))
         for stage, operation in zip(stages, operations, strict=True)
     ]
-    last = operations[-1]
-    if last.output is not None:
+    last = operations[-1].output if operations else coding
+    if last is not None:
         shape = as_image((model.architecture.n_classes,))
-        steps.append(Step(Scores("scores", shape, shape, last.output, None), (len(steps) - 1,)))
+        steps.append(Step(Scores("scores", shape, shape, last, None), (len(steps) - 1,)))
     return Program(tuple(steps), model.architecture.n_classes)
 
 
