@@ -316,6 +316,25 @@ def test_batch_norm_takes_a_bias_a_multiplier_and_a_shift_of_each_channel_for_ea
     assert weights[0].abs().flatten(1).amax(1).tolist() == [127] * 6
 
 
+@needs_cc
+@pytest.mark.parametrize("bias", [1e9, -1e9, 0.0])
+def test_shared_channels_without_weights_and_with_a_huge_bias(
+    bias: float,
+    sanitizers: tuple[str, ...],  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    body = (Conv(3, 3, padding=1, bias=False), BatchNorm(), Activation())
+    model = model_of(Architecture((1, 4, 4), 2, (Conv(3, 1), Repeat(body, 3), *gap_head(2))))
+    numbers = {
+        "rep1.body.1.weight": torch.tensor([0.0, 1.0, -1.0]),
+        "rep1.body.1.bias": torch.tensor([bias, 0.0, bias]),
+    }
+    model = replace(model, state=dict(model.state) | numbers)
+    images = random_images(model.architecture, 10, 0)
+    program = quantise(model, images)
+    assert torch.equal(compile_and_run(model, program, images, tmp_path, sanitizers)[0], scores_of(program, images))
+
+
 # What C cannot have ---------------------------------------------------------------------------------------------------
 
 
