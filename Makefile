@@ -21,7 +21,7 @@ export NAS_DATA_DIR := $(CURDIR)/../shared/data
 endif
 endif
 
-.PHONY: help search test test-slow check format clean
+.PHONY: help search test test-slow check format docs clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -40,6 +40,10 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The reference in docs/, made from docstrings.
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/generate.py
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

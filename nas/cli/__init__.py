@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "Write trained candidates as frozen models, in one or more formats.",
     "report": "Write a study as one HTML page that needs no network: what was found, figures, every trial.",
     "pareto": "Print the Pareto front of accuracy against size: the candidates that no smaller one beats.",
+    "init": "Write a search space of your own to begin with, annotated, to FILE.",
     "check": "Tell what a budget leaves of a search space and how long a search would take, without training anything.",
     "data": "List and fetch data sets.",
     "reproduce": (

@@ -84,9 +84,9 @@ class Architecture:
     Raises `ArchitectureError`, naming the layer, if the chain is impossible.
     """
 
-    input_shape: Shape
-    n_classes: int
-    layers: tuple[LayerSpec, ...]
+    input_shape: Shape  # (channels, height, width) of an image
+    n_classes: int  # scores that come out
+    layers: tuple[LayerSpec, ...]  # in the order in which they are applied
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_shape", tuple(self.input_shape))

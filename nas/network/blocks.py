@@ -55,8 +55,8 @@ class Residual(Block):
     kind = "residual"
     label = "res"
     chains = ("body",)
-    body: Layers
-    shortcut: Shortcut = "conv"
+    body: Layers  # layers whose result is added to their input
+    shortcut: Shortcut = "conv"  # where the body changes the shape: conv or pool
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -110,8 +110,8 @@ class PaddedShortcut(LayerSpec):
 
     kind = "padded_shortcut"
     label = "pad"
-    channels: int
-    stride: int = 1
+    channels: int  # that come out, at least those that go in
+    stride: int = 1  # pixels along each side of the squares
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -143,8 +143,8 @@ class Parallel(Block):
     kind = "parallel"
     label = "branch"
     chains = ("branches",)
-    branches: tuple[Layers, ...]
-    join: Join = "concat"
+    branches: tuple[Layers, ...]  # chains of layers, two or more, each of which gets the input
+    join: Join = "concat"  # concat or add
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -209,8 +209,8 @@ class Repeat(Block):
     kind = "repeat"
     label = "rep"
     chains = ("body",)
-    body: Layers
-    times: int = 2
+    body: Layers  # layers that are applied again and again
+    times: int = 2  # how often
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -256,8 +256,8 @@ class SqueezeExcite(LayerSpec):
     kind = "squeeze_excite"
     label = "se"
     in_place = True
-    ratio: int = 4
-    gate: Gate = "sigmoid"
+    ratio: int = 4  # channels to hidden numbers
+    gate: Gate = "sigmoid"  # what makes factors of numbers: sigmoid or hardsigmoid
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -293,7 +293,7 @@ class ChannelShuffle(LayerSpec):
 
     kind = "channel_shuffle"
     label = "shuffle"
-    groups: int = 2
+    groups: int = 2  # that are dealt out; they divide the channels
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -326,7 +326,7 @@ class ChannelScale(LayerSpec):
     kind = "channel_scale"
     label = "scale"
     in_place = True
-    start: float = 1.0
+    start: float = 1.0  # the factor of each channel before the training
 
     def output_shape(self, shape: Shape) -> Shape:
         return image(self, shape)
@@ -351,7 +351,7 @@ class PReLU(LayerSpec):
     kind = "prelu"
     label = "act"
     in_place = True
-    start: float = 0.25
+    start: float = 0.25  # the slope of each channel before the training
 
     def output_shape(self, shape: Shape) -> Shape:
         return shape

@@ -194,13 +194,13 @@ class Conv(_Window):
 
     kind = "conv"
     label = "conv"
-    channels: int
-    kernel: Size = 3
-    stride: int = 1
-    padding: Size = 0
-    groups: int = 1
-    bias: bool = True
-    dilation: int = field(default=1, metadata=LATER)
+    channels: int  # that come out
+    kernel: Size = 3  # pixels: one number, or one for height and one for width
+    stride: int = 1  # pixels from one window to the next, in both directions
+    padding: Size = 0  # pixels of zeros on each side: one number, or one above and below and one left and right
+    groups: int = 1  # of channels that are convolved by themselves
+    bias: bool = True  # whether a number is added to each channel; not needed before batch norm
+    dilation: int = field(default=1, metadata=LATER)  # pixels between two weights of the kernel
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -243,11 +243,11 @@ class DepthwiseConv(_Window):
 
     kind = "depthwise_conv"
     label = "depthwise"
-    kernel: Size = 3
-    stride: int = 1
-    padding: Size = 0
-    bias: bool = True
-    dilation: int = field(default=1, metadata=LATER)
+    kernel: Size = 3  # pixels: one number, or one for height and one for width
+    stride: int = 1  # pixels from one window to the next, in both directions
+    padding: Size = 0  # pixels of zeros on each side: one number, or one above and below and one left and right
+    bias: bool = True  # whether a number is added to each channel; not needed before batch norm
+    dilation: int = field(default=1, metadata=LATER)  # pixels between two weights of the kernel
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -308,7 +308,7 @@ class BatchNorm(LayerSpec):
     kind = "batch_norm"
     label = "norm"
     in_place = True
-    affine: bool = True
+    affine: bool = True  # whether scale and shift are learned
 
     def output_shape(self, shape: Shape) -> Shape:
         return shape
@@ -346,7 +346,7 @@ class Activation(_Free):
     label = "act"
     in_place = True
     elementwise = True
-    function: ActivationKind = "relu"
+    function: ActivationKind = "relu"  # of each number: relu, leaky_relu, elu, gelu, silu or hardswish
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -381,9 +381,9 @@ class Activation(_Free):
 @dataclass(frozen=True)
 class _Pool(_Free, _Window):
     label = "pool"
-    kernel: int = 2
+    kernel: int = 2  # pixels along each side of the window
     stride: int = 0  # 0: as the kernel; a stride that is the kernel becomes 0, so that equal pools are equal
-    padding: int = 0
+    padding: int = 0  # pixels on each side, at most half the kernel
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -442,7 +442,7 @@ class AdaptiveAvgPool(_Free):
     kind = "adaptive_avg_pool"
     label = "pool"
     opens_a_line = True
-    size: int = 1
+    size: int = 1  # parts along each side, which are the pixels that come out
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -463,7 +463,7 @@ class _Dropout(_Free):
     label = "dropout"
     in_place = True
     idle_in_use = True
-    rate: float = 0.1
+    rate: float = 0.1  # share that is zeroed, from 0 to below 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -542,8 +542,8 @@ class Linear(LayerSpec):
     kind = "linear"
     label = "fc"
     opens_a_line = True
-    features: int
-    bias: bool = True
+    features: int  # that come out
+    bias: bool = True  # whether a number is added to each feature
 
     def __post_init__(self) -> None:
         super().__post_init__()

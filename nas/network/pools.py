@@ -31,8 +31,8 @@ class BlurPool(_OwnPool):
     """
 
     kind = "blur_pool"
-    stride: int = 2
-    maximum: bool = True
+    stride: int = 2  # pixels from one that is kept to the next
+    maximum: bool = True  # whether maxima over 2×2 pixels are blurred, or the pixels themselves
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -78,7 +78,7 @@ class GemPool(_OwnPool):
     """
 
     kind = "gem_pool"
-    start: float = 3.0
+    start: float = 3.0  # the power before the training, at least 1
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -15,17 +15,17 @@ class Task:
     """What a search is for: all of it is fixed for the whole study, so ranges may depend on it."""
 
     image_shape: Shape  # (channels, height, width)
-    n_classes: int
-    epochs: int
-    budget: Budget
+    n_classes: int  # scores that a network must end with
+    epochs: int  # of a training
+    budget: Budget  # limits that a network must meet
 
 
 @dataclass(frozen=True)
 class Candidate:
     """An architecture with the recipe to train it."""
 
-    architecture: Architecture
-    recipe: Recipe
+    architecture: Architecture  # the network
+    recipe: Recipe  # how it is trained
 
     @property
     def digest(self) -> str:

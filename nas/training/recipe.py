@@ -24,8 +24,8 @@ class Augmentation:
     translation: float = 0.0  # fraction of the image's height and width
     scale: float = 0.0  # fraction: the factor is between 1 - scale and 1 + scale
     crop: int = 0  # side of a square crop in pixels, resized to the whole image; 0: none
-    crop_probability: float = 0.0
-    crop_position: CropPosition = "random"
+    crop_probability: float = 0.0  # that an image is cropped
+    crop_position: CropPosition = "random"  # random or centre
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -58,23 +58,23 @@ class Augmentation:
 class Recipe:
     """Optimizer, schedule, batch size, regularisation, augmentation and length of a training."""
 
-    epochs: int = 20
-    batch_size: int = 128
-    optimizer: Optimizer = "sgd"
+    epochs: int = 20  # passes over the training images
+    batch_size: int = 128  # images a step
+    optimizer: Optimizer = "sgd"  # sgd, adam, adamw or rmsprop
     lr: float = 0.05  # the peak, where the schedule has one
     momentum: float = 0.9  # SGD and RMSprop
     nesterov: bool = False  # SGD
-    weight_decay: float = 0.0
+    weight_decay: float = 0.0  # of weights; biases and batch norm are spared unless decay_all
     decay_all: bool = False  # decay biases and batch norm too, as torch's optimizers do by default
-    schedule: Schedule = "constant"
+    schedule: Schedule = "constant"  # of the learning rate, step by step: constant, step, onecycle, cosine or linear
     warmup: float = 0.2  # share of the training until the peak: onecycle, cosine, linear
     step_epochs: int = 15  # step: epochs between two reductions
     step_factor: float = 0.1  # step: what the rate is multiplied with
-    label_smoothing: float = 0.0
+    label_smoothing: float = 0.0  # share of each label that is spread over all classes
     # Averaged weights (an exponential moving average) are what is evaluated and kept; its window in epochs; 0: none
     ema: float = 0.0
     dropout_schedule: DropoutSchedule = "constant"  # rates over the training: as they are, from 0 up, or down to 0
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    augmentation: Augmentation = field(default_factory=Augmentation)  # random changes of the training images
 
     def __post_init__(self) -> None:
         _check_types(self)

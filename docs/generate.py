@@ -1,0 +1,196 @@
+"""Writes docs/reference/*.md from docstrings, signatures and the comments beside fields.
+
+    python docs/generate.py [--check]
+
+`--check` writes nothing, and ends with exit code 1 where a file is not what it would write.
+"""
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Any
+
+import nas
+from nas.network.architecture import Architecture, Layer
+from nas.network.blocks import PaddedShortcut
+from nas.network.cost import COSTS
+from nas.network.kinds import KINDS, Layers, LayerSpec
+
+FOLDER = Path(__file__).parent / "reference"
+INPUT = (8, 14, 14)  # of the examples: channels, height, width
+CONV = nas.Conv(8, 3, padding=1, bias=False)
+BODY = (CONV, nas.BatchNorm(), nas.Activation())
+EXAMPLES: dict[type[LayerSpec], LayerSpec] = {
+    type(spec): spec
+    for spec in (
+        *(nas.Conv(16, 3, padding=1), nas.DepthwiseConv(3, padding=1), nas.BatchNorm(), nas.Activation("hardswish")),
+        *(nas.MaxPool(), nas.AvgPool(), nas.AdaptiveAvgPool(), nas.Dropout(0.1), nas.Dropout2d(0.1), nas.Flatten()),
+        *(nas.Linear(10), nas.Residual((*BODY, CONV)), nas.Parallel(((CONV,), (nas.Conv(4, 1),))), nas.Repeat(BODY, 3)),
+        *(nas.SqueezeExcite(), nas.ChannelShuffle(2), nas.ChannelScale(), nas.PReLU(), PaddedShortcut(16, 2)),
+        *(nas.BlurPool(), nas.MaxAvgPool(), nas.GemPool()),
+    )
+}
+FUNCTIONS = (
+    *(nas.inverted_bottleneck, nas.depthwise_separable, nas.gap_head, nas.conv_head, nas.flatten_head, nas.widest),
+    nas.cost_of,
+)
+
+
+def pages() -> dict[str, str]:
+    """The text of each file by its name."""
+    return {"kinds.md": kinds_page(), "recipe.md": recipe_page(), "task.md": task_page()}
+
+
+def kinds_page() -> str:
+    parts = [
+        "# Kinds of layers",
+        "A network is a chain of layers; some hold chains of others, to any depth. All are in `nas`: "
+        "`from nas import Conv, Residual`. The examples are of an image of 8 channels and 14×14 pixels.",
+    ]
+    for kind in KINDS.values():
+        parts += [f"## {kind.__name__}", text_of(kind), *field_table(kind), example(kind)]
+    parts += ["# Several layers at once"]
+    for function in FUNCTIONS:
+        parts += [f"## {function.__name__}", f"```python\n{signature_of(function)}\n```", text_of(function)]
+    return joined(parts)
+
+
+def recipe_page() -> str:
+    parts = ["# Recipe", text_of(nas.Recipe), *field_table(nas.Recipe)]
+    return joined([*parts, "# Augmentation", text_of(nas.Augmentation), *field_table(nas.Augmentation)])
+
+
+def task_page() -> str:
+    costs = [f"| `{kind.name}` | {kind.noun} | `--{kind.option}` | {kind.help} |" for kind in COSTS.values()]
+    table = ["| name | a limit on | option | words |", "|---|---|---|---|", *costs]
+    return joined(
+        [
+            *("# Task", text_of(nas.Task), *field_table(nas.Task)),
+            *("# Budget", text_of(nas.Budget), "\n".join(table)),
+            *("# Candidate", text_of(nas.Candidate), *field_table(nas.Candidate)),
+            *("# Architecture", text_of(nas.Architecture), *field_table(nas.Architecture)),
+        ]
+    )
+
+
+def joined(parts: list[str]) -> str:
+    return "<!-- Made by docs/generate.py: make docs. -->\n\n" + "\n\n".join(parts) + "\n"
+
+
+def text_of(thing: Any) -> str:
+    """A docstring; raises `ValueError` where there is none."""
+    text = inspect.getdoc(thing)
+    if not text or (inspect.isclass(thing) and "__doc__" not in vars(thing)):
+        raise ValueError(f"{thing.__name__} has no docstring")
+    return text
+
+
+def signature_of(function: Any) -> str:
+    text = f"{function.__name__}{inspect.signature(function)}"
+    return re.sub(r"\bnas\.[a-z_.]*\.", "", text).replace("'", "").replace("collections.abc.", "")
+
+
+def field_table(of: Any) -> list[str]:
+    rows = [
+        f"| `{each.name}` | {type_of(each)} | {default_of(each)} | {words_of(of, each.name)} |" for each in fields(of)
+    ]
+    return ["\n".join(["| field | type | default | words |", "|---|---|---|---|", *rows])] if rows else []
+
+
+def type_of(each: "Field[Any]") -> str:
+    name = each.type if isinstance(each.type, str) else getattr(each.type, "__name__", str(each.type))
+    if not isinstance(each.type, str | type):
+        name = re.sub(r"\b(nas|typing)\.[a-z_.]*", "", str(each.type))
+    return f"`{name}`".replace("|", "\\|")
+
+
+def default_of(each: "Field[Any]") -> str:
+    if each.default is not MISSING:
+        return f"`{each.default!r}`"
+    return f"`{each.default_factory()!r}`" if each.default_factory is not MISSING else "must be given"
+
+
+def words_of(of: Any, field: str) -> str:
+    """The comment beside a field, else the one above it; raises `ValueError` where there is neither."""
+    for each in of.__mro__:
+        if field in vars(each).get("__annotations__", {}):
+            lines = inspect.getsource(each).splitlines()
+            return _comment(lines, field) or _missing(each, field)
+    raise ValueError(f"{of.__name__} has no field {field}")
+
+
+def _comment(lines: list[str], field: str) -> str:
+    at = next(i for i, line in enumerate(lines) if re.match(rf"    {field}: ", line))
+    if "  # " in lines[at]:
+        return lines[at].split("  # ", 1)[1]
+    above = []
+    while at and lines[at - 1].startswith("    # "):
+        at -= 1
+        above.insert(0, lines[at].removeprefix("    # "))
+    return " ".join(above)
+
+
+def _missing(of: Any, field: str) -> str:
+    raise ValueError(f"{of.__name__}.{field} has no words: write a comment beside it")
+
+
+def example(kind: type[LayerSpec]) -> str:
+    layer = example_layer(EXAMPLES[kind])
+    shapes = " → ".join("×".join(map(str, shape)) for shape in (layer.input_shape, layer.output_shape))
+    return (
+        "| example | shapes | parameters | MACs | in tables |\n|---|---|---|---|---|\n"
+        f"| `{written(layer.spec)}` | {shapes} | {layer.params:,} | {layer.macs:,} | {cell(layer.spec.describe())} |"
+    )
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def written(spec: LayerSpec) -> str:
+    """As one writes it: fields at their default are left out."""
+    differing = [each for each in fields(spec) if getattr(spec, each.name) != each.default]
+    return (
+        f"{type(spec).__name__}({', '.join(f'{each.name}={_value(getattr(spec, each.name))}' for each in differing)})"
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_value, value))}{',' * (len(value) == 1)})"
+    return written(value) if isinstance(value, LayerSpec) else repr(value)
+
+
+def example_layer(spec: LayerSpec) -> Layer:
+    """The layer in a network that ends as a classifier does."""
+    before: Layers = (nas.Flatten(),) if isinstance(spec, nas.Linear) else ()
+    behind: Layers = nas.gap_head(10)
+    if isinstance(spec, nas.Linear | nas.Flatten):
+        behind = (nas.Linear(10),)
+    return Architecture(INPUT, 10, (*before, spec, *behind)).walk[len(before)]
+
+
+def differing() -> Iterator[Path]:
+    """The files that are not what would be written."""
+    for name, text in pages().items():
+        file = FOLDER / name
+        if not file.exists() or file.read_text("utf-8") != text:
+            yield file
+
+
+def main() -> None:
+    if "--check" in sys.argv:
+        files = list(differing())
+        if files:
+            sys.exit(f"not as `make docs` writes them: {', '.join(map(str, files))}")
+        return
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, "utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()
