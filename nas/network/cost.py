@@ -156,6 +156,9 @@ class Cost(_Numbers):
             )
         return self._numbers[name]
 
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self]
+
     def shown(self, name: str) -> str:
         """One of them as people read it; a dash if it is not known."""
         return COSTS[name].shown(self[name]) if name in self else "-"
@@ -183,6 +186,9 @@ class Budget(_Numbers):
         if name not in COSTS:
             raise AttributeError(name)
         return self._numbers.get(name)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *COSTS]
 
     @property
     def limits(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import optuna
 
 from nas import datasets
 from nas.datasets import Dataset, Split
-from nas.errors import WorkerError
+from nas.errors import SpaceError, WorkerError
 from nas.execution.job import Cancelled
 from nas.execution.opening import n_cores, open_executor
 from nas.export.trials import export_trial, hand_over
@@ -102,7 +102,11 @@ def search(
         note_search(study, options.not_by_default, dataset.notes)
         n_continued = continue_interrupted(study)
         on_ready(Prepared(options, study, split, dataset.notes, n_continued))
-        why_ended = _run(options, study, space, dataset, split, folder, on_event)
+        try:
+            why_ended = _run(options, study, space, dataset, split, folder, on_event)
+        except SpaceError as error:
+            kept = f"{n_trained(study)} candidates were trained before, and are kept in study {name!r}"
+            raise SpaceError(f"{error}. {kept}") from error
         best = ranked(study)
         model = hand_over(study, best[0], dataset, split, folder, options.out, options.storage) if best else None
         notes = _in_other_formats(options, study, best[0], dataset, split, folder, model) if model is not None else ()

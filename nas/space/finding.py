@@ -11,7 +11,6 @@ them together. `search_spaces/` holds the ones that come with nas; a copy of one
 import hashlib
 import inspect
 import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,8 @@ from nas import shipped
 from nas.errors import SpaceError, nearest
 from nas.network.architecture import digest_of
 from nas.space.candidate import Candidate, Task
+from nas.space.mistakes import Place, in_words
+from nas.space.time_limit import TookTooLong, within
 
 if TYPE_CHECKING:  # takes a sixth of a second, which whoever presses TAB would wait for
     from optuna.trial import BaseTrial
@@ -33,6 +34,10 @@ EARLIER_TEXTS = {
     "documented": ("3d4fb6b76e43c545",),
     "tiny": ("492311d970e35f18",),
 }
+
+# Shipped spaces take some hundredths of a second; a loop that does not end is told from one that is slow.
+MOST_SECONDS = 10.0  # a suggestion may take
+MOST_SECONDS_READING = 60.0  # a file may take to be read: it may import what is large, from a disk that is slow
 
 SpaceFunction = Callable[["BaseTrial", Task], Candidate]
 
@@ -51,31 +56,28 @@ class Space:
     earlier_digests: tuple[str, ...] = ()
 
     def suggest(self, trial: "BaseTrial", task: Task) -> Candidate:
-        """The candidate that a trial's parameters stand for; an error in the space is a `SpaceError` with its line."""
-        from optuna.exceptions import TrialPruned
+        """The candidate that a trial's parameters stand for.
 
+        Raises `SpaceError`, with file and line, where the space raises, returns something else, or takes too long.
+        """
         try:
-            candidate = self.function(trial, task)
-        except TrialPruned:
-            raise
-        except (Exception, SystemExit) as error:
-            raise SpaceError(f"the search space {self._where(error)} raised {_one_line(error)}") from error
-        if not isinstance(candidate, Candidate):
+            candidate: object = within(MOST_SECONDS, lambda: self.function(trial, task))
+        except (Exception, SystemExit, TookTooLong) as error:
+            own = self._begins.file if self.path is None else str(self.path)
             raise SpaceError(
-                f"suggest() of a search space must return a nas.Candidate, but {self._where()} "
-                f"returned {type(candidate).__name__}"
-            )
+                in_words(error, own, self._begins, f"suggest() took more than {MOST_SECONDS:g} s")
+            ) from error
+        if not isinstance(candidate, Candidate):
+            hint = ": does it end without a `return`?" if candidate is None else ""
+            message = f"suggest() must return a nas.Candidate, but returned {type(candidate).__name__}{hint}"
+            raise SpaceError(self._begins.says(message))
         return candidate
 
-    def _where(self, error: BaseException | None = None) -> str:
-        """File and line: the last line of the space's own that led to the error, else where its function begins."""
+    @property
+    def _begins(self) -> Place:
+        """Where its function does."""
         code = getattr(inspect.unwrap(self.function), "__code__", None)
-        own = str(self.path) if self.path or code is None else code.co_filename
-        frames = traceback.extract_tb(error.__traceback__) if error else []
-        places = [(frame.filename, frame.lineno) for frame in frames if frame.filename == own]
-        if not places and code is not None:
-            places = [(code.co_filename, code.co_firstlineno)]
-        return "{}, line {},".format(*places[-1]) if places else f"{self.path or self.name}"
+        return Place(str(self.path or self.name)) if code is None else Place(code.co_filename, code.co_firstlineno)
 
 
 def names() -> tuple[str, ...]:
@@ -115,27 +117,15 @@ def _load_file(path: Path) -> Space:
     sys.modules[module.__name__] = module
     try:
         # Not through Python's importer: its cache takes a file that was changed within the second for unchanged.
-        exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
-    except (Exception, SystemExit) as error:
-        raise SpaceError(_reading_failed(path, error)) from error
+        code = compile(source, path, "exec", dont_inherit=True)
+        within(MOST_SECONDS_READING, lambda: exec(code, module.__dict__))
+    except (Exception, SystemExit, TookTooLong) as error:
+        slow = f"reading this file took more than {MOST_SECONDS_READING:g} s"
+        raise SpaceError(in_words(error, str(path), Place(str(path)), slow)) from error
     function = getattr(module, "suggest", None)
     if not callable(function):
-        raise SpaceError(f"a search space must define suggest(trial, task), but {path} does not")
+        like_it = nearest("suggest", (name for name, value in vars(module).items() if callable(value)))
+        message = f"a search space must define suggest(trial, task), but this file does not{like_it}"
+        raise SpaceError(Place(str(path)).says(message))
     came_with_nas = path.parent == shipped.search_spaces().resolve()
     return Space(path.stem, function, digest, path, EARLIER_TEXTS.get(path.stem, ()) if came_with_nas else ())
-
-
-def _reading_failed(path: Path, error: BaseException) -> str:
-    if isinstance(error, SyntaxError):
-        return f"the search space {error.filename or path}, line {error.lineno or 1}, cannot be read: {error.msg}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    if not lines:  # nothing of it ran
-        return f"the search space {path} cannot be read: {error}"
-    hint = ""
-    if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("nas."):
-        hint = ": whatever a space needs is in nas itself, as in `from nas import Conv, Recipe`"
-    return f"the search space {path}, line {lines[-1]}, raised {_one_line(error)}{hint}"
-
-
-def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -140,7 +140,7 @@ def _suggested_again(terms: Terms, trials: Sequence[FrozenTrial], trial: FrozenT
     task = Task(tuple(trained["input_shape"]), trained["n_classes"], terms.epochs, limits)
     try:
         return space.suggest(FixedTrial(trial.params, trial.number), task)
-    except (NasError, optuna.TrialPruned):  # cut off in the middle of its suggestions
+    except NasError:  # cut off in the middle of its suggestions
         return None
 
 
