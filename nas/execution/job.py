@@ -11,7 +11,7 @@ import torch
 from nas.execution.environment import environment
 from nas.space.candidate import Candidate
 from nas.training.checkpoint import save_checkpoint, state_in
-from nas.training.device import Precision, best_kernels
+from nas.training.device import Kernels, Precision, best_kernels, has_kernels
 from nas.training.run import EpochResult, TrainingData, TrainingRun
 
 
@@ -35,6 +35,8 @@ class Job:
 
     `checkpoint_made_with`: the environment in which that was written, if it is known. Where the training would go on in
     another one it begins anew: nobody could train a network again whose epochs were made in two ways.
+    `kernels`: unless told, those of the checkpoint where the training goes on from it, else the fastest. If this
+    machine cannot compute with them, others are taken, which the environment tells.
     """
 
     candidate: Candidate
@@ -43,10 +45,12 @@ class Job:
     precision: Precision = "float32"
     checkpoint: Path | None = None
     checkpoint_made_with: dict[str, Any] | None = None
+    kernels: Kernels | None = None
 
     def messages(self, data: TrainingData) -> Iterator[Message]:
         """Trains here and now; epochs that the checkpoint holds come first, without being trained again."""
-        here = environment(self.device, self.precision)
+        kernels = self._kernels()
+        here = environment(self.device, self.precision, kernels)
         yield Began(here)
         run = TrainingRun(
             self.candidate.architecture,
@@ -55,7 +59,7 @@ class Job:
             seed=self.seed,
             device=self.device,
             precision=self.precision,
-            kernels=best_kernels(self.device, torch.get_num_threads()),
+            kernels=kernels,
         )
         state = self._state_to_go_on_from(here)
         if state is not None:
@@ -65,6 +69,15 @@ class Job:
             if self.checkpoint is not None:
                 save_checkpoint(run, self.checkpoint)
             yield result
+
+    def _kernels(self) -> Kernels:
+        if self.kernels is not None and has_kernels(self.kernels):
+            return self.kernels
+        made_with = self.checkpoint_made_with or {}
+        stored: Kernels | None = made_with.get("kernels")
+        if stored and has_kernels(stored) and environment(self.device, self.precision, stored) == made_with:
+            return stored
+        return best_kernels(self.device, torch.get_num_threads(), self.precision)
 
     def _state_to_go_on_from(self, here: dict[str, Any]) -> dict[str, Any] | None:
         if self.checkpoint is None or self.checkpoint_made_with not in (None, here):

@@ -18,7 +18,7 @@ class Chain(nn.Sequential):
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__(OrderedDict((layer.name, layer_module(layer)) for layer in layers))
         self._steps = steps(layers)
-        self.joined = False
+        self.joined = self.convolves = False
 
     def forward(self, values: Tensor) -> Tensor:
         """As torch's `Sequential`."""
@@ -35,6 +35,11 @@ class Chain(nn.Sequential):
                 return fused.norm_relu(values, first, pooled=len(step) > 2)
             if self.training and isinstance(first, nn.Dropout):
                 return fused.dropout(values, first.p)
+        if self.convolves and self.training and isinstance(first, nn.Conv2d):
+            from nas.network import convolution
+
+            if convolution.suits(first, values):
+                return convolution.convolve(values, first)
         for name in step:
             module = self._modules[name]
             assert module is not None
@@ -62,15 +67,16 @@ class Network(Chain):
             images = images / 255
         return super().forward((images - self.mean) / self.std)
 
-    def join_layers(self) -> None:
+    def join_layers(self, *, convolutions: bool = False) -> None:
         """From now on batch norm, ReLU and a max pool between them are one step: see `nas.network.fused`.
 
-        Dropout is computed there too. For a network in CPU memory that trains with one thread. Where gradients of a
-        network in evaluation mode are wanted, torch's layers compute them.
+        Dropout is computed there too, and `convolutions`, if asked, in bfloat16: see `nas.network.convolution`. For a
+        network in CPU memory that trains with one thread. Where gradients of a network in evaluation mode are wanted,
+        torch's layers compute them.
         """
         for module in self.modules():
             if isinstance(module, Chain):
-                module.joined = True
+                module.joined, module.convolves = True, convolutions
 
 
 def steps(layers: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:

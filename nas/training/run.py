@@ -78,8 +78,8 @@ class TrainingRun:
             network = Network(architecture, data.mean, data.std)
         self.network: Network = network.to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if kernels == "numba":
-            self.network.join_layers()
+        if kernels != "torch":
+            self.network.join_layers(convolutions=kernels == "direct")
         self.averaged = self._averaged_network()
         self.optimizer = make_optimizer(self.network, recipe)
         self.schedule = make_schedule(self.optimizer, recipe, self.n_batches)
