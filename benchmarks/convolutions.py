@@ -5,8 +5,8 @@
 `layers`: those of B5, forward, gradient of the input, gradient of the weights: torch in bfloat16 and float32, with
 channels last and contiguous, with channels padded to a multiple of 16, as one product of unfolded images, and nas
 (`nas.network.convolution`). Each is what autocast computes, without its casts, the padded ones also without the copies
-into padded memory. `step`: a whole step of B5 and A10 with torch's layers, with joined ones (`numba`), and with nas's
-convolutions too (`direct`). `widths`: a step of a chain of two convolutions of so many channels in each of three stages
+into padded memory. `step`: a whole step of B5 and A10 with torch's layers, with joined ones, with those convolutions of
+nas's besides that a worker chooses (`nas.execution.choosing`), and with all that suit. `widths`: a step of a chain of two convolutions of so many channels in each of three stages
 (28, 14 and 7 pixels), and by how much the best width above it, at most 8 channels away, is cheaper a MAC.
 
 Ways take turns; the smallest of the repeats counts, of the thread's own time, so that others' load hurts little.
@@ -22,14 +22,15 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas import Activation, Architecture, BatchNorm, Conv, LayerSpec, MaxPool, Recipe, gap_head
+from nas.execution.choosing import choose
 from nas.network.build import Network
 from nas.network.convolution import convolve, suits
 from nas.network.cost import cost_of
 from nas.space import documented
-from nas.training.device import Kernels, has_kernels
+from nas.training.device import multiplies_bfloat16
 from nas.training.optimisers import make_optimizer
 
 Work = Callable[[], object]
@@ -40,7 +41,7 @@ B5 = {  # input and output channels, pixels, kernel, padding
     "conv4": (28, 36, 11, 3, 0),
     "conv5": (36, 48, 4, 1, 0),
 }
-STEPS: tuple[Kernels, ...] = ("torch", "numba", "direct")
+STEPS = ("torch", "joined", *(("chosen", "all that suit") if multiplies_bfloat16() else ()))
 PARTS = ([True, False, False], [False, True, True])  # gradients of the input; of weights and bias
 
 
@@ -85,9 +86,8 @@ def print_layers(batch: int, repeats: int) -> None:
         pixels = (size + 2 * padding - kernel + 1) ** 2
         billions = 2 * batch * pixels * n_out * n_in * kernel**2 / 1e9
         print(f"\n{name}: {n_in} to {n_out} channels, {size}×{size}, {kernel}×{kernel}, padding {padding}")
-        print(
-            "| way | forward, ms | gradient of input, ms | of weights, ms | all, ms | GFLOP/s |\n|---|---|---|---|---|---|"
-        )
+        print("| way | forward, ms | gradient of input, ms | of weights, ms | all, ms | GFLOP/s |")
+        print("|---|---|---|---|---|---|")
         ways = ways_of(batch, n_in, n_out, size, kernel, padding)
         times = shortest({f"{way} {i}": work for way, works in ways.items() for i, work in enumerate(works)}, repeats)
         for way, works in ways.items():
@@ -116,13 +116,16 @@ def ways_of(batch: int, n_in: int, n_out: int, size: int, kernel: int, padding: 
         "padded both": of_torch(*up, dtype=torch.bfloat16, layout=last),
         "unfolded, one product": unfolded_works(batch, n_in, n_out, size, kernel, padding),
     }
-    convolution = nn.Conv2d(n_in, n_out, kernel, padding=padding)
-    images = torch.randn(batch, n_in, size, size).bfloat16().contiguous(memory_format=last)
-    if has_kernels("direct") and suits(convolution, images):
+    if multiplies_bfloat16() and kernel > 1:
+        weight, bias = torch.randn(n_out, n_in, kernel, kernel), torch.randn(n_out)
+        images = torch.randn(batch, n_in, size, size).bfloat16().contiguous(memory_format=last)
         images.requires_grad_(n_in > 1)
-        result = convolve(images, convolution)
+        result = convolve(images, weight.requires_grad_(), bias.requires_grad_(), padding)
         gradient = torch.randn(result.shape).bfloat16().contiguous(memory_format=last)
-        ways["nas"] = [lambda: convolve(images, convolution), lambda: result.backward(gradient, retain_graph=True)]
+        ways["nas"] = [
+            lambda: convolve(images, weight, bias, padding),
+            lambda: result.backward(gradient, retain_graph=True),
+        ]
     return ways
 
 
@@ -169,12 +172,16 @@ def unfolded_works(batch: int, n_in: int, n_out: int, size: int, kernel: int, pa
     return [lambda: unfold() @ weight.t(), *([of_input] if n_in > 1 else []), lambda: gradient.t() @ columns]
 
 
-def training_step(architecture: Architecture, recipe: Recipe, kernels: Kernels, batch: int) -> Work:
+def training_step(architecture: Architecture, recipe: Recipe, way: str, batch: int) -> Work:
     torch.manual_seed(0)
     network = Network(architecture, (0.1307,), (0.3081,))
     network.to(memory_format=torch.channels_last)
-    if kernels != "torch":
-        network.join_layers(convolutions=kernels == "direct")
+    if way != "torch":
+        network.join_layers()
+    if way == "chosen":
+        network.convolve(choose(architecture, batch))
+    elif way == "all that suit":
+        network.convolve(suiting(architecture))
     network.train()
     optimizer = make_optimizer(network, recipe)
     images, labels = torch.rand(batch, *architecture.input_shape), torch.randint(0, 10, (batch,))
@@ -189,16 +196,16 @@ def training_step(architecture: Architecture, recipe: Recipe, kernels: Kernels, 
     return step
 
 
+def suiting(architecture: Architecture) -> list[str]:
+    convolutions = [(path, layer.spec, layer.input_shape) for path, layer, _ in architecture.plain_layers]
+    return [path for path, spec, shape in convolutions if isinstance(spec, Conv) and suits(spec, shape)]
+
+
 def print_steps(batch: int, repeats: int) -> None:
-    print("\n| step of | " + " | ".join(f"{kernels}, ms" for kernels in STEPS if has_kernels(kernels)) + " |")
-    print("|---" * (1 + sum(map(has_kernels, STEPS))) + "|")
+    print("\n| step of | " + " | ".join(f"{way}, ms" for way in STEPS) + " |\n|---" + "|---" * len(STEPS) + "|")
     for name in ("B5", "A10"):
         candidate = documented.load(name).candidate
-        ways = {
-            kernels: training_step(candidate.architecture, candidate.recipe, kernels, batch)
-            for kernels in STEPS
-            if has_kernels(kernels)
-        }
+        ways = {way: training_step(candidate.architecture, candidate.recipe, way, batch) for way in STEPS}
         times = shortest(ways, repeats)
         print(f"| {name} | " + " | ".join(f"{each:.2f}" for each in times.values()) + " |", flush=True)
 
@@ -209,22 +216,21 @@ def chain(width: int) -> Architecture:
     for stage in range(3):
         layers += [MaxPool(2)] * (stage > 0)
         layers += [Conv(width, padding=1), BatchNorm(), Activation("relu")] * 2
-    return Architecture((1, 28, 28), (*layers, *gap_head(10)))
+    return Architecture((1, 28, 28), 10, (*layers, *gap_head(10)))
 
 
 def print_widths(batch: int, repeats: int) -> None:
-    widths = range(8, 65)
-    kernels: tuple[Kernels, ...] = tuple(each for each in STEPS[1:] if has_kernels(each))
-    times: dict[Kernels, dict[int, float]] = {each: {} for each in kernels}
+    widths, shown = range(8, 65), STEPS[1:]
+    times: dict[str, dict[int, float]] = {way: {} for way in shown}
     for width in widths:
-        ways = {each: training_step(chain(width), Recipe(), each, batch) for each in kernels}
-        for each, milliseconds in shortest(ways, max(5, repeats // 4)).items():
-            times[each][width] = milliseconds
+        ways = {way: training_step(chain(width), Recipe(), way, batch) for way in shown}
+        for way, milliseconds in shortest(ways, max(5, repeats // 4)).items():
+            times[way][width] = milliseconds
     macs = {width: cost_of(chain(width)).macs for width in widths}
-    print("\n| width | " + " | ".join(f"{each}, ms | GMAC/s | cheaper above" for each in kernels) + " |")
-    print("|---" * (1 + 3 * len(kernels)) + "|")
+    print("\n| width | " + " | ".join(f"{way}, ms | GMAC/s | cheaper above" for way in shown) + " |")
+    print("|---" * (1 + 3 * len(shown)) + "|")
     for width in widths:
-        cells = [cells_of(width, times[each], macs, batch) for each in kernels]
+        cells = [cells_of(width, times[way], macs, batch) for way in shown]
         print(f"| {width} | " + " | ".join(cells) + " |")
 
 

@@ -11,11 +11,11 @@ from test_blocks import DEEP, built, images_for
 from test_fused import SECOND_ORDER, SINGLE, stored, within
 from torch import Tensor, nn
 
-from nas.network.build import Chain
 from nas.network.convolution import convolve, planes_of, suits
-from nas.training.device import has_kernels
+from nas.network.kinds import Conv
+from nas.training.device import multiplies_bfloat16
 
-pytestmark = pytest.mark.skipif(not has_kernels("direct"), reason="this CPU has no products of bfloat16")
+pytestmark = pytest.mark.skipif(not multiplies_bfloat16(), reason="this CPU has no products of bfloat16")
 SMALLEST = 2.0**-126  # what is smaller counts as 0
 
 
@@ -28,7 +28,7 @@ def check(images: Tensor, convolution: nn.Conv2d) -> None:
     """
     n_in, n_out, kernel = convolution.in_channels, convolution.out_channels, convolution.kernel_size[0]
     x = images.clone().requires_grad_()
-    result = convolve(x, convolution)
+    result = convolve(x, convolution.weight, convolution.bias, convolution.padding[0])
     gradient = torch.randn(result.shape).bfloat16()
     result.backward(gradient)
     rounded = [
@@ -94,7 +94,6 @@ def test_it_is_a_convolution(
     images = torch.randn(n, *shape).to(dtype)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     images = images.contiguous(memory_format=layout)
-    assert suits(convolution, images)
     check(images, convolution)
 
 
@@ -123,40 +122,35 @@ def test_an_image_has_nothing_to_do_with_those_beside_it() -> None:
     images = torch.randn(20, 5, 9, 7)
     images[3] = torch.inf
     together = images.clone().requires_grad_()
-    result = convolve(together, convolution)
+    result = convolve(together, convolution.weight, convolution.bias, 1)
     gradient = torch.randn(result.shape)
     result.backward(gradient)
     for i in (0, 2, 4, 19):
         alone = images[i : i + 1].clone().requires_grad_()
-        single = convolve(alone, convolution)
+        single = convolve(alone, convolution.weight, convolution.bias, 1)
         single.backward(gradient[i : i + 1])
         assert torch.equal(single[0], result[i])
         assert torch.equal(alone.grad[0], together.grad[i])
 
 
 @pytest.mark.parametrize(
-    "convolution",
-    [
-        nn.Conv2d(4, 4, 3, stride=2),
-        nn.Conv2d(4, 4, 3, groups=2),
-        nn.Conv2d(4, 4, 3, dilation=2),
-        nn.Conv2d(4, 4, 1),
-        nn.Conv2d(4, 4, (3, 2)),
-        nn.Conv2d(4, 4, 3, padding=3),
-        nn.Conv2d(4, 4, 3, padding=(0, 1)),
-        nn.Conv2d(4, 4, 3, padding="same"),
-        nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"),
-    ],
+    "convolution", [Conv(4, stride=2), Conv(4, groups=2), Conv(4, kernel=1), Conv(4, padding=3), Conv(400)]
 )
-def test_what_does_not_suit_is_left_to_torch(convolution: nn.Conv2d) -> None:
-    assert not suits(convolution, torch.zeros(2, 4, 9, 9))
-    assert suits(nn.Conv2d(4, 4, 3), torch.zeros(2, 4, 9, 9))
-    assert not suits(nn.Conv2d(4, 4, 3), torch.zeros(2, 4, 900, 900))
+def test_what_does_not_suit_is_left_to_torch(convolution: Conv) -> None:
+    assert not suits(convolution, (4, 30, 30))
+    assert suits(Conv(4, padding=2), (4, 30, 30))
+    assert not suits(Conv(4), (4, 900, 900))
 
 
 def test_it_is_used_within_branches() -> None:
     plain, joined = built(DEEP), built(DEEP)
-    joined.join_layers(convolutions=True)
+    joined.join_layers()
+    paths = [
+        path
+        for path, layer, _ in DEEP.plain_layers
+        if isinstance(layer.spec, Conv) and suits(layer.spec, layer.input_shape)
+    ]
+    joined.convolve(paths)
     images = images_for(DEEP, 8)
     for network in (plain, joined):
         torch.manual_seed(0)
@@ -168,18 +162,17 @@ def test_it_is_used_within_branches() -> None:
             scores = network(images)
         scores.float().square().sum().backward()
     n_used = 0
-    modules = dict(joined.named_modules())
     for name, one in plain.named_parameters():
         other = joined.get_parameter(name)
         assert one.grad is not None
         assert other.grad is not None
         assert (one.grad - other.grad).norm() <= 0.1 * one.grad.norm() + 0.1, name
-        layer = modules[name.rpartition(".")[0]]
-        if isinstance(layer, nn.Conv2d) and name.endswith("weight") and layer.kernel_size[0] > 1:
+        path = name.removesuffix(".weight")
+        if path in paths:
             assert torch.equal(one.grad.bfloat16().float(), one.grad)  # torch's gradients have few digits
             n_used += not torch.equal(other.grad.bfloat16().float(), other.grad)
-    assert n_used > 1
-    assert sum(isinstance(module, Chain) and module.convolves for module in joined.modules()) > 1
+    assert n_used == len(paths)
+    assert sum("." in path for path in paths) > 1
     joined.eval()
     plain.load_state_dict(joined.state_dict())
     plain.eval()

@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -13,8 +14,9 @@ from nas.training.device import Kernels
 from nas.version import __version__
 
 
-def environment(device: str, precision: str, kernels: Kernels) -> dict[str, Any]:
-    """That of a training in this process, as plain data for JSON."""
+def environment(device: str, precision: str, kernels: Kernels, convolutions: Sequence[str] = ()) -> dict[str, Any]:
+    """That of a training in this process, as plain data for JSON; `convolutions`: those that numba computes."""
+    chosen = {"convolutions": list(convolutions)} if convolutions else {}
     return {
         "nas": __version__,
         "revision": revision(),
@@ -26,6 +28,7 @@ def environment(device: str, precision: str, kernels: Kernels) -> dict[str, Any]
         "threads": torch.get_num_threads(),
         "precision": precision,
         "kernels": kernels,
+        **chosen,
     }
 
 

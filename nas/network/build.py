@@ -1,7 +1,7 @@
 """From the layer list to an `nn.Module`."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +18,8 @@ class Chain(nn.Sequential):
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__(OrderedDict((layer.name, layer_module(layer)) for layer in layers))
         self._steps = steps(layers)
-        self.joined = self.convolves = False
+        self.joined = False
+        self.convolved: set[str] = set()
 
     def forward(self, values: Tensor) -> Tensor:
         """As torch's `Sequential`."""
@@ -35,11 +36,11 @@ class Chain(nn.Sequential):
                 return fused.norm_relu(values, first, pooled=len(step) > 2)
             if self.training and isinstance(first, nn.Dropout):
                 return fused.dropout(values, first.p)
-        if self.convolves and self.training and isinstance(first, nn.Conv2d):
+        if self.training and step[0] in self.convolved:
             from nas.network import convolution
 
-            if convolution.suits(first, values):
-                return convolution.convolve(values, first)
+            assert isinstance(first, nn.Conv2d)
+            return convolution.convolve(values, first.weight, first.bias, int(first.padding[0]))
         for name in step:
             module = self._modules[name]
             assert module is not None
@@ -67,16 +68,26 @@ class Network(Chain):
             images = images / 255
         return super().forward((images - self.mean) / self.std)
 
-    def join_layers(self, *, convolutions: bool = False) -> None:
+    def join_layers(self) -> None:
         """From now on batch norm, ReLU and a max pool between them are one step: see `nas.network.fused`.
 
-        Dropout is computed there too, and `convolutions`, if asked, in bfloat16: see `nas.network.convolution`. For a
-        network in CPU memory that trains with one thread. Where gradients of a network in evaluation mode are wanted,
-        torch's layers compute them.
+        Dropout is computed there too. For a network in CPU memory that trains with one thread. Where gradients of a
+        network in evaluation mode are wanted, torch's layers compute them.
         """
         for module in self.modules():
             if isinstance(module, Chain):
-                module.joined, module.convolves = True, convolutions
+                module.joined = True
+
+    def convolve(self, paths: Iterable[str]) -> None:
+        """From now on the convolutions of these paths train in bfloat16 in `nas.network.convolution`, which they suit.
+
+        For a network in CPU memory that trains with one thread.
+        """
+        for path in paths:
+            chain, _, name = path.rpartition(".")
+            module = self.get_submodule(chain)
+            assert isinstance(module, Chain)
+            module.convolved.add(name)
 
 
 def steps(layers: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:

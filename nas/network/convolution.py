@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas.network.fused import compiled, flat
+from nas.network.kinds import Conv, Shape
 from nas.network.vectors import (
     CHANNELS,
     MOST_ROWS,
@@ -233,28 +234,23 @@ def _differentiate(
         _correlate_all(gradients, length, planes, taps, n_pixels, sums, gradient, following, group * size_out)
 
 
-def convolve(x: Tensor, convolution: nn.Conv2d) -> Tensor:
-    """What the convolution makes of `x`, `(n, channels, height, width)` in CPU memory; it must be one that `suits`.
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
+    """The convolution of `x`, `(n, channels, height, width)` in CPU memory, if it is one that `suits`.
 
     The result is bfloat16 and lies in memory as channels_last.
     """
-    padding = convolution.padding[0]
-    assert isinstance(padding, int)
-    result: Tensor = _Convolution.apply(x, convolution.weight, convolution.bias, padding)
+    result: Tensor = _Convolution.apply(x, weight, bias, padding)
     return result
 
 
-def suits(convolution: nn.Conv2d, x: Tensor) -> bool:
-    """Whether `convolve` can do it, and is not known to be slower than torch: see `benchmarks/convolutions.py`."""
-    kernel, padding = convolution.kernel_size[0], convolution.padding[0]
-    plain = convolution.stride == (1, 1) and convolution.dilation == (1, 1) and convolution.groups == 1
-    if not plain or convolution.padding_mode != "zeros" or isinstance(padding, str):
+def suits(convolution: Conv, shape: Shape) -> bool:
+    """Whether `convolve` can do it for images of this shape, and there is anything to be gained."""
+    if convolution.stride != 1 or convolution.groups != 1 or not convolution.padding < convolution.kernel:
         return False
-    square = convolution.kernel_size == (kernel, kernel) and convolution.padding == (padding, padding)
-    if not square or not padding < kernel or kernel == 1:
-        return False
-    most = max(convolution.in_channels, convolution.out_channels)
-    return 2 * most * (x.shape[2] + 2 * padding) * (x.shape[3] + 2 * padding) <= MOST_BYTES
+    n_in, *sides = shape
+    height, width = (side + 2 * convolution.padding for side in sides)
+    size = 2 * max(n_in, convolution.channels) * height * width
+    return convolution.kernel > 1 and size <= MOST_BYTES  # one product is all there is to a kernel of one pixel
 
 
 class _Convolution(torch.autograd.Function):
@@ -296,9 +292,10 @@ def _factors(weight: Tensor, bias: Tensor | None, planes: Planes) -> tuple[Any, 
 
 
 def _rows(channels: int) -> int:
-    """Channels that are made at once: as many as registers hold, in blocks of the same size."""
-    n_blocks = -(-channels // MOST_ROWS)
-    return up(-(-channels // n_blocks), 2)
+    """Channels that are made at once: as many as registers hold, of those numbers that leave the fewest unused."""
+    if channels <= MOST_ROWS:
+        return up(channels, 2)
+    return min(range(MOST_ROWS, MOST_ROWS // 2, -2), key=lambda rows: up(channels, rows))
 
 
 def _gradients(

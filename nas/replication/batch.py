@@ -186,7 +186,7 @@ def _key(training: Training, data_name: str, means: Means) -> str:
             "data": data_name,
             "precision": means.precision,
             "device": means.device,
-            "kernels": best_kernels(means.device, 1, means.precision),
+            "kernels": best_kernels(means.device, 1),
         }
     )
 

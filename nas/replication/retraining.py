@@ -102,13 +102,7 @@ def retrain(
         )
     figures = _stored_figures(stored, weights)
     made_with = record.made_with
-    job = Job(
-        record.candidate,
-        record.seed,
-        _device(record),
-        made_with["precision"],
-        kernels=made_with.get("kernels", "torch"),
-    )
+    job = Job(record.candidate, record.seed, _device(record), made_with["precision"], repeats=made_with)
     executor = open_executor(split, workers=1, threads=made_with["threads"])
     epochs = []
     try:

@@ -7,8 +7,7 @@ import torch
 from nas.errors import InputError
 
 Precision = Literal["float32", "bfloat16"]
-# Who computes in training: torch everything; numba batch norm, ReLU, pooling and dropout; or numba convolutions too
-Kernels = Literal["torch", "numba", "direct"]
+Kernels = Literal["torch", "numba"]  # who computes batch norm, ReLU and pooling in training
 
 
 def resolve_precision(precision: str, device: str) -> Precision:
@@ -22,16 +21,14 @@ def resolve_precision(precision: str, device: str) -> Precision:
     raise InputError(f"precision must be auto, float32 or bfloat16, but got {precision!r}")
 
 
-def best_kernels(device: str, n_threads: int, precision: str) -> Kernels:
+def best_kernels(device: str, n_threads: int) -> Kernels:
     """numba's on a CPU, where one thread does all the work; torch's layers use several."""
-    if device != "cpu" or n_threads != 1:
-        return "torch"
-    return "direct" if precision == "bfloat16" and _convolves_fastest() else "numba"
+    return "numba" if device == "cpu" and n_threads == 1 else "torch"
 
 
-def has_kernels(kernels: Kernels) -> bool:
-    """Whether this machine can compute with them."""
-    return kernels != "direct" or _cpu_has("_is_avx512_bf16_supported")
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU has the vector instructions that `nas.network.convolution` is made of."""
+    return _cpu_has("_is_avx512_bf16_supported")
 
 
 def resolve_device(device: str) -> str:
@@ -51,12 +48,7 @@ def resolve_device(device: str) -> str:
 
 def _cpu_has_bfloat16() -> bool:
     """Instructions for bfloat16 products; torch would emulate them otherwise, slower than float32."""
-    return _cpu_has("_is_avx512_bf16_supported") or _cpu_has("_is_amx_tile_supported")
-
-
-def _convolves_fastest() -> bool:
-    """Where there are products of tiles (AMX) torch uses them, and whether numba's vectors keep up was not measured."""
-    return _cpu_has("_is_avx512_bf16_supported") and not _cpu_has("_is_amx_tile_supported")
+    return multiplies_bfloat16() or _cpu_has("_is_amx_tile_supported")
 
 
 def _cpu_has(check: str) -> bool:
