@@ -27,7 +27,7 @@ from nas.network.kinds import Conv
 from nas.version import __version__
 
 FEWEST_IMAGES, MOST_IMAGES = 8, 64  # in a batch that is measured: a larger one takes as long for each image
-WARM_UP, REPEATS = 2, 5
+WARM_UP, FEWEST_REPEATS, SECONDS = 2, 5, 0.1  # of a measurement, which goes on for so long
 GAIN = 0.95  # of torch's time; a smaller gain is not worth other digits
 
 
@@ -124,12 +124,16 @@ def measured(convolution: Convolution) -> dict[str, float]:
     """Milliseconds of this thread for a result and its gradients, computed by torch and by numba, in turns."""
     ways = _ways(convolution)
     best = dict.fromkeys(ways, float("inf"))
-    for turn in range(WARM_UP + REPEATS):
+    for _ in range(WARM_UP):
+        for work in ways.values():
+            work()
+    n_repeats, begin = 0, time.thread_time()
+    while n_repeats < FEWEST_REPEATS or time.thread_time() - begin < SECONDS:
+        n_repeats += 1
         for name, work in ways.items():
             start = time.thread_time()
             work()
-            if turn >= WARM_UP:
-                best[name] = min(best[name], 1000 * (time.thread_time() - start))
+            best[name] = min(best[name], 1000 * (time.thread_time() - start))
     return best
 
 
