@@ -1,11 +1,14 @@
 """Images trained per second by the whole machine: the pipeline of the documents, and nas, on the same work.
 
-    python benchmarks/throughput.py [--rounds 3] [--images 60000] [--data-dir DIR]
+    python benchmarks/throughput.py [--rounds 3] [--images 60000] [--data-dir DIR] [--only NAME ...]
 
 The documents' pipeline: torchvision transforms on PIL images, a `DataLoader`, float32, all threads in one process, one
 network at a time. nas: as many workers as cores, each training the same network. Both train on the same images with the
 same batch size, augmentation and optimizer, and evaluate 10,000 images after the epoch, which is part of the time. They
 take turns in one run; the median of the rounds is shown. Starting processes and reading data is timed on neither side.
+
+Then nas alone, on a residual network and on a chain of the same convolutions, which takes as many products: what
+branches cost (`--only branches` for that alone).
 """
 
 import argparse
@@ -23,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from nas import datasets
+from nas import Activation, Architecture, BatchNorm, Conv, LayerSpec, MaxPool, Residual, datasets, gap_head
 from nas.datasets.splitting import Split
 from nas.datasets.torchvision_compat import torchvision_datasets
 from nas.execution.job import Job
@@ -58,6 +61,8 @@ def main() -> None:
     for name, candidate in candidates().items():
         if not arguments.only or name in arguments.only:
             row(name, candidate, split, arguments)
+    if not arguments.only or "branches" in arguments.only:
+        print_branches(split, arguments.rounds)
 
 
 def candidates() -> dict[str, Candidate]:
@@ -83,6 +88,37 @@ def row(name: str, candidate: Candidate, split: Split, arguments: argparse.Names
     plain = max(rate for side, rate in medians.items() if side != "nas")
     params = cost_of(candidate.architecture).params
     print(f"| {name} | {params:,} | {plain:,.0f} | {medians['nas']:,.0f} | {medians['nas'] / plain:.2f} |", flush=True)
+
+
+def print_branches(split: Split, rounds: int) -> None:
+    recipe = documented.load("B5").candidate.recipe
+    networks = {"residual": branching(residual=True), "chain": branching(residual=False)}
+    rates: dict[str, list[float]] = {name: [] for name in networks}
+    with_nas = NasSide(split)
+    try:
+        for _ in range(rounds):
+            for name, architecture in networks.items():
+                rates[name].append(with_nas.rate(Candidate(architecture, recipe)))
+    finally:
+        with_nas.executor.close()
+    print("\n| network | parameters | MMAC | nas, images/s |\n|---|---|---|---|")
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    for name, architecture in networks.items():
+        cost = cost_of(architecture)
+        print(f"| {name} | {cost.params:,} | {cost.macs / 1e6:.2f} | {medians[name]:,.0f} |")
+    print(f"residual to chain: {medians['residual'] / medians['chain']:.2f}", flush=True)
+
+
+def branching(*, residual: bool) -> Architecture:
+    """Three stages of a convolution and twice two: the bodies of residual blocks, or simply in the chain."""
+    layers: list[LayerSpec] = []
+    for stage, width in enumerate((12, 20, 28)):
+        norm, relu = BatchNorm(), Activation("relu")
+        body = (Conv(width, padding=1), norm, relu, Conv(width, padding=1), norm)
+        layers += [MaxPool(2)] * (stage > 0)
+        layers += [Conv(width, padding=1), norm, relu]
+        layers += [*([Residual(body)] if residual else body), relu] * 2
+    return Architecture((1, 28, 28), 10, (*layers, *gap_head(10)))
 
 
 def whole(data_dir: Path | None, n_images: int) -> Split:

@@ -18,6 +18,7 @@ from nas.network.architecture import Architecture
 from nas.network.build import Network
 from nas.network.fused import BLOCK, TILE, dropout, norm_relu
 from nas.space.documented import load
+from nas.training.device import multiplies_bfloat16
 from nas.training.run import TrainingRun
 
 # Bounds -------------------------------------------------------------------------------------------------------------
@@ -302,14 +303,24 @@ def test_a_network_with_joined_layers_learns_what_it_learns_without(architecture
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5 * max(1.0, wanted.abs().max().item()))
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_training_repeats_and_continues_to_the_last_digit(mnist: Dataset, precision: Any) -> None:
+@pytest.mark.parametrize(
+    ("precision", "convolutions"), [("float32", ()), ("bfloat16", ()), ("bfloat16", ("conv1", "conv2", "conv4"))]
+)
+def test_a_training_repeats_and_continues_to_the_last_digit(mnist: Dataset, precision: Any, convolutions: Any) -> None:
+    if convolutions and not multiplies_bfloat16():
+        pytest.skip("this CPU has no products of bfloat16")
     candidate = load("B5").candidate
     part = split(mnist, 59_000)  # 1,000 images to train on
 
     def run() -> TrainingRun:
         training = TrainingRun(
-            candidate.architecture, candidate.recipe, part_of(part), seed=3, precision=precision, kernels="numba"
+            candidate.architecture,
+            candidate.recipe,
+            part_of(part),
+            seed=3,
+            precision=precision,
+            kernels="numba",
+            convolutions=convolutions,
         )
         assert training.network.joined
         return training

@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -9,13 +10,13 @@ from typing import Any
 import torch
 
 from nas.shipped import PACKAGE
-from nas.training.device import best_kernels
+from nas.training.device import Kernels
 from nas.version import __version__
 
 
-def environment(device: str, precision: str) -> dict[str, Any]:
-    """That of a training in this process, as plain data for JSON."""
-    n_threads = torch.get_num_threads()
+def environment(device: str, precision: str, kernels: Kernels, convolutions: Sequence[str] = ()) -> dict[str, Any]:
+    """That of a training in this process, as plain data for JSON; `convolutions`: those that numba computes."""
+    chosen = {"convolutions": list(convolutions)} if convolutions else {}
     return {
         "nas": __version__,
         "revision": revision(),
@@ -24,9 +25,10 @@ def environment(device: str, precision: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
-        "threads": n_threads,
+        "threads": torch.get_num_threads(),
         "precision": precision,
-        "kernels": best_kernels(device, n_threads),
+        "kernels": kernels,
+        **chosen,
     }
 
 

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 import torch
 
+from nas.execution.choosing import choose
 from nas.execution.environment import environment
 from nas.space.candidate import Candidate
 from nas.training.checkpoint import save_checkpoint, state_in
-from nas.training.device import Precision, best_kernels
+from nas.training.device import Kernels, Precision, best_kernels, multiplies_bfloat16
 from nas.training.run import EpochResult, TrainingData, TrainingRun
 
 
@@ -35,6 +36,10 @@ class Job:
 
     `checkpoint_made_with`: the environment in which that was written, if it is known. Where the training would go on in
     another one it begins anew: nobody could train a network again whose epochs were made in two ways.
+    `repeats`: the environment of the training that this one is to repeat.
+
+    Kernels, and the convolutions that numba computes, are those of the training that is repeated or gone on from, else
+    the fastest. What this machine cannot compute so it computes otherwise, and the environment tells it.
     """
 
     candidate: Candidate
@@ -43,10 +48,12 @@ class Job:
     precision: Precision = "float32"
     checkpoint: Path | None = None
     checkpoint_made_with: dict[str, Any] | None = None
+    repeats: dict[str, Any] | None = None
 
     def messages(self, data: TrainingData) -> Iterator[Message]:
         """Trains here and now; epochs that the checkpoint holds come first, without being trained again."""
-        here = environment(self.device, self.precision)
+        kernels, convolutions = self._computed_by()
+        here = environment(self.device, self.precision, kernels, convolutions)
         yield Began(here)
         run = TrainingRun(
             self.candidate.architecture,
@@ -55,7 +62,8 @@ class Job:
             seed=self.seed,
             device=self.device,
             precision=self.precision,
-            kernels=best_kernels(self.device, torch.get_num_threads()),
+            kernels=kernels,
+            convolutions=convolutions,
         )
         state = self._state_to_go_on_from(here)
         if state is not None:
@@ -65,6 +73,23 @@ class Job:
             if self.checkpoint is not None:
                 save_checkpoint(run, self.checkpoint)
             yield result
+
+    def _computed_by(self) -> tuple[Kernels, tuple[str, ...]]:
+        """Kernels, and the paths of the convolutions that numba computes."""
+        if self.repeats is not None:
+            return self._as_in(self.repeats)
+        if self.checkpoint_made_with:
+            stored = self._as_in(self.checkpoint_made_with)
+            if environment(self.device, self.precision, *stored) == self.checkpoint_made_with:
+                return stored
+        kernels = best_kernels(self.device, torch.get_num_threads())
+        if kernels == "torch" or self.precision != "bfloat16" or not multiplies_bfloat16():
+            return kernels, ()
+        return kernels, choose(self.candidate.architecture, self.candidate.recipe.batch_size)
+
+    def _as_in(self, made_with: dict[str, Any]) -> tuple[Kernels, tuple[str, ...]]:
+        able = self.device == "cpu" and self.precision == "bfloat16" and multiplies_bfloat16()
+        return made_with.get("kernels", "torch"), tuple(made_with.get("convolutions", ())) if able else ()
 
     def _state_to_go_on_from(self, here: dict[str, Any]) -> dict[str, Any] | None:
         if self.checkpoint is None or self.checkpoint_made_with not in (None, here):

@@ -1,7 +1,7 @@
 """From the layer list to an `nn.Module`."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ class Chain(nn.Sequential):
         super().__init__(OrderedDict((layer.name, layer_module(layer)) for layer in layers))
         self._steps = steps(layers)
         self.joined = False
+        self.convolved: set[str] = set()
 
     def forward(self, values: Tensor) -> Tensor:
         """As torch's `Sequential`."""
@@ -36,6 +37,11 @@ class Chain(nn.Sequential):
                 return fused.norm_relu(values, first, pooled=len(step) > 2)
             if self.training and isinstance(first, nn.Dropout):
                 return fused.dropout(values, first.p)
+        if self.training and step[0] in self.convolved:
+            from nas.network import convolution
+
+            assert isinstance(first, nn.Conv2d)
+            return convolution.convolve(values, first.weight, first.bias, int(first.padding[0]))
         for name in step:
             module = self._modules[name]
             assert module is not None
@@ -72,6 +78,17 @@ class Network(Chain):
         for module in self.modules():
             if isinstance(module, Chain):
                 module.joined = True
+
+    def convolve(self, paths: Iterable[str]) -> None:
+        """From now on the convolutions of these paths train in bfloat16 in `nas.network.convolution`, which they suit.
+
+        For a network in CPU memory that trains with one thread.
+        """
+        for path in paths:
+            chain, _, name = path.rpartition(".")
+            module = self.get_submodule(chain)
+            assert isinstance(module, Chain)
+            module.convolved.add(name)
 
 
 def steps(layers: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:

@@ -316,7 +316,7 @@ def _dropped(values: Tensor, rate: float, keys: list[int]) -> Tensor:
     values = values.contiguous(memory_format=torch.channels_last if values.ndim == 4 else torch.contiguous_format)
     out = torch.empty_like(values)
     factor = 1 / (1 - rate) if rate < 1 else 0.0
-    _drop(_flat(values), np.uint32(round(rate * 2**24)), np.float32(factor), *map(np.uint32, keys), _flat(out))
+    _drop(flat(values), np.uint32(round(rate * 2**24)), np.float32(factor), *map(np.uint32, keys), flat(out))
     return out
 
 
@@ -343,7 +343,7 @@ class _NormRelu(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, norm: Any, pooled: bool) -> Tensor:
         n, channels, height, width = x.shape
         x = x.contiguous(memory_format=torch.channels_last)
-        mean, variance = _moments(_flat(x), channels)
+        mean, variance = _moments(flat(x), channels)
         n_pixels = n * height * width
         with torch.no_grad():
             unbiased = variance * (n_pixels / max(1, n_pixels - 1))
@@ -364,9 +364,9 @@ class _NormRelu(torch.autograd.Function):
         mean, inverse, gain, scale, shift, pooled, affine = ctx.numbers
         n, _, height, width = x.shape
         n_pixels = n * height * width
-        incoming = _flat(gradient.to(x.dtype).contiguous(memory_format=torch.channels_last))
+        incoming = flat(gradient.to(x.dtype).contiguous(memory_format=torch.channels_last))
         centre = mean.astype(np.float32)
-        sums, products = _gradient_sums(incoming, _flat(chosen), scale, shift, centre)
+        sums, products = _gradient_sums(incoming, flat(chosen), scale, shift, centre)
         of_gain = (products - (mean - centre) * sums) * inverse
         # gain * (gradient - mean of gradients - normalised x * mean of gradients times normalised x), as a line in x
         slope = -gain * inverse * of_gain / n_pixels
@@ -374,11 +374,9 @@ class _NormRelu(torch.autograd.Function):
         line = (gain.astype(np.float32), offset.astype(np.float32), slope.astype(np.float32))
         out = torch.empty_like(x)
         if pooled:
-            _propagate_through_pool(
-                incoming, _flat(chosen), _flat(x), n, height, width, scale, shift, *line, _flat(out)
-            )
+            _propagate_through_pool(incoming, flat(chosen), flat(x), n, height, width, scale, shift, *line, flat(out))
         else:
-            _propagate(incoming, _flat(x), scale, shift, *line, _flat(out))
+            _propagate(incoming, flat(x), scale, shift, *line, flat(out))
         if not affine:
             return out, None, None, None, None
         return out, torch.from_numpy(of_gain).float(), torch.from_numpy(sums).float(), None, None
@@ -412,9 +410,9 @@ def _compute(x: Tensor, scale: Any, shift: Any, y: Tensor, chosen: Tensor, poole
     """Fills `y`, and `chosen` with what the pool chose."""
     if pooled:
         n, _, height, width = x.shape
-        _normalise_and_pool(_flat(x), n, height, width, scale, shift, _flat(y), _flat(chosen))
+        _normalise_and_pool(flat(x), n, height, width, scale, shift, flat(y), flat(chosen))
     else:
-        _normalise(_flat(x), scale, shift, _flat(y))
+        _normalise(flat(x), scale, shift, flat(y))
 
 
 def _empty(like: Tensor, height: int, width: int) -> Tensor:
@@ -422,7 +420,7 @@ def _empty(like: Tensor, height: int, width: int) -> Tensor:
     return torch.empty(shape, dtype=like.dtype, memory_format=torch.channels_last)
 
 
-def _flat(values: Tensor) -> Any:
+def flat(values: Tensor) -> Any:
     """The numbers as they lie in memory, pixel by pixel; bfloat16, which numpy does not have, as its bits."""
     flat = (values.permute(0, 2, 3, 1) if values.ndim == 4 else values).view(-1)  # a view or an error, never a copy
     return flat.view(torch.uint16).numpy() if flat.dtype == torch.bfloat16 else flat.numpy()

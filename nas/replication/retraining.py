@@ -101,8 +101,9 @@ def retrain(
             "choose another"
         )
     figures = _stored_figures(stored, weights)
-    job = Job(record.candidate, record.seed, _device(record), record.made_with["precision"])
-    executor = open_executor(split, workers=1, threads=record.made_with["threads"])
+    made_with = record.made_with
+    job = Job(record.candidate, record.seed, _device(record), made_with["precision"], repeats=made_with)
+    executor = open_executor(split, workers=1, threads=made_with["threads"])
     epochs = []
     try:
         with executor.run(job) as run:
@@ -113,7 +114,7 @@ def retrain(
                     break
     finally:
         executor.close()
-    return Retrained(record, tuple(epochs), tuple(_other_versions(record.made_with, run.made_with)))
+    return Retrained(record, tuple(epochs), tuple(_other_versions(made_with, run.made_with)))
 
 
 def _confirmed(study: optuna.Study, number: int) -> Confirmed:

@@ -26,6 +26,11 @@ def best_kernels(device: str, n_threads: int) -> Kernels:
     return "numba" if device == "cpu" and n_threads == 1 else "torch"
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU has the vector instructions that `nas.network.convolution` is made of."""
+    return _cpu_has("_is_avx512_bf16_supported")
+
+
 def resolve_device(device: str) -> str:
     """`auto` is cuda where there is one, else cpu."""
     if device == "auto":
@@ -43,5 +48,8 @@ def resolve_device(device: str) -> str:
 
 def _cpu_has_bfloat16() -> bool:
     """Instructions for bfloat16 products; torch would emulate them otherwise, slower than float32."""
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
+    return multiplies_bfloat16() or _cpu_has("_is_amx_tile_supported")
+
+
+def _cpu_has(check: str) -> bool:
+    return bool(getattr(torch.cpu, check, lambda: False)())
