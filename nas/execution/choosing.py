@@ -23,7 +23,7 @@ from torch import Generator, Tensor
 
 from nas.datasets.on_disk import cache_folder
 from nas.network.architecture import Architecture, digest_of
-from nas.network.kinds import Conv
+from nas.network.kinds import Conv, pair
 from nas.version import __version__
 
 FEWEST_IMAGES, MOST_IMAGES = 8, 64  # in a batch that is measured: a larger one takes as long for each image
@@ -56,7 +56,8 @@ def choose(architecture: Architecture, batch_size: int) -> tuple[str, ...]:
         spec = layer.spec
         if isinstance(spec, Conv) and suits(spec, layer.input_shape):
             n_in, height, width = layer.input_shape
-            asked = (n_in, spec.channels, height, width, spec.kernel, spec.padding, spec.bias, position == 0, batch)
+            (kernel, _), (padding, _) = pair(spec.kernel), pair(spec.padding)
+            asked = (n_in, spec.channels, height, width, kernel, padding, spec.bias, position == 0, batch)
             if _is_faster(Convolution(*asked)):
                 chosen.append(path)
     return tuple(chosen)

@@ -245,12 +245,14 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Te
 
 def suits(convolution: Conv, shape: Shape) -> bool:
     """Whether `convolve` can do it for images of this shape, and there is anything to be gained."""
-    if convolution.stride != 1 or convolution.groups != 1 or not convolution.padding < convolution.kernel:
+    kernel, padding = convolution.kernel, convolution.padding
+    if isinstance(kernel, tuple) or isinstance(padding, tuple) or not padding < kernel:
         return False
-    n_in, *sides = shape
-    height, width = (side + 2 * convolution.padding for side in sides)
-    size = 2 * max(n_in, convolution.channels) * height * width
-    return convolution.kernel > 1 and size <= MOST_BYTES  # one product is all there is to a kernel of one pixel
+    if convolution.stride != 1 or convolution.groups != 1 or convolution.dilation != 1:
+        return False
+    n_in, height, width = shape
+    size = 2 * max(n_in, convolution.channels) * (height + 2 * padding) * (width + 2 * padding)
+    return kernel > 1 and size <= MOST_BYTES  # one product is all there is to a kernel of one pixel
 
 
 class _Convolution(torch.autograd.Function):
