@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from nas.datasets.torchvision_compat import torchvision_datasets
-from nas.training.augment import affine_matrices, augment, random_matrices, resample
+from nas.training.augment import augment
+from nas.training.geometry import affine_matrices, random_matrices, resample
 from nas.training.recipe import Augmentation
 
 # Images are between 0 and 1, so that a value changes by at most 1 a pixel along each axis. A float32 position within 40
