@@ -97,10 +97,11 @@ def resample(images: Tensor, matrices: Tensor, displacements: Tensor | None = No
     columns = along_x.view(-1, 1, 2) * x.view(1, -1, 1)
     # x and y as one complex number, so that the sums are formed over rows of pixels and not over two numbers at a time.
     grid = torch.view_as_complex(rows).unsqueeze(2) + torch.view_as_complex(columns).unsqueeze(1)
+    positions = torch.view_as_real(grid)
     if displacements is not None:
-        moved = torch.einsum("nka,nahw->nhwk", matrices[:, :, :2] * to_grid, displacements)
-        grid += torch.view_as_complex(moved.contiguous())
-    return F.grid_sample(images, torch.view_as_real(grid), mode="bilinear", padding_mode="zeros", align_corners=False)
+        moved = torch.bmm(matrices[:, :, :2] * to_grid, displacements.flatten(2))
+        positions += moved.view_as(displacements).permute(0, 2, 3, 1)
+    return F.grid_sample(images, positions, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def _after_crop(matrices: Tensor, height: int, width: int, augmentation: Augmentation, generator: Generator) -> Tensor:
