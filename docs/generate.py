@@ -1,4 +1,6 @@
-"""Writes docs/reference/*.md from docstrings, signatures and the comments beside fields.
+"""Writes docs/reference/*.md from docstrings, signatures and the words on fields.
+
+A field's words are a comment beside it, or, where they are long, an entry under `Attributes:` in the docstring.
 
     python docs/generate.py [--check]
 
@@ -85,7 +87,7 @@ def text_of(thing: Any) -> str:
     text = inspect.getdoc(thing)
     if not text or (inspect.isclass(thing) and "__doc__" not in vars(thing)):
         raise ValueError(f"{thing.__name__} has no docstring")
-    return text
+    return text.split("\nAttributes:\n")[0].rstrip()
 
 
 def signature_of(function: Any) -> str:
@@ -114,23 +116,26 @@ def default_of(each: "Field[Any]") -> str:
 
 
 def words_of(of: Any, field: str) -> str:
-    """The comment beside a field, else the one above it; raises `ValueError` where there is neither."""
+    """What is said of a field; raises `ValueError` where nothing is."""
     for each in of.__mro__:
+        if entry := _entry(inspect.getdoc(each) or "", field):
+            return entry
         if field in vars(each).get("__annotations__", {}):
             lines = inspect.getsource(each).splitlines()
             return _comment(lines, field) or _missing(each, field)
     raise ValueError(f"{of.__name__} has no field {field}")
 
 
+def _entry(docstring: str, field: str) -> str:
+    """The entry of a field under `Attributes:`, in one line."""
+    attributes = docstring.partition("\nAttributes:\n")[2]
+    entry = re.search(rf"^    {field}: ((?:.|\n(?=        ))*)", attributes, re.MULTILINE)
+    return " ".join(entry[1].split()) if entry else ""
+
+
 def _comment(lines: list[str], field: str) -> str:
-    at = next(i for i, line in enumerate(lines) if re.match(rf"    {field}: ", line))
-    if "  # " in lines[at]:
-        return lines[at].split("  # ", 1)[1]
-    above = []
-    while at and lines[at - 1].startswith("    # "):
-        at -= 1
-        above.insert(0, lines[at].removeprefix("    # "))
-    return " ".join(above)
+    line = next(line for line in lines if re.match(rf"    {field}: ", line))
+    return line.partition("  # ")[2]
 
 
 def _missing(of: Any, field: str) -> str:

@@ -11,6 +11,7 @@ from importlib import import_module
 from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from subprocess import CompletedProcess
+from types import ModuleType
 
 import hypothesis
 import numpy as np
@@ -22,6 +23,7 @@ from small_study import SmallStudy
 from nas import datasets
 from nas.cli import main
 from nas.datasets.dataset import Dataset
+from nas.datasets.torchvision_compat import torchvision_datasets
 from nas.execution import processes
 from nas.replication.confirming import confirm
 from nas.searching.search import search
@@ -79,6 +81,15 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def mnist(data_dir: Path) -> Dataset:
     return datasets.load("mnist", data_dir)
+
+
+@pytest.fixture(scope="session")
+def functional() -> ModuleType:
+    """What torchvision does to images, with parameters that are handed in."""
+    torchvision_datasets()  # imports torchvision, also where that takes some care
+    from torchvision.transforms.v2 import functional
+
+    return functional
 
 
 @pytest.fixture(scope="session")

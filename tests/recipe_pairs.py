@@ -24,6 +24,12 @@ EQUAL: dict[str, tuple[Recipe, Recipe]] = {
         short(optimizer="adamw", weight_decay=0.1, nesterov=True),
     ),
     "Nesterov of RMSprop": (short(optimizer="rmsprop"), short(optimizer="rmsprop", nesterov=True)),
+    "momentum of NAdam": (short(optimizer="nadam"), short(optimizer="nadam", momentum=0.5, nesterov=True)),
+    "momentum of Muon in one cycle": (
+        short(optimizer="muon", lr=0.01, schedule="onecycle"),
+        short(optimizer="muon", lr=0.01, schedule="onecycle", momentum=0.5),
+    ),
+    "smoothness of no elastic change": (short(), short(augmentation=Augmentation(elastic_sigma=2))),
     "Adam and AdamW without decay": (short(optimizer="adam"), short(optimizer="adamw", decay_all=True)),
     "what no decay spares": (short(), short(decay_all=True)),
     "a step at the end": (short(), short(schedule="step", step_epochs=2)),
@@ -82,6 +88,10 @@ DIFFERENT: dict[str, tuple[Recipe, Recipe]] = {
             "augmentation": Augmentation(),
         }.items()
     },
+    "elastic_sigma": (
+        short(augmentation=Augmentation(elastic=1)),
+        short(augmentation=Augmentation(elastic=1, elastic_sigma=2)),
+    ),
     "step_epochs": (STEPS, replace(STEPS, step_epochs=2)),
     "step_factor": (STEPS, replace(STEPS, step_factor=0.5)),
     "warm-up of a cosine": (short(schedule="cosine"), short(schedule="cosine", warmup=0.5)),
@@ -90,6 +100,9 @@ DIFFERENT: dict[str, tuple[Recipe, Recipe]] = {
         short(optimizer="adam", weight_decay=0.1),
         short(optimizer="adamw", weight_decay=0.1),
     ),
+    "momentum of Muon": (short(optimizer="muon", lr=0.01), short(optimizer="muon", lr=0.01, momentum=0.5)),
+    "Nesterov of Muon": (short(optimizer="muon", lr=0.01), short(optimizer="muon", lr=0.01, nesterov=True)),
+    "Adam and NAdam": (short(optimizer="adam"), short(optimizer="nadam")),
     "momentum of RMSprop": (short(optimizer="rmsprop"), short(optimizer="rmsprop", momentum=0.5)),
     **{
         name: (BUSY, replace(BUSY, augmentation=replace(BUSY.augmentation, **{name: value})))
@@ -100,6 +113,14 @@ DIFFERENT: dict[str, tuple[Recipe, Recipe]] = {
             "crop": 20,
             "crop_probability": 0.5,
             "crop_position": "centre",
+            "elastic": 1.0,
+            "flip": 0.5,
+            "brightness": 0.5,
+            "contrast": 0.5,
+            "erasing": 0.5,
+            "cutout": 8,
+            "mixup": 0.2,
+            "cutmix": 1.0,
         }.items()
     },
 }

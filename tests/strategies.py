@@ -165,6 +165,15 @@ augmentations = st.builds(
     crop=st.integers(0, 40),
     crop_probability=st.floats(0, 1),
     crop_position=st.sampled_from(["centre", "random"]),
+    elastic=st.sampled_from([0.0, 0.5, 3.0]),
+    elastic_sigma=st.floats(0.1, 10),
+    flip=st.floats(0, 1),
+    brightness=st.floats(0, 1),
+    contrast=st.floats(0, 1),
+    erasing=st.floats(0, 1),
+    cutout=st.integers(0, 40),
+    mixup=st.sampled_from([0.0, 0.2, 1.0]),
+    cutmix=st.sampled_from([0.0, 1.0, 5.0]),
 )
 
 
@@ -174,7 +183,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
     return Recipe(
         epochs=draw(st.integers(1, 40)),
         batch_size=draw(st.integers(2, 1024)),
-        optimizer=draw(st.sampled_from(["sgd", "adam", "adamw", "rmsprop"])),
+        optimizer=draw(st.sampled_from(["sgd", "adam", "adamw", "rmsprop", "nadam", "muon"])),
         lr=draw(st.floats(1e-6, 10)),
         momentum=momentum,
         nesterov=draw(st.booleans()) if momentum > 0 else False,

@@ -1,6 +1,7 @@
 """Augmentation does to a batch what torchvision does to an image, with parameters drawn as torchvision draws them."""
 
 import math
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -9,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from nas.datasets.torchvision_compat import torchvision_datasets
-from nas.training.augment import affine_matrices, augment, random_matrices, resample
+from nas.training.augment import augment
+from nas.training.geometry import affine_matrices, mirror, random_matrices, resample, smoothed
 from nas.training.recipe import Augmentation
 
 # Images are between 0 and 1, so that a value changes by at most 1 a pixel along each axis. A float32 position within 40
@@ -19,14 +20,6 @@ from nas.training.recipe import Augmentation
 TOLERANCE = {"rtol": 0.0, "atol": 2e-5}
 SIZES = [(28, 28), (32, 32), (20, 37), (41, 16), (9, 9)]
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def functional() -> ModuleType:
-    torchvision_datasets()  # imports torchvision, also where that takes some care
-    from torchvision.transforms.v2 import functional
-
-    return functional
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +160,50 @@ def test_resampling_reads_where_the_matrix_says(height: int, width: int, values:
     torch.testing.assert_close(result, expected, rtol=0, atol=1e-4)  # coefficients are larger, and so are errors
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_displacements_are_torchvisions(functional: ModuleType, size: tuple[int, int]) -> None:
+    images = noise(3, *size, channels=3)
+    displacements = torch.randn(3, 2, *size, generator=generator(2)) * 2
+    identity = affine_matrices(torch.zeros(3), torch.zeros(3), torch.zeros(3), torch.ones(3))
+    result = resample(images, identity, displacements)
+    of_half_a_side = torch.tensor([2 / size[1], 2 / size[0]])  # torchvision's unit
+    for image, moved, changed in zip(images, displacements, result, strict=True):
+        along = (moved.permute(1, 2, 0) * of_half_a_side).unsqueeze(0)
+        torch.testing.assert_close(changed, functional.elastic(image, along), **TOLERANCE)
+
+
+@pytest.mark.parametrize("sigma", [1.0, 2.5])
+def test_smoothed_noise_is_torchvisions_blur_far_from_the_border(functional: ModuleType, sigma: float) -> None:
+    """Times a number that Simard et al. call alpha, which the docstring of `Augmentation` says."""
+    values = noise(2, 80, 70, channels=2) * 2 - 1
+    n_taps = 2 * round(8 * sigma) + 1
+    blurred = functional.gaussian_blur(values, [n_taps, n_taps], [sigma, sigma])
+    alpha = math.sqrt(3) * 2 * math.sqrt(math.pi) * sigma
+    assert alpha == pytest.approx(6.1 * sigma, rel=0.01)
+    middle = (..., slice(25, -25), slice(25, -25))
+    torch.testing.assert_close(smoothed(values, sigma)[middle], alpha * blurred[middle], rtol=1e-4, atol=1e-4)
+
+
+def test_an_elastic_change_comes_after_the_affine_one_in_the_same_resampling() -> None:
+    """On a smooth image, where interpolating twice is as good."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 64), torch.linspace(-1, 1, 64), indexing="ij")
+    images = (0.5 + 0.5 * (x + 2 * y + 0.3 * x * y)).expand(1, 1, 64, 64)
+    turn = affine_matrices(torch.tensor([30.0]), torch.tensor([4.0]), torch.tensor([-6.0]), torch.full((1,), 1.1))
+    identity = affine_matrices(*torch.zeros(3, 1), torch.ones(1))
+    displacements = 2 * smoothed(noise(1, 64, 64, channels=2) * 2 - 1, 4.0)
+    at_once = resample(images, turn, displacements)
+    in_turn = resample(resample(images, turn), identity, displacements)
+    middle = (..., slice(20, 44), slice(20, 44))
+    torch.testing.assert_close(at_once[middle], in_turn[middle], rtol=0, atol=2e-3)
+    assert (at_once - resample(images, turn))[middle].abs().max() > 0.05
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_mirrored_images_are_torchvisions(functional: ModuleType, size: tuple[int, int]) -> None:
+    images = noise(5, *size, channels=3)
+    assert torch.equal(mirror(images, Augmentation(flip=1.0), generator()), functional.horizontal_flip(images))
+
+
 # What is drawn --------------------------------------------------------------------------------------------------------
 
 
@@ -235,10 +272,41 @@ def test_random_crops_are_everywhere_in_the_image() -> None:
     assert torch.equal(matrices[0, :, :2], torch.tensor([[22 / 28, 0], [0, 22 / 24]]))
 
 
+@pytest.mark.parametrize("sigma", [0.5, 4.0, 100.0])
+def test_displacements_are_of_their_size_at_every_pixel(sigma: float) -> None:
+    """Also at a corner. The mean of 4,000 squares is within five standard errors, of which one is at most 2.3 %."""
+    values = torch.rand(4_000, 2, 12, 9, generator=generator(4)) * 2 - 1
+    squares = smoothed(values, sigma).square().mean(0)
+    torch.testing.assert_close(squares, torch.ones_like(squares), rtol=0, atol=0.12)
+
+
+def test_elastic_is_in_pixels() -> None:
+    """Images whose value is the place along x show how far each pixel was moved."""
+    images = torch.arange(60.0).expand(300, 1, 60, 60)
+    moved = augment(images, Augmentation(elastic=1.5, elastic_sigma=3.0), generator()) - images
+    assert moved[..., 15:-15, 15:-15].square().mean().sqrt().item() == pytest.approx(1.5, rel=0.03)
+
+
+@pytest.mark.parametrize("probability", [0.1, 0.5, 1.0])
+def test_a_mirror_has_its_probability(probability: float) -> None:
+    images = torch.tensor([0.0, 1.0]).expand(20_000, 1, 1, 2)
+    share = augment(images, Augmentation(flip=probability), generator())[:, 0, 0, 0].mean().item()
+    assert share == pytest.approx(probability, abs=4 * math.sqrt(probability * (1 - probability) / 20_000))
+
+
 # As a whole -----------------------------------------------------------------------------------------------------------
 
-NOTHING = [Augmentation(), Augmentation(crop=22), Augmentation(crop_probability=1.0, crop_position="centre")]
-EVERYTHING = Augmentation(rotation=15, translation=0.1, scale=0.1, crop=12, crop_probability=0.5)
+NOTHING = [
+    Augmentation(elastic_sigma=2.0),
+    Augmentation(),
+    Augmentation(crop=22),
+    Augmentation(crop_probability=1.0, crop_position="centre"),
+]
+OF_OLD = Augmentation(rotation=15, translation=0.1, scale=0.1, crop=12, crop_probability=0.5)
+EVERYTHING = replace(
+    OF_OLD,
+    **{"elastic": 1.0, "flip": 0.5, "brightness": 0.4, "contrast": 0.4, "erasing": 0.2, "cutout": 5},
+)
 
 
 @pytest.mark.parametrize("augmentation", NOTHING)
@@ -271,3 +339,26 @@ def test_an_image_is_changed_by_its_own_draw_in_all_channels_alike() -> None:
     result = augment(images, EVERYTHING, generator())
     torch.testing.assert_close(result[:, 0], result[:, 1])
     assert len({tuple(image.flatten().tolist()) for image in result}) == 50
+
+
+def test_what_came_later_draws_nothing_unless_asked_and_later_then() -> None:
+    """So that an old trial, trained again, gives the digits that it gave."""
+    images, source, reference = noise(9, 20, 17), generator(3), generator(3)
+    result = augment(images, OF_OLD, source)
+    matrices = random_matrices(9, 20, 17, OF_OLD, reference, CPU)
+    assert torch.equal(result, resample(images, matrices))
+    assert torch.equal(source.get_state(), reference.get_state())
+    assert torch.equal(matrices, random_matrices(9, 20, 17, EVERYTHING, generator(3), CPU))
+
+
+def test_an_old_recipe_draws_what_it_drew() -> None:
+    """Angle, shifts and scale of all images, one after the other, then whether and where each is cropped."""
+    reference = generator(5)
+    angle, shift_x, shift_y, scale = (torch.rand(9, generator=reference) * 2 - 1 for _ in range(4))
+    cropped = torch.rand(9, generator=reference) < 0.5
+    corners = torch.randint(0, 2**31, (9, 2), generator=reference) % torch.tensor([17 - 12 + 1, 20 - 12 + 1])
+    expected = affine_matrices(angle * 15, (shift_x * 0.1 * 17).round(), (shift_y * 0.1 * 20).round(), 1 + scale * 0.1)
+    of_crops = expected * torch.tensor([12 / 17, 12 / 20]).view(1, 2, 1)
+    of_crops[:, :, 2] += corners - torch.tensor([5, 8]) / 2
+    expected = torch.where(cropped.view(9, 1, 1), of_crops, expected)
+    torch.testing.assert_close(random_matrices(9, 20, 17, OF_OLD, generator(5), CPU), expected)

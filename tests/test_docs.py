@@ -41,7 +41,8 @@ def test_a_field_or_a_class_without_words_is_an_error() -> None:
         pass
 
     assert generate._comment(["    said: int = 0  # something"], "said") == "something"
-    assert generate._comment(["    # above", "    # it", "    above: int"], "above") == "above it"
+    text = "Words.\n\nAttributes:\n    one: First,\n        and on.\n    two: Second."
+    assert [generate._entry(text, name) for name in ("one", "two", "three")] == ["First, and on.", "Second.", ""]
     assert generate._comment(["    said: int", "    unsaid: int"], "unsaid") == ""
     with pytest.raises(ValueError, match="Mute has no docstring"):
         generate.text_of(Mute)

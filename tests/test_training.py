@@ -37,7 +37,7 @@ from nas.training.optimisers import make_optimizer, make_schedule, moving_averag
 from nas.training.recipe import Augmentation, Recipe
 from nas.training.run import EVALUATION_BATCH, EpochResult, TrainingRun, evaluate
 
-OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "nadam", "muon")
 SCHEDULES = ("constant", "step", "onecycle", "cosine", "linear")
 DROPOUT_SCHEDULES = ("constant", "rising", "falling")
 N_TRAIN, N_VALIDATION = 320, 200
@@ -121,6 +121,11 @@ def assert_same_state(one: TrainingRun, other: TrainingRun) -> None:
 
 BASE = Recipe(epochs=3, batch_size=64, lr=0.01)
 AUGMENTATION = Augmentation(rotation=10, translation=0.1, scale=0.1, crop=22, crop_probability=0.5)
+EVERY_AUGMENTATION = replace(
+    AUGMENTATION,
+    **{"elastic": 1.0, "flip": 0.5, "brightness": 0.2, "contrast": 0.2},
+    **{"erasing": 0.2, "cutout": 8, "mixup": 0.2, "cutmix": 1.0},
+)
 RECIPES: dict[str, Recipe] = {
     **{f"optimizer {name}": replace(BASE, optimizer=name, weight_decay=0.01) for name in OPTIMIZERS},
     **{f"schedule {name}": replace(BASE, schedule=name, step_epochs=1) for name in SCHEDULES},
@@ -133,6 +138,10 @@ RECIPES: dict[str, Recipe] = {
     "averaged over half an epoch": replace(BASE, ema=0.5),
     "averaged over two epochs": replace(BASE, ema=2.0),
     "augmentation": replace(BASE, augmentation=AUGMENTATION),
+    "mixed labels": replace(BASE, label_smoothing=0.1, augmentation=Augmentation(mixup=0.4)),
+    "everything of Muon": replace(
+        BASE, optimizer="muon", nesterov=True, weight_decay=0.01, decay_all=True, schedule="cosine", ema=1.0
+    ),
     "everything": replace(
         BASE,
         nesterov=True,
@@ -141,7 +150,7 @@ RECIPES: dict[str, Recipe] = {
         label_smoothing=0.1,
         ema=1.0,
         dropout_schedule="rising",
-        augmentation=AUGMENTATION,
+        augmentation=EVERY_AUGMENTATION,
     ),
 }
 
@@ -562,7 +571,7 @@ def test_it_learns(precision: Precision, whole: Split) -> None:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_learns(optimizer: Any, data: Split) -> None:
-    lr = {"sgd": 0.02, "adam": 0.005, "adamw": 0.005, "rmsprop": 0.001}[optimizer]
+    lr = {"sgd": 0.02, "rmsprop": 0.001}.get(optimizer, 0.005)
     losses = [r.train_loss for r in finished(replace(BASE, epochs=5, optimizer=optimizer, lr=lr), data, PLAIN).history]
     assert all(later < earlier for earlier, later in pairwise(losses))
     assert losses[-1] < 0.7 * losses[0]

@@ -22,10 +22,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An architecture with the recipe to train it."""
+    """An architecture with the recipe to train it. Raises `InputError` where the recipe does not suit its images."""
 
     architecture: Architecture  # the network
     recipe: Recipe  # how it is trained
+
+    def __post_init__(self) -> None:
+        self.recipe.augmentation.check_channels(self.architecture.input_shape[0])
 
     @property
     def digest(self) -> str:

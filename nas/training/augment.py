@@ -1,82 +1,22 @@
-"""Augmentation of whole batches: rotation, translation, scale and crop-and-resize as one affine resampling.
+"""Augmentation of whole batches, on the device that they are on.
 
-Every function takes its generator, so that a training can be repeated. Angles in degrees, counter-clockwise; shifts as
-fractions of the image's size; all parameters are tensors with one value an image.
+Every random number comes from the generator that is handed in, so that a training can be repeated. What is not asked
+for draws nothing, and what came later draws later: an old recipe changes its images as it always did.
 """
 
-import math
-
-import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from nas.training.colour import recolour
+from nas.training.erase import erase
+from nas.training.geometry import mirror, move
 from nas.training.recipe import Augmentation
 
 
 def augment(images: Tensor, augmentation: Augmentation, generator: Generator) -> Tensor:
-    """Randomly changed copies of float images `(n, channels, height, width)`; pixels from outside are 0."""
-    if augmentation.effective() == Augmentation():
-        return images
-    n, _, height, width = images.shape
-    matrices = random_matrices(n, height, width, augmentation, generator, images.device)
-    return resample(images, matrices)
+    """Randomly changed copies of float images `(n, channels, height, width)` from 0 to 1; what is outside them is 0.
 
-
-def random_matrices(
-    n: int, height: int, width: int, augmentation: Augmentation, generator: Generator, device: torch.device
-) -> Tensor:
-    """`(n, 2, 3)` matrices from output to input positions, in pixels from the image's centre."""
-
-    def uniform(limit: float) -> Tensor:
-        return (torch.rand(n, generator=generator, device=device) * 2 - 1) * limit
-
-    angle = uniform(augmentation.rotation)
-    # Whole pixels, as torchvision's RandomAffine draws them.
-    shift_x = (uniform(augmentation.translation) * width).round()
-    shift_y = (uniform(augmentation.translation) * height).round()
-    matrices = affine_matrices(angle, shift_x, shift_y, 1 + uniform(augmentation.scale))
-    if augmentation.crops:
-        matrices = _after_crop(matrices, height, width, augmentation, generator)
-    return matrices
-
-
-def affine_matrices(angle: Tensor, shift_x: Tensor, shift_y: Tensor, scale: Tensor) -> Tensor:
-    """Matrices that rotate about the centre, enlarge, then shift by pixels; inverted, as resampling wants them."""
-    radians = angle * (math.pi / 180)
-    cos, sin = radians.cos() / scale, radians.sin() / scale
-    return torch.stack(
-        [
-            torch.stack([cos, -sin, -cos * shift_x + sin * shift_y], dim=-1),
-            torch.stack([sin, cos, -sin * shift_x - cos * shift_y], dim=-1),
-        ],
-        dim=-2,
-    )
-
-
-def resample(images: Tensor, matrices: Tensor) -> Tensor:
-    """Images read at the positions that `matrices` give for each output pixel: bilinear, 0 outside."""
-    height, width = images.shape[-2:]
-    # Pixels' centres, from the image's; grid_sample counts positions from -1 to 1 over the whole image.
-    x = torch.arange(width, device=images.device) - (width - 1) / 2
-    y = torch.arange(height, device=images.device) - (height - 1) / 2
-    to_grid = torch.tensor([2 / width, 2 / height], device=images.device).view(2, 1)
-    along_x, along_y, shift = (matrices * to_grid).unbind(-1)  # (n, 2) each
-    rows = torch.addcmul(shift.view(-1, 1, 2), along_y.view(-1, 1, 2), y.view(1, -1, 1))
-    columns = along_x.view(-1, 1, 2) * x.view(1, -1, 1)
-    # x and y as one complex number, so that the sums are formed over rows of pixels and not over two numbers at a time.
-    grid = torch.view_as_complex(rows).unsqueeze(2) + torch.view_as_complex(columns).unsqueeze(1)
-    return F.grid_sample(images, torch.view_as_real(grid), mode="bilinear", padding_mode="zeros", align_corners=False)
-
-
-def _after_crop(matrices: Tensor, height: int, width: int, augmentation: Augmentation, generator: Generator) -> Tensor:
-    """As if a square had been cropped and resized to the whole image before the affine change, with a probability."""
-    n, device = len(matrices), matrices.device
-    crop_height, crop_width = min(augmentation.crop, height), min(augmentation.crop, width)
-    cropped = torch.rand(n, generator=generator, device=device) < augmentation.crop_probability
-    factor = torch.tensor([crop_width / width, crop_height / height], device=device)
-    room = torch.tensor([width - crop_width, height - crop_height], device=device)
-    corner = torch.randint(0, 2**31, (n, 2), generator=generator, device=device) % (room + 1)
-    centre = corner - room / 2 if augmentation.crop_position == "random" else torch.zeros(n, 2, device=device)
-    changed = matrices * factor.view(1, 2, 1)
-    changed[:, :, 2] += centre
-    return torch.where(cropped.view(n, 1, 1), changed, matrices)
+    All but mixing, which changes labels too: see `nas.training.mix`.
+    """
+    for change in (move, mirror, recolour, erase):
+        images = change(images, augmentation, generator)
+    return images

@@ -5,11 +5,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+from torch.optim import SGD, Adam, AdamW, NAdam, Optimizer, RMSprop
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, StepLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nas.network.build import Network
+from nas.training.muon import MuonWithAdamW
 from nas.training.recipe import Recipe
 
 
@@ -59,10 +60,10 @@ class MovingAverage(AveragedModel):
 def make_optimizer(network: Network, recipe: Recipe) -> Optimizer:
     """The recipe's optimizer; weight decay spares biases and batch norm unless the recipe asks otherwise."""
     parameters = list(network.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": recipe.weight_decay * recipe.decay_all},
-    ]
+    weights = {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay}
+    decay = recipe.weight_decay * recipe.decay_all
+    others = {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": decay}
+    groups = [weights, others]
     match recipe.optimizer:
         case "sgd":
             return SGD(groups, recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)
@@ -72,6 +73,10 @@ def make_optimizer(network: Network, recipe: Recipe) -> Optimizer:
             return AdamW(groups, recipe.lr, fused=True)
         case "rmsprop":
             return RMSprop(groups, recipe.lr, momentum=recipe.momentum, foreach=True)
+        case "nadam":
+            return NAdam(groups, recipe.lr, foreach=True)
+        case "muon":
+            return MuonWithAdamW(weights, others, recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov)
 
 
 def make_schedule(optimizer: Optimizer, recipe: Recipe, n_batches: int) -> LRScheduler:

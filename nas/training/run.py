@@ -14,6 +14,7 @@ from nas.network.architecture import Architecture
 from nas.network.build import Network
 from nas.training.augment import augment
 from nas.training.device import Kernels, Precision
+from nas.training.mix import Targets, mix
 from nas.training.optimisers import MovingAverage, make_optimizer, make_schedule
 from nas.training.recipe import Recipe
 
@@ -44,7 +45,7 @@ class EpochResult:
 
     epoch: int
     train_loss: float
-    train_accuracy: float  # on the augmented images, while the weights change
+    train_accuracy: float  # on the augmented images, while the weights change; a mixed one counts as its larger part
     validation_loss: float
     validation_accuracy: float  # float32, after the epoch
     seconds: float
@@ -71,6 +72,7 @@ class TrainingRun:
         kernels: Kernels = "torch",
         convolutions: Iterable[str] = (),
     ) -> None:
+        recipe.augmentation.check_channels(architecture.input_shape[0])
         self.recipe, self.data, self.seed = recipe, data, seed
         self.device, self.precision = torch.device(device), precision
         if self.device.type == "cuda":
@@ -167,16 +169,17 @@ class TrainingRun:
         with seeded(epoch_seed, self.device):  # dropout draws from the global generator
             for batch in order.split(self.recipe.batch_size)[: self.n_batches]:
                 inputs = augment(images[batch] / 255, self.recipe.augmentation, generator)
-                loss, scores = self._step(inputs, labels[batch])
+                inputs, targets = mix(inputs, labels[batch], self.recipe.augmentation, generator)
+                loss, scores = self._step(inputs, targets)
                 loss_sum += loss.detach() * len(batch)
-                n_correct += (scores.argmax(1) == labels[batch]).sum()
+                n_correct += (scores.argmax(1) == targets.main).sum()
                 n_seen += len(batch)
         return loss_sum.item() / n_seen, n_correct.item() / n_seen
 
-    def _step(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _step(self, inputs: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
         with self._autocast():
             scores = self.network(inputs.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(scores.float(), labels, label_smoothing=self.recipe.label_smoothing)
+        loss = targets.cross_entropy(scores.float(), self.recipe.label_smoothing)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
