@@ -112,7 +112,7 @@ def type_of(each: "Field[Any]") -> str:
 def default_of(each: "Field[Any]") -> str:
     if each.default is not MISSING:
         return f"`{each.default!r}`"
-    return f"`{each.default_factory()!r}`" if each.default_factory is not MISSING else "must be given"
+    return f"`{each.default_factory.__name__}()`" if each.default_factory is not MISSING else "must be given"
 
 
 def words_of(of: Any, field: str) -> str:
