@@ -13,6 +13,7 @@ from nas.space.candidate import Candidate
 from nas.training.checkpoint import save_checkpoint, state_in
 from nas.training.device import Precision, best_kernels
 from nas.training.run import EpochResult, TrainingData, TrainingRun
+from nas.training.teacher import Teacher
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error, as in asyncio and concurrent.futures
@@ -35,6 +36,8 @@ class Job:
 
     `checkpoint_made_with`: the environment in which that was written, if it is known. Where the training would go on in
     another one it begins anew: nobody could train a network again whose epochs were made in two ways.
+
+    `teacher` gives the soft labels that the recipe may ask for; its digest is then a part of the environment.
     """
 
     candidate: Candidate
@@ -43,10 +46,12 @@ class Job:
     precision: Precision = "float32"
     checkpoint: Path | None = None
     checkpoint_made_with: dict[str, Any] | None = None
+    teacher: Teacher | None = None
 
     def messages(self, data: TrainingData) -> Iterator[Message]:
         """Trains here and now; epochs that the checkpoint holds come first, without being trained again."""
-        here = environment(self.device, self.precision)
+        teacher = self.teacher if self.candidate.recipe.teacher_weight > 0 else None
+        here = environment(self.device, self.precision) | ({"teacher": teacher.digest} if teacher is not None else {})
         yield Began(here)
         run = TrainingRun(
             self.candidate.architecture,
@@ -56,6 +61,7 @@ class Job:
             device=self.device,
             precision=self.precision,
             kernels=best_kernels(self.device, torch.get_num_threads()),
+            teacher=None if teacher is None else teacher.network(self.device),
         )
         state = self._state_to_go_on_from(here)
         if state is not None:

@@ -18,6 +18,7 @@ class Task:
     n_classes: int
     epochs: int
     budget: Budget
+    teacher: bool = False  # whether there is one, so that recipes may have a teacher_weight
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from nas import shipped
 from nas.errors import SpaceError, nearest
 from nas.network.architecture import digest_of
 from nas.space.candidate import Candidate, Task
+from nas.space.taught import taught
 
 if TYPE_CHECKING:  # takes a sixth of a second, which whoever presses TAB would wait for
     from optuna.trial import BaseTrial
@@ -51,7 +52,10 @@ class Space:
     earlier_digests: tuple[str, ...] = ()
 
     def suggest(self, trial: "BaseTrial", task: Task) -> Candidate:
-        """The candidate that a trial's parameters stand for; an error in the space is a `SpaceError` with its line."""
+        """The candidate that a trial's parameters stand for; an error in the space is a `SpaceError` with its line.
+
+        Where the task has a teacher and the space does not say what its soft labels are worth, the trial does.
+        """
         from optuna.exceptions import TrialPruned
 
         try:
@@ -64,6 +68,14 @@ class Space:
             raise SpaceError(
                 f"suggest() of a search space must return a nas.Candidate, but {self._where()} "
                 f"returned {type(candidate).__name__}"
+            )
+        if task.teacher:
+            return taught(trial, candidate)
+        if candidate.recipe.teacher_weight > 0:
+            raise SpaceError(
+                f"a recipe has a teacher_weight only where there is a teacher, but the search space {self._where()} "
+                f"gave {candidate.recipe.teacher_weight:g} and there is none: look at task.teacher there, or search "
+                "with --teacher auto"
             )
         return candidate
 

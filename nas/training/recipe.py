@@ -11,6 +11,7 @@ Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
 Schedule = Literal["constant", "step", "onecycle", "cosine", "linear"]
 DropoutSchedule = Literal["constant", "rising", "falling"]
 CropPosition = Literal["centre", "random"]
+TEACHING = ("teacher_weight", "temperature")  # fields that older JSON does not have: left out at their defaults
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class Recipe:
     ema: float = 0.0
     dropout_schedule: DropoutSchedule = "constant"  # rates over the training: as they are, from 0 up, or down to 0
     augmentation: Augmentation = field(default_factory=Augmentation)
+    teacher_weight: float = 0.0  # share of a teacher's soft labels in the loss, the rest is the labels'; 0: no teacher
+    temperature: float = 4.0  # what both networks' scores are divided by before they are compared
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -92,12 +95,14 @@ class Recipe:
         for name in ("weight_decay", "step_factor", "ema"):
             _check_range(self, name, 0, None)
         _check_range(self, "warmup", 0, 0.99)
+        _check_range(self, "teacher_weight", 0, 1)
+        _check_range(self, "temperature", 0.1, 100)
         if self.nesterov and self.momentum == 0:
             raise InputError("nesterov needs a momentum above 0, but got momentum=0: set momentum or drop nesterov")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` reads it back."""
-        return asdict(self)
+        return {k: v for k, v in asdict(self).items() if k not in TEACHING or v != getattr(Recipe, k)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Recipe":
@@ -126,6 +131,10 @@ class Recipe:
             idle["warmup"] = Recipe.warmup
         if self.epochs == 1 and self.dropout_schedule == "falling":  # from the whole rate, and no further
             idle["dropout_schedule"] = "constant"
+        if self.teacher_weight == 0:
+            idle["temperature"] = Recipe.temperature
+        if self.teacher_weight == 1:  # the labels have no share
+            idle["label_smoothing"] = Recipe.label_smoothing
         return replace(self, **idle, augmentation=self.augmentation.effective())
 
     def __str__(self) -> str:
@@ -142,6 +151,8 @@ class Recipe:
         parts += [f"label smoothing {self.label_smoothing:g}"] * (self.label_smoothing > 0)
         parts += [f"weights averaged over {self.ema:g} epoch{'s' * (self.ema != 1)} (EMA)"] * (self.ema > 0)
         parts += [f"dropout {self.dropout_schedule}"] * (self.dropout_schedule != "constant")
+        soft_labels = f"a teacher's soft labels with weight {self.teacher_weight:g} at temperature {self.temperature:g}"
+        parts += [soft_labels] * (self.teacher_weight > 0)
         return "; ".join(parts)
 
     def _schedule_text(self) -> str:
