@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import optuna
 import torch
@@ -17,11 +16,10 @@ from nas.export.formats import DEFAULT
 from nas.export.frozen import FrozenModel, Provenance
 from nas.export.writing import Written, write
 from nas.network.cost import cost_of
-from nas.space.candidate import Candidate
 from nas.study.confirmation import Confirmed, confirmation_of
 from nas.study.record import Record
 from nas.study.storage import runs_folder_of
-from nas.study.teacher import teacher_of
+from nas.study.teacher import taught_by
 from nas.study.terms import terms_of
 from nas.training.checkpoint import checkpoint_path, read_checkpoint
 
@@ -53,7 +51,7 @@ def export_trial(
         split = datasets.everything(dataset)
         training_images = dataset.images[~datasets.shown(dataset)]
     model = frozen_model(study, record, confirmed, dataset, split, checkpoints)
-    teacher = teacher_of(study) if model.provenance.teacher else None
+    teacher = taught_by(study, record.candidate)
     name = (name or model_name(dataset.name, record) + ("_confirmed" if confirmed else "")) + suffix
     return write(
         model,
@@ -104,6 +102,7 @@ def frozen_model(
             f"only a finished trial has a model, but trial {record.trial} is {record.outcome}: choose another"
         )
     made_with = record.made_with if confirmed is None else confirmed.made_with
+    teacher = taught_by(study, record.candidate)
     provenance = Provenance(
         dataset=dataset.name,
         study=study.study_name,
@@ -120,7 +119,8 @@ def frozen_model(
         threads=made_with["threads"],
         confirmed="" if confirmed is None else confirmed.sentences(),
         fingerprint=dataset.fingerprint,
-        **_taught(study, record.candidate),
+        teacher="" if teacher is None else teacher.sentences,
+        teacher_certain=teacher is None or teacher.certain,
     )
     weights = checkpoint_path(checkpoints, record.trial) if confirmed is None else checkpoints / confirmed.weights
     return FrozenModel(
@@ -132,11 +132,6 @@ def frozen_model(
         state=_weights(weights, record, confirmed),
         provenance=provenance,
     )
-
-
-def _taught(study: optuna.Study, candidate: Candidate) -> dict[str, Any]:
-    teacher = teacher_of(study) if candidate.recipe.teacher_weight > 0 else None
-    return {} if teacher is None else {"teacher": teacher.sentences, "teacher_certain": teacher.certain}
 
 
 def model_name(dataset: str, record: Record) -> str:

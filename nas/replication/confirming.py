@@ -46,7 +46,7 @@ from nas.study.locks import sole_confirmer
 from nas.study.opening import find_study
 from nas.study.record import Record, ranked
 from nas.study.storage import checkpoint_folder, open_storage, runs_folder
-from nas.study.teacher import find_teacher, teacher_of
+from nas.study.teacher import find_teacher, taught_by
 from nas.study.terms import target_of, terms_of
 from nas.training.run import EVALUATION_BATCH
 
@@ -240,6 +240,7 @@ def _confirmed(
     study: optuna.Study, winner: Record, dataset: Dataset, trained: Sequence[Trained], raced: Sequence[Raced]
 ) -> Confirmed:
     networks = [each.weights.stem for each in trained if each.weights is not None]
+    teacher = taught_by(study, winner.candidate)
     return Confirmed(
         trial=winner.trial,
         classes=dataset.classes,
@@ -251,13 +252,8 @@ def _confirmed(
         race=tuple(raced),
         n_readings=len(readings(study)),
         target=target_of(study),
-        teacher=_taught(study, winner),
+        teacher="" if teacher is None else teacher.sentences,
     )
-
-
-def _taught(study: optuna.Study, winner: Record) -> str:
-    teacher = teacher_of(study)
-    return "" if teacher is None or _candidate(winner).recipe.teacher_weight == 0 else teacher.sentences
 
 
 def _plain(matrix: Tensor) -> tuple[tuple[int, ...], ...]:

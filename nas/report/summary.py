@@ -10,7 +10,7 @@ from nas.network.cost import COSTS
 from nas.study.confirmation import Confirmed, readings
 from nas.study.goal import Goal
 from nas.study.record import Record, counts, ranked, records
-from nas.study.teacher import StudyTeacher, teacher_of
+from nas.study.teacher import StudyTeacher, taught_by, teacher_of
 from nas.study.terms import Terms, notes_of, target_of, terms_of
 from nas.table import Table, plural
 
@@ -89,8 +89,8 @@ def _reached(study: optuna.Study) -> list[str]:
 
 def _distilled(study: optuna.Study, winner: Record) -> list[str]:
     """By whom it was taught, if it was."""
-    teacher = teacher_of(study)
-    if teacher is None or winner.candidate is None or winner.candidate.recipe.teacher_weight == 0:
+    teacher = taught_by(study, winner.candidate)
+    if teacher is None:
         return []
     return [f"{teacher.sentences} It took {teacher.cost}."]
 

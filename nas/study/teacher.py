@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 
 from nas.errors import StudyError
+from nas.space.candidate import Candidate
 from nas.table import clock, plural
 
 if TYPE_CHECKING:  # whoever lists studies does not wait for torch
@@ -72,6 +73,11 @@ def teacher_of(study: optuna.Study) -> StudyTeacher | None:
     """The teacher of a study; None if there is none, or none yet."""
     stored = study.user_attrs.get(TEACHER)
     return None if stored is None else StudyTeacher(**stored)
+
+
+def taught_by(study: optuna.Study, candidate: Candidate | None) -> StudyTeacher | None:
+    """The study's teacher, if its scores had a part in this candidate's loss."""
+    return teacher_of(study) if candidate is not None and candidate.recipe.teacher_weight > 0 else None
 
 
 def store_teacher(study: optuna.Study, teacher: StudyTeacher) -> None:
