@@ -50,6 +50,8 @@ SETTINGS = (
     Setting("budget_fill", sampler="random"),
     Setting("budget_fill", pruner="hyperband"),
     Setting("budget_fill", pruner="none"),
+    Setting("blocks"),
+    Setting("micro"),
 )
 
 

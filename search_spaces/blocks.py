@@ -14,7 +14,7 @@ from nas import (
     Augmentation,
     BaseTrial,
     BatchNorm,
-    Budget,
+    BlurPool,
     Candidate,
     Conv,
     DepthwiseConv,
@@ -36,6 +36,7 @@ Axes = dict[str, Any]
 STAGES = (1, 2, 3)
 EXPANSION = 3  # of an inverted bottleneck
 SMALLEST_IMAGE = 6  # that is halved once more
+LARGEST_IMAGE = 48  # that the first convolution does not halve
 
 
 def suggest(trial: BaseTrial, task: Task) -> Candidate:
@@ -45,7 +46,6 @@ def suggest(trial: BaseTrial, task: Task) -> Candidate:
 
 def suggest_shape(trial: BaseTrial) -> Axes:
     return {
-        "use": trial.suggest_float("use", 0.8, 1.0),  # share of the budget
         "block": trial.suggest_categorical("block", ["plain", "residual", "bottleneck", "separable"]),
         "stage1": trial.suggest_int("stage1", 0, 2),  # blocks behind the first convolution
         "stage2": trial.suggest_int("stage2", 1, 3),
@@ -53,6 +53,7 @@ def suggest_shape(trial: BaseTrial) -> Axes:
         "repeats": trial.suggest_int("repeats", 1, 3),  # uses of each block that keeps its shape
         "growth": trial.suggest_float("growth", 1.0, 2.2),  # of channels, from one stage to the next
         "first": trial.suggest_categorical("first", ["3", "5", "5 strided"]),
+        "between": trial.suggest_categorical("between", ["strided", "max", "blur"]),
         "squeeze": trial.suggest_categorical("squeeze", [False, True]),
     }
 
@@ -66,13 +67,11 @@ def suggest_training(trial: BaseTrial) -> Axes:
 
 
 def fill(axes: Axes, task: Task) -> Architecture:
-    """The widest network of this shape within its share of the budget, or of a simpler one where that is too much."""
-    share = Budget(**{name: max(1, int(limit * axes["use"])) for name, limit in task.budget.items()})
+    """The widest network of this shape within the budget, or of a simpler one where that is too much."""
     for shape in simpler_and_simpler(axes):
-        for budget in (share, task.budget):
-            architecture = widest(lambda factor, shape=shape: build_architecture(shape, task, factor), budget)
-            if budget.admits(cost_of(architecture)):
-                return architecture
+        architecture = widest(lambda factor, shape=shape: build_architecture(shape, task, factor), task.budget)
+        if task.budget.admits(cost_of(architecture)):
+            return architecture
     return architecture  # the smallest of the simplest, which is over the budget
 
 
@@ -83,7 +82,7 @@ def simpler_and_simpler(axes: Axes) -> list[Axes]:
         last = shapes[-1]
         deepest = max(STAGES, key=lambda stage: last[f"stage{stage}"])
         shapes.append({**last, f"stage{deepest}": last[f"stage{deepest}"] - 1})
-    return [*shapes, {**shapes[-1], "first": "5 strided"}]
+    return [*shapes, {**shapes[-1], "first": "5 strided"}, {**shapes[-1], "first": "3 strided", "fewest": 1}]
 
 
 def build_architecture(axes: Axes, task: Task, factor: float) -> Architecture:
@@ -99,25 +98,27 @@ def build_architecture(axes: Axes, task: Task, factor: float) -> Architecture:
 
 
 def channels(axes: Axes, stage: int, factor: float) -> int:
-    return max(2, round(8 * factor * axes["growth"] ** (stage - 1)))
+    return max(axes.get("fewest", 2), round(8 * factor * axes["growth"] ** (stage - 1)))
 
 
 def first_layers(axes: Axes, shape: Shape, n_channels: int) -> list[LayerSpec]:
-    kernel = 3 if axes["first"] == "3" else 5
-    stride = 2 if axes["first"] == "5 strided" or min(shape[1:]) > 48 else 1
+    kernel = int(axes["first"][0])
+    stride = 2 if "strided" in axes["first"] or min(shape[1:]) > LARGEST_IMAGE else 1
     return [Conv(n_channels, kernel, stride, kernel // 2, bias=False), BatchNorm(), Activation()]
 
 
 def stage_block(axes: Axes, shape: Shape, n_channels: int, halves: bool) -> list[LayerSpec]:
     """One block; the first of a stage halves the image and has the stage's channels, the others keep the shape."""
-    stride = 2 if halves else 1
-    body = block_body(axes, shape[0], n_channels, stride)
+    strided = halves and axes["between"] == "strided"
+    pools = [MaxPool() if axes["between"] == "max" else BlurPool()] if halves and not strided else []
+    body = block_body(axes, shape[0], n_channels, 2 if strided else 1)
     if axes["block"] in ("residual", "bottleneck"):
         layers: list[LayerSpec] = [Residual(body, "conv" if n_channels < shape[0] else "pool"), Activation()]
     else:
         layers = list(body)
-    keeps_shape = not halves and n_channels == shape[0]
-    return [Repeat(tuple(layers), axes["repeats"])] if keeps_shape and axes["repeats"] > 1 else layers
+    if axes["repeats"] > 1 and not halves and n_channels == shape[0]:
+        return [Repeat(tuple(layers), axes["repeats"])]
+    return [*pools, *layers]
 
 
 def block_body(axes: Axes, n_in: int, n_out: int, stride: int) -> tuple[LayerSpec, ...]:
@@ -131,8 +132,7 @@ def block_body(axes: Axes, n_in: int, n_out: int, stride: int) -> tuple[LayerSpe
         case "separable":
             depthwise = (DepthwiseConv(3, stride, 1, bias=False), BatchNorm(), Activation(), *squeeze)
             return (*depthwise, Conv(n_out, 1, bias=False), BatchNorm(), Activation())
-    pool = (MaxPool(),) if stride == 2 else ()
-    return (*pool, Conv(n_out, 3, 1, 1, bias=False), BatchNorm(), Activation(), *squeeze)
+    return (Conv(n_out, 3, stride, 1, bias=False), BatchNorm(), Activation(), *squeeze)
 
 
 def behind(layers: list[LayerSpec], shape: Shape) -> Shape:

@@ -75,10 +75,10 @@ EVERYTHING = Architecture(
 def with_other_numbers(network: Network, seed: int = 0) -> Network:
     """Untrained, but with no number left at its initial value: batch norm's would hide what is not carried over."""
     generator = torch.Generator().manual_seed(seed)
-    for values in network.state_dict().values():
+    for name, values in network.state_dict().items():
         if values.is_floating_point():
             values.copy_(0.2 + 0.6 * torch.rand(values.shape, generator=generator))
-            if values.ndim > 1:
+            if values.ndim > 1 and "running" not in name:  # a variance is above 0
                 values.sub_(0.5)
     return network.eval()
 

@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from nas.network.architecture import Architecture
+from nas.network.blocks import ChannelScale, ChannelShuffle, PReLU, SqueezeExcite
 from nas.network.kinds import (
     KINDS,
     Activation,
@@ -18,11 +19,14 @@ from nas.network.kinds import (
     Linear,
     MaxPool,
     Shape,
+    Size,
     conv_head,
     depthwise_separable,
     flatten_head,
     gap_head,
+    pair,
 )
+from nas.network.pools import BlurPool, GemPool, MaxAvgPool
 from nas.training.recipe import Augmentation, Recipe
 
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "hardswish")
@@ -66,6 +70,34 @@ def pools(draw: st.DrawFn, shape: Shape) -> Layers:
 
 def single(*strategies: st.SearchStrategy[LayerSpec]) -> st.SearchStrategy[Layers]:
     return st.one_of(strategies).map(lambda spec: (spec,))
+
+
+@st.composite
+def sizes(draw: st.DrawFn, low: int, high: int) -> Size:
+    return draw(st.one_of(st.integers(low, high), st.tuples(st.integers(low, high), st.integers(low, high))))
+
+
+@st.composite
+def unusual_convolutions(draw: st.DrawFn, shape: Shape) -> Layers:
+    """Rectangular and dilated ones."""
+    dilation, padding = draw(st.integers(1, 3)), draw(sizes(0, 3))
+    most = [min(5, (size + 2 * by - 1) // dilation + 1) for size, by in zip(shape[1:], pair(padding), strict=True)]
+    kernel = draw(st.tuples(*(st.integers(1, each) for each in most)))
+    stride, bias = draw(st.integers(1, 2)), draw(st.booleans())
+    if draw(st.booleans()):
+        return (DepthwiseConv(kernel, stride, padding, bias, dilation),)
+    return (Conv(draw(small), kernel, stride, padding, 1, bias, dilation),)
+
+
+def own_layers(shape: Shape) -> st.SearchStrategy[Layers]:
+    """Layers that torch does not have, or has in another form."""
+    own: list[LayerSpec] = [SqueezeExcite(2), ChannelScale(0.5), PReLU(0.1), BlurPool(maximum=False)]
+    own += [MaxAvgPool(), GemPool(2.0)]
+    if min(shape[1:]) > 1:
+        own += [BlurPool(), BlurPool(1)]
+    if shape[0] % 2 == 0:
+        own.append(ChannelShuffle(2))
+    return st.one_of(single(st.sampled_from(own)), unusual_convolutions(shape))
 
 
 def image_layers(shape: Shape) -> st.SearchStrategy[Layers]:

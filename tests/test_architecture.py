@@ -77,7 +77,7 @@ def test_digests_tell_architectures_apart(one: Architecture, other: Architecture
 
 def test_every_field_of_a_layer_changes_the_digest() -> None:
     changes: dict[str, Any] = {"channels": 12, "features": 10, "function": "relu", "rate": 0.5, "size": 3}
-    changes |= {"kernel": 2, "stride": 3, "padding": 1, "groups": 2, "bias": True, "affine": True}
+    changes |= {"kernel": 2, "stride": 3, "padding": 1, "groups": 2, "bias": True, "affine": True, "dilation": 2}
     digests, n_changed = {EVERY_KIND.digest}, 0
     for position, spec in enumerate(EVERY_KIND.layers):
         for name, value in vars(spec).items():
@@ -235,7 +235,7 @@ def test_both_ends_are_checked(shape: Any, n_classes: Any, layers: Any, said: st
         (DepthwiseConv, {"kernel": 0}, "kernel"),
         (DepthwiseConv, {"stride": 0}, "stride"),
         (DepthwiseConv, {"padding": -1}, "padding"),
-        (DepthwiseConv, {"kernel": (3, 3)}, "kernel"),
+        (DepthwiseConv, {"kernel": (3, 3, 3)}, "kernel"),
         (BatchNorm, {"affine": "yes"}, "affine"),
         (BatchNorm, {"affine": 0}, "affine"),
         (Activation, {"function": "tanh"}, "relu, leaky_relu"),
@@ -278,7 +278,7 @@ def test_a_whole_number_is_a_rate() -> None:
         ({"layers": [{"kind": "Conv", "channels": 4}]}, "'Conv'"),
         ({"layers": [{"channels": 4}]}, "kind"),
         ({"layers": [{"kind": "conv"}]}, "channels"),
-        ({"layers": [{"kind": "conv", "channels": 4, "dilation": 2}]}, "dilation"),
+        ({"layers": [{"kind": "conv", "channels": 4, "dilate": 2}]}, "dilate"),
         ({"layers": [{"kind": ["conv"]}]}, "list"),
         ({"layers": ["conv"]}, "to_dict()"),
         ({"layers": [3]}, "to_dict()"),

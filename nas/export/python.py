@@ -2,24 +2,21 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from inspect import getsource, signature
 from keyword import iskeyword
 from string import Template
 from textwrap import indent
 from typing import Any
 
 import safetensors.torch
-from torch import nn
 
 from nas.errors import InputError
 from nas.export.check import check
 from nas.export.frozen import Definition, FrozenModel
+from nas.export.modules_text import definitions, own_classes
 from nas.export.prepared import Images, Prepared
 from nas.export.words import docstring, image_shape, quoted
-from nas.network import modules
 from nas.network.architecture import Architecture, Layer
 from nas.network.cost import cost_of
-from nas.network.kinds import Argument, Part
 
 LINE_LENGTH = 120
 CHECKSUM_MODULUS = 10**18 + 9  # a prime
@@ -149,10 +146,10 @@ def network_source(definition: Definition, text: str, weights: str = "") -> str:
         mean=_constant("MEAN", map(repr, definition.mean)),
         std=_constant("STD", map(repr, definition.std)),
         weights=weights,
-        blocks="".join(f"\n{text}\n" for text in _blocks(definition.architecture)),
+        blocks="".join(f"\n{text}\n" for text in own_classes(definition.architecture)),
         images=image_shape(definition),
         scores=f"(n, {definition.architecture.n_classes})",
-        layers=indent("\n".join(_definitions(layers)), " " * 8),
+        layers=indent("\n".join(definitions(layers)), " " * 8),
         forward=indent("\n".join(_statements(layers)), " " * 8),
     )
 
@@ -179,7 +176,7 @@ def _weights_file(model: FrozenModel) -> bytes:
 
 def _imports(architecture: Architecture) -> Iterator[str]:
     yield "import torch"
-    blocks = "".join(_blocks(architecture))
+    blocks = "".join(own_classes(architecture))
     if "F." in blocks or any((layer.spec.applied("x") or "").startswith("F.") for layer in architecture.walk):
         yield "import torch.nn.functional as F"
     yield "from torch import nn"
@@ -199,51 +196,8 @@ def _entries(values: Mapping[str, Any]) -> str:
     return "\n".join(f"    {quoted(key)}: {_literal(value)}," for key, value in values.items())
 
 
-def _literal(value: str | float) -> str:
+def _literal(value: Any) -> str:
     return quoted(value) if isinstance(value, str) else repr(value)
-
-
-def _definitions(layers: Sequence[Layer]) -> Iterator[str]:
-    """What __init__ makes: one line a layer, with its output shape where that is another than its input shape."""
-    for layer in layers:
-        if layer.spec.applied("x") is None:
-            shape = f"  # {'×'.join(map(str, layer.output_shape))}" * (layer.output_shape != layer.input_shape)
-            yield f"self.{layer.name} = {_call(layer)}{shape}"
-
-
-def _call(layer: Layer) -> str:
-    """A constructor's call as one writes it: options at their default are left out, a block's layers have lines."""
-    made = layer.spec.constructor(layer.input_shape)
-    defaults = signature(getattr(nn if made.of_torch else modules, made.name)).parameters
-    named = [f"{name}={_literal(value)}" for name, value in made.options.items() if value != defaults[name].default]
-    arguments = [*(_argument(each, layer) for each in made.arguments), *named]
-    name = f"nn.{made.name}" if made.of_torch else made.name
-    if not any("\n" in each for each in arguments):
-        return f"{name}({', '.join(arguments)})"
-    return f"{name}(\n" + "".join(indent(f"{each},\n", " " * 4) for each in arguments) + ")"
-
-
-def _argument(argument: Argument, layer: Layer) -> str:
-    if isinstance(argument, tuple):
-        return "[\n" + "".join(indent(f"{_argument(each, layer)},\n", " " * 4) for each in argument) + "]"
-    if not isinstance(argument, Part):
-        return _literal(argument)
-    lines = (indent(f"{_call(each)},\n", " " * 4) for each in layer.parts[argument.name])
-    return f"nn.Sequential(\n{''.join(lines)})"
-
-
-def _blocks(architecture: Architecture) -> Iterator[str]:
-    """The source of the classes that torch does not have, each once, in the order of the first use."""
-    names = dict.fromkeys(name for layer in architecture.walk for name in _block_names(layer))
-    yield from (getsource(getattr(modules, name)) for name in names)
-
-
-def _block_names(layer: Layer) -> Iterator[str]:
-    made = layer.spec.constructor(layer.input_shape)
-    if not made.of_torch:
-        yield made.name
-    for held in layer.held:
-        yield from _block_names(held)
 
 
 def _statements(layers: Sequence[Layer]) -> Iterator[str]:

@@ -13,8 +13,8 @@ from math import prod
 from typing import Any, NamedTuple
 
 from nas.errors import ArchitectureError
-from nas.network import blocks  # noqa: F401 - so that the kinds of blocks are there, whoever reads one
-from nas.network.kinds import KINDS, Layers, LayerSpec, Shape, located
+from nas.network import blocks, pools  # noqa: F401 - so that all kinds are there, whoever reads one
+from nas.network.kinds import KINDS, LATER, Constructor, Layers, LayerSpec, Shape, located
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,14 @@ class Layer:
     output_shape: Shape
     n_live: int
     parts: Mapping[str, tuple["Layer", ...]] = field(default_factory=dict)  # of a block: the layers in its chains
+    times: tuple[int, ...] = ()  # how often the blocks around it apply it, the outermost first; without those of once
+
+    @property
+    def constructor(self) -> Constructor:
+        """The torch module that it becomes."""
+        if not self.times:
+            return self.spec.constructor(self.input_shape)
+        return self.spec.repeated_constructor(self.input_shape, self.times)
 
     @property
     def held(self) -> Iterator["Layer"]:
@@ -48,8 +56,8 @@ class Layer:
 
     @property
     def statistics(self) -> int:
-        """Numbers that are stored beside the parameters."""
-        return self.spec.statistics(self.input_shape) + sum(layer.statistics for layer in self.held)
+        """Numbers that are stored beside the parameters, for each time that they are made."""
+        return self.spec.statistics(self.input_shape) + self.spec.n_uses * sum(layer.statistics for layer in self.held)
 
     def plain(self, within: str = "", n_uses: int = 1) -> Iterator["Plain"]:
         """The layers that hold no others, in the order of execution: itself, or those in its parts, to any depth."""
@@ -145,30 +153,31 @@ def _walk(shape: Shape, specs: Sequence[LayerSpec]) -> Iterator[Layer]:
         shape = layer.output_shape
 
 
-def _placed(name: str, spec: LayerSpec, shape: Shape, *, kept: bool) -> Layer:
+def _placed(name: str, spec: LayerSpec, shape: Shape, times: tuple[int, ...] = (), *, kept: bool) -> Layer:
     """A layer with its shapes, and those in it; `kept`: its input must outlive it."""
     after = spec.output_shape(shape)
+    times_within = (*times, spec.n_uses) if spec.n_uses > 1 else times
     parts = {
-        part: tuple(_in_part(chain, shape, kept=kept or spec.keeps_input(part, shape)))
+        part: tuple(_in_part(chain, shape, times_within, kept=kept or spec.keeps_input(part, shape)))
         for part, chain in spec.parts(shape).items()
     }
     if parts:
         peaks = {part: max(layer.n_live for layer in layers) for part, layers in parts.items()}
         n_live = spec.n_live(shape, peaks, kept)
         if kept and spec.n_uses > 1:  # from the second time on a part's input is another one, which may be overwritten
-            again = (_in_part(chain, shape, kept=False) for chain in spec.parts(shape).values())
+            again = (_in_part(chain, shape, times_within, kept=False) for chain in spec.parts(shape).values())
             n_live = max(n_live, prod(shape) + max(layer.n_live for layers in again for layer in layers))
     else:
         overwrites = spec.in_place and not kept
         n_live = prod(shape) + (0 if overwrites else prod(after)) + spec.n_scratch(shape)
-    return Layer(name, spec, shape, after, n_live, parts)
+    return Layer(name, spec, shape, after, n_live, parts, times)
 
 
-def _in_part(chain: Layers, shape: Shape, *, kept: bool) -> Iterator[Layer]:
+def _in_part(chain: Layers, shape: Shape, times: tuple[int, ...], *, kept: bool) -> Iterator[Layer]:
     """The layers of a block's chain, named as torch names those of a sequence; `kept`: the input outlives the chain."""
     first = prod(shape)
     for position, spec in enumerate(chain):
-        layer = _placed(str(position), spec, shape, kept=kept and position == 0)
+        layer = _placed(str(position), spec, shape, times, kept=kept and position == 0)
         waiting = first if kept and position > 0 else 0
         yield replace(layer, n_live=layer.n_live + waiting)
         shape = layer.output_shape
@@ -177,7 +186,8 @@ def _in_part(chain: Layers, shape: Shape, *, kept: bool) -> Iterator[Layer]:
 def _as_data(value: Any) -> Any:
     """A layer as plain data for JSON, with those that it holds."""
     if isinstance(value, LayerSpec):
-        return {"kind": value.kind, **{each.name: _as_data(getattr(value, each.name)) for each in fields(value)}}
+        stored = (each for each in fields(value) if each.metadata != LATER or getattr(value, each.name) != each.default)
+        return {"kind": value.kind, **{each.name: _as_data(getattr(value, each.name)) for each in stored}}
     return [_as_data(item) for item in value] if isinstance(value, tuple) else value
 
 

@@ -200,7 +200,10 @@ class Repeat(Block):
     """`body` applied `times` times with the same weights: counted once in parameters and bytes, each time in MACs.
 
     Under a limit on parameters that is the cheapest depth there is (Savarese and Maire 2019, "Learning Implicitly
-    Recurrent CNNs Through Parameter Sharing"). The body must keep the shape.
+    Recurrent CNNs Through Parameter Sharing"). The body must keep the shape. Only the statistics of batch norm, which
+    are not trained, are of each time (Liao and Poggio 2016, "Bridging the Gaps Between Residual Learning, Recurrent
+    Neural Networks and Visual Cortex"): with those of all times together, three uses of a separable convolution had
+    13 % of digits right where it had 94 % while it was trained.
     """
 
     kind = "repeat"
@@ -235,6 +238,9 @@ class Repeat(Block):
 
     def constructor(self, shape: Shape) -> Constructor:
         return Constructor("Repeated", (Part("body"), self.times), of_torch=False)
+
+    def repeated_constructor(self, shape: Shape, times: tuple[int, ...]) -> Constructor:
+        return Constructor("Repeated", (Part("body"), self.times), {"level": len(times)}, of_torch=False)
 
     def describe(self) -> str:
         return f"{self.times}×[{in_words(self.body)}]"
@@ -336,6 +342,31 @@ class ChannelScale(LayerSpec):
 
     def describe(self) -> str:
         return "channel scale"
+
+
+@dataclass(frozen=True)
+class PReLU(LayerSpec):
+    """ReLU with a learned slope below zero for each channel (He et al. 2015, "Delving Deep into Rectifiers")."""
+
+    kind = "prelu"
+    label = "act"
+    in_place = True
+    start: float = 0.25
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape
+
+    def params(self, shape: Shape) -> int:
+        return shape[0]
+
+    def macs(self, shape: Shape) -> int:
+        return 0
+
+    def constructor(self, shape: Shape) -> Constructor:
+        return Constructor("PReLU", (shape[0],), {"init": self.start})
+
+    def describe(self) -> str:
+        return "prelu"
 
 
 def inverted_bottleneck(

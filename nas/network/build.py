@@ -31,7 +31,8 @@ class Chain(nn.Sequential):
         if self.joined:
             from nas.network import fused  # loads a compiler: only where it is used
 
-            if isinstance(first, nn.BatchNorm2d) and len(step) > 1 and (self.training or not torch.is_grad_enabled()):
+            is_norm = isinstance(first, nn.BatchNorm2d | modules.NormInTurn)
+            if is_norm and len(step) > 1 and (self.training or not torch.is_grad_enabled()):
                 return fused.norm_relu(values, first, pooled=len(step) > 2)
             if self.training and isinstance(first, nn.Dropout):
                 return fused.dropout(values, first.p)
@@ -112,13 +113,13 @@ def _n_joined(layers: Sequence[Layer]) -> int:
 
 def layer_module(layer: Layer) -> nn.Module:
     """The torch module of one layer, with the chains of layers that it holds."""
-    made = layer.spec.constructor(layer.input_shape)
+    made = layer.constructor
     arguments = [_argument(each, layer) for each in made.arguments]
     module: nn.Module = getattr(nn if made.of_torch else modules, made.name)(*arguments, **made.options)
     return module
 
 
 def _argument(argument: Argument, layer: Layer) -> Any:
-    if isinstance(argument, tuple):
+    if isinstance(argument, tuple) and isinstance(argument[0], Part):
         return [_argument(each, layer) for each in argument]
     return Chain(layer.parts[argument.name]) if isinstance(argument, Part) else argument

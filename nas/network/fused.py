@@ -320,18 +320,20 @@ def _dropped(values: Tensor, rate: float, keys: list[int]) -> Tensor:
     return out
 
 
-def norm_relu(x: Tensor, norm: torch.nn.BatchNorm2d, *, pooled: bool) -> Tensor:
+def norm_relu(x: Tensor, norm: Any, *, pooled: bool) -> Tensor:
     """relu(norm(x)), or relu(maxpool(norm(x))) with a pool of 2×2; in training running statistics move along.
 
     `x`: `(n, channels, height, width)`, float32 or bfloat16, in CPU memory. The result has its shape, or that with
-    `height // 2` and `width // 2` if pooled, and its dtype, and lies in memory as channels_last. `norm` must track
-    running statistics, with a momentum that is a number: None, torch's cumulative average, is not computed here.
+    `height // 2` and `width // 2` if pooled, and its dtype, and lies in memory as channels_last. `norm` is a
+    `torch.nn.BatchNorm2d` or `nas.network.modules.NormInTurn`. It must track running statistics, with a momentum that
+    is a number: None, torch's cumulative average, is not computed here.
     Without gradients where `norm` is in evaluation mode.
     """
     if not norm.training:
         return _evaluated(x, norm, pooled)
-    assert norm.num_batches_tracked is not None
-    norm.num_batches_tracked.add_(1)
+    if isinstance(norm, torch.nn.BatchNorm2d):
+        assert norm.num_batches_tracked is not None
+        norm.num_batches_tracked.add_(1)
     result: Tensor = _NormRelu.apply(x, norm.weight, norm.bias, norm, pooled)
     return result
 
@@ -345,8 +347,9 @@ class _NormRelu(torch.autograd.Function):
         n_pixels = n * height * width
         with torch.no_grad():
             unbiased = variance * (n_pixels / max(1, n_pixels - 1))
-            norm.running_mean.lerp_(torch.from_numpy(mean).float(), norm.momentum)
-            norm.running_var.lerp_(torch.from_numpy(unbiased).float(), norm.momentum)
+            running_mean, running_variance = _running(norm)
+            running_mean.lerp_(torch.from_numpy(mean).float(), norm.momentum)
+            running_variance.lerp_(torch.from_numpy(unbiased).float(), norm.momentum)
         inverse, gain, scale, shift = _line(norm, mean, variance)
         y = _empty(x, height // POOL, width // POOL) if pooled else torch.empty_like(x)
         chosen = torch.empty_like(y) if pooled else x
@@ -382,18 +385,22 @@ class _NormRelu(torch.autograd.Function):
 
 
 @torch.no_grad()
-def _evaluated(x: Tensor, norm: torch.nn.BatchNorm2d, pooled: bool) -> Tensor:
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
+def _evaluated(x: Tensor, norm: Any, pooled: bool) -> Tensor:
     x = x.contiguous(memory_format=torch.channels_last)
-    mean, variance = norm.running_mean.double().numpy(), norm.running_var.double().numpy()
+    mean, variance = (running.double().numpy() for running in _running(norm))
     _, _, scale, shift = _line(norm, mean, variance)
     y = _empty(x, x.shape[2] // POOL, x.shape[3] // POOL) if pooled else torch.empty_like(x)
     _compute(x, scale, shift, y, y, pooled)  # what the pool chose is written over: nobody asks for it
     return y
 
 
-def _line(norm: torch.nn.BatchNorm2d, mean: Any, variance: Any) -> tuple[Any, Any, Any, Any]:
+def _running(norm: Any) -> tuple[Tensor, Tensor]:
+    """Its running mean and variance, where they are stored; of a norm in turn those of this time."""
+    turn = tuple(getattr(norm, "turn", ()))
+    return norm.running_mean[turn], norm.running_var[turn]
+
+
+def _line(norm: Any, mean: Any, variance: Any) -> tuple[Any, Any, Any, Any]:
     """Batch norm as x * scale + shift, in float32; before them 1 / standard deviation, and the scale in float64."""
     inverse = 1 / np.sqrt(variance + norm.eps)
     gain = inverse if norm.weight is None else norm.weight.detach().numpy() * inverse

@@ -30,7 +30,11 @@ class Part:
     name: str
 
 
-Argument = int | float | str | Part | tuple[Part, ...]
+Size = int | tuple[int, int]  # one number for height and width, or one for each
+Argument = int | float | str | Part | tuple[Part, ...] | tuple[int, ...]
+LATER: Mapping[str, bool] = {
+    "left out of JSON at its default": True
+}  # of a field: networks from before keep their digest
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Constructor:
 
     name: str
     arguments: tuple[Argument, ...] = ()
-    options: Mapping[str, int | float | str] = field(default_factory=dict)
+    options: Mapping[str, int | float | str | tuple[int, ...]] = field(default_factory=dict)
     of_torch: bool = True
 
 
@@ -95,12 +99,16 @@ class LayerSpec(ABC):
     def constructor(self, shape: Shape) -> Constructor:
         """The torch module that it becomes, for an input of this shape."""
 
+    def repeated_constructor(self, shape: Shape, times: tuple[int, ...]) -> Constructor:
+        """The same within blocks that apply it so many times each, the outermost first."""
+        return self.constructor(shape)
+
     @abstractmethod
     def describe(self) -> str:
         """The layer in a few characters, as in a table."""
 
     def statistics(self, shape: Shape) -> int:
-        """Numbers that are stored beside the parameters, and not trained."""
+        """Numbers that are stored beside the parameters, and not trained; for each time that it is applied."""
         return 0
 
     def applied(self, values: str) -> str | None:
@@ -163,36 +171,40 @@ STATEMENTS = tuple(sorted(LayerSpec.__abstractmethods__))
 
 @dataclass(frozen=True)
 class _Window(LayerSpec):
-    """A square window that slides over height and width."""
+    """A window that slides over height and width."""
 
     opens_a_line = True
 
-    def _slide(self, shape: Shape, kernel: int, stride: int, padding: int) -> tuple[int, int]:
-        _, height, width = image(self, shape)
-        if kernel > min(height, width) + 2 * padding:
+    def _slide(self, shape: Shape, kernel: Size, stride: int, padding: Size, dilation: int = 1) -> tuple[int, int]:
+        sizes = image(self, shape)[1:]
+        spans = [dilation * (size - 1) + 1 for size in pair(kernel)]
+        padded = [size + 2 * by for size, by in zip(sizes, pair(padding), strict=True)]
+        if any(span > size for span, size in zip(spans, padded, strict=True)):
             raise ArchitectureError(
-                f"a window must fit into its input, but {self.describe()} got {height}×{width}: "
+                f"a window must fit into its input, but {self.describe()} got {sizes[0]}×{sizes[1]}: "
                 "use a smaller kernel, padding, or fewer layers before it"
             )
-        return (height + 2 * padding - kernel) // stride + 1, (width + 2 * padding - kernel) // stride + 1
+        height, width = ((size - span) // stride + 1 for size, span in zip(padded, spans, strict=True))
+        return height, width
 
 
 @dataclass(frozen=True)
 class Conv(_Window):
-    """A two-dimensional convolution with a square kernel."""
+    """A two-dimensional convolution; `kernel` and `padding` are one number, or one for height and one for width."""
 
     kind = "conv"
     label = "conv"
     channels: int
-    kernel: int = 3
+    kernel: Size = 3
     stride: int = 1
-    padding: int = 0
+    padding: Size = 0
     groups: int = 1
     bias: bool = True
+    dilation: int = field(default=1, metadata=LATER)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 1, "channels", "kernel", "stride", "groups")
+        at_least(self, 1, "channels", "kernel", "stride", "groups", "dilation")
         at_least(self, 0, "padding")
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -202,7 +214,7 @@ class Conv(_Window):
                 f"groups must divide the channels in and out, but {self.describe()} got {channels} channels: "
                 "change groups or channels"
             )
-        return (self.channels, *self._slide(shape, self.kernel, self.stride, self.padding))
+        return (self.channels, *_convolved(self, shape))
 
     def params(self, shape: Shape) -> int:
         return self._weights(shape) + self.bias * self.channels
@@ -211,21 +223,18 @@ class Conv(_Window):
         return self._weights(shape) * prod(self.output_shape(shape)[1:])
 
     def constructor(self, shape: Shape) -> Constructor:
-        options = {"stride": self.stride, "padding": self.padding, "groups": self.groups, "bias": self.bias}
-        return Constructor("Conv2d", (shape[0], self.channels, self.kernel), options)
+        return _convolution(self, shape, self.channels, self.groups)
 
     def describe(self) -> str:
-        extras = [f" s{self.stride}"] * (self.stride > 1) + [f" p{self.padding}"] * (self.padding > 0)
-        return f"conv {self.kernel}×{self.kernel} {self.channels}" + "".join(
-            [*extras, *[f" g{self.groups}"] * (self.groups > 1)]
-        )
+        groups = f" g{self.groups}" * (self.groups > 1)
+        return f"conv {sides(self.kernel)} {self.channels}{_unusual(self)}{groups}"
 
     @property
     def family(self) -> str:
-        return f"convolution {self.kernel}×{self.kernel}"
+        return f"convolution {sides(self.kernel)}"
 
     def _weights(self, shape: Shape) -> int:
-        return self.channels * (shape[0] // self.groups) * self.kernel * self.kernel
+        return self.channels * (shape[0] // self.groups) * _area(self)
 
 
 @dataclass(frozen=True)
@@ -234,32 +243,51 @@ class DepthwiseConv(_Window):
 
     kind = "depthwise_conv"
     label = "depthwise"
-    kernel: int = 3
+    kernel: Size = 3
     stride: int = 1
-    padding: int = 0
+    padding: Size = 0
     bias: bool = True
+    dilation: int = field(default=1, metadata=LATER)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 1, "kernel", "stride")
+        at_least(self, 1, "kernel", "stride", "dilation")
         at_least(self, 0, "padding")
 
     def output_shape(self, shape: Shape) -> Shape:
-        return (image(self, shape)[0], *self._slide(shape, self.kernel, self.stride, self.padding))
+        return (image(self, shape)[0], *_convolved(self, shape))
 
     def params(self, shape: Shape) -> int:
-        return shape[0] * (self.kernel * self.kernel + self.bias)
+        return shape[0] * (_area(self) + self.bias)
 
     def macs(self, shape: Shape) -> int:
-        return self.kernel * self.kernel * prod(self.output_shape(shape))
+        return _area(self) * prod(self.output_shape(shape))
 
     def constructor(self, shape: Shape) -> Constructor:
-        options = {"stride": self.stride, "padding": self.padding, "groups": shape[0], "bias": self.bias}
-        return Constructor("Conv2d", (shape[0], shape[0], self.kernel), options)
+        return _convolution(self, shape, shape[0], shape[0])
 
     def describe(self) -> str:
-        extras = [f" s{self.stride}"] * (self.stride > 1) + [f" p{self.padding}"] * (self.padding > 0)
-        return f"depthwise {self.kernel}×{self.kernel}" + "".join(extras)
+        return f"depthwise {sides(self.kernel)}{_unusual(self)}"
+
+
+def _convolved(spec: Conv | DepthwiseConv, shape: Shape) -> tuple[int, int]:
+    return spec._slide(shape, spec.kernel, spec.stride, spec.padding, spec.dilation)
+
+
+def _convolution(spec: Conv | DepthwiseConv, shape: Shape, channels: int, groups: int) -> Constructor:
+    options = {"stride": spec.stride, "padding": spec.padding, "groups": groups, "bias": spec.bias}
+    return Constructor("Conv2d", (shape[0], channels, spec.kernel), {**options, "dilation": spec.dilation})
+
+
+def _area(spec: Conv | DepthwiseConv) -> int:
+    return prod(pair(spec.kernel))
+
+
+def _unusual(spec: Conv | DepthwiseConv) -> str:
+    """In words, what is not as in most."""
+    padding = sides(spec.padding) if isinstance(spec.padding, tuple) else spec.padding
+    words = [f" s{spec.stride}"] * (spec.stride > 1) + [f" p{padding}"] * (spec.padding != 0)
+    return "".join([*words, *[f" d{spec.dilation}"] * (spec.dilation > 1)])
 
 
 @dataclass(frozen=True)
@@ -297,6 +325,10 @@ class BatchNorm(LayerSpec):
     def constructor(self, shape: Shape) -> Constructor:
         name = "BatchNorm2d" if len(shape) == 3 else "BatchNorm1d"
         return Constructor(name, (shape[0],), {"affine": self.affine})
+
+    def repeated_constructor(self, shape: Shape, times: tuple[int, ...]) -> Constructor:
+        """With statistics of its own each time: those of one time are far from those of the next."""
+        return Constructor("NormInTurn", (shape[0], times), {"affine": self.affine}, of_torch=False)
 
     def describe(self) -> str:
         return "batch norm" if self.affine else "batch norm (not affine)"
@@ -553,10 +585,15 @@ def flatten_head(n_classes: int, hidden: Sequence[int] = ()) -> tuple[LayerSpec,
     return Flatten(), *_fc_stack(n_classes, hidden)
 
 
-def gap_head(n_classes: int, hidden: Sequence[int] = (), size: int = 1, dropout: float = 0.0) -> tuple[LayerSpec, ...]:
-    """Average pooling to `size` by `size` (1: global), dropout, and a stack of fully connected layers."""
+def gap_head(
+    n_classes: int, hidden: Sequence[int] = (), size: int = 1, dropout: float = 0.0, pool: LayerSpec | None = None
+) -> tuple[LayerSpec, ...]:
+    """Average pooling to `size` by `size` (1: global), dropout, and a stack of fully connected layers.
+
+    `pool` instead of the average: `GemPool()`, `MaxAvgPool()`.
+    """
     drop = (Dropout(dropout),) if dropout else ()
-    return AdaptiveAvgPool(size), *drop, Flatten(), *_fc_stack(n_classes, hidden)
+    return pool or AdaptiveAvgPool(size), *drop, Flatten(), *_fc_stack(n_classes, hidden)
 
 
 def conv_head(n_classes: int) -> tuple[LayerSpec, ...]:
@@ -576,7 +613,11 @@ def _check_type(spec: LayerSpec, name: str, wanted: Any) -> None:
     value = getattr(spec, name)
     if wanted is float and type(value) is int:
         object.__setattr__(spec, name, float(value))
-    elif type(value) is not (wanted if isinstance(wanted, type) else str):
+    elif wanted == Size and isinstance(value, tuple | list) and [type(each) for each in value] == [int, int]:
+        object.__setattr__(spec, name, value[0] if value[0] == value[1] else tuple(value))  # equal ones are equal
+    elif wanted == Size and type(value) is not int:
+        raise ArchitectureError(f"{name} of {spec.kind} must be int, or two for height and width, but got {value!r}")
+    elif wanted != Size and type(value) is not (wanted if isinstance(wanted, type) else str):
         expected = wanted.__name__ if isinstance(wanted, type) else "str"
         raise ArchitectureError(f"{name} of {spec.kind} must be {expected}, but got {value!r}")
 
@@ -584,8 +625,18 @@ def _check_type(spec: LayerSpec, name: str, wanted: Any) -> None:
 def at_least(spec: LayerSpec, low: int, *names: str) -> None:
     """Raises `ArchitectureError` unless the values of these names are as large."""
     for name in names:
-        if getattr(spec, name) < low:
+        if min(pair(getattr(spec, name))) < low:
             raise ArchitectureError(f"{name} of {spec.kind} must be at least {low}, but got {getattr(spec, name)}")
+
+
+def pair(size: Size) -> tuple[int, int]:
+    """Height and width."""
+    return size if isinstance(size, tuple) else (size, size)
+
+
+def sides(size: Size) -> str:
+    """A size in words: `3×3`."""
+    return "{}×{}".format(*pair(size))
 
 
 def image(spec: LayerSpec, shape: Shape) -> tuple[int, int, int]:
