@@ -16,6 +16,11 @@ def search_spaces() -> Path:
     return _folder("search_spaces")
 
 
+def teacher() -> Path:
+    """The space of one network that is trained as a teacher: it is none to search, and so not among the others."""
+    return search_spaces() / "teachers" / "teacher.py"
+
+
 def studies() -> Path:
     """The folder of the shipped studies, one TOML file each."""
     return _folder("studies")

@@ -63,7 +63,7 @@ def test_cutmix_shows_a_rectangle_of_another_image_and_weighs_labels_by_area() -
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9, 1.0])
 def test_patches_are_cut_as_the_paper_cuts_them(share: float) -> None:
-    """Of the image's ratio and 1 - share of its area, around any pixel, cut at the border: for every centre there is."""
+    """Of the image's ratio and 1 - share of its area, around any pixel, cut at the border."""
     patches = random_patches(torch.full((20_000,), share), HEIGHT, WIDTH, generator())[:, 0]
     half_height, half_width = (math.floor(0.5 * math.sqrt(1 - share) * size) for size in (HEIGHT, WIDTH))
     expected = {

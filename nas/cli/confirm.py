@@ -13,6 +13,7 @@ from nas.cli.options import (
     precision_option,
     storage_option,
     study_option,
+    teacher_file_option,
     workers_option,
 )
 from nas.searching.options import check_target
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @device_option
 @precision_option
 @data_dir_option
+@teacher_file_option
 @click.option(
     "--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder for the confirmed model."
 )
@@ -86,4 +88,5 @@ def as_plain_data(confirmed: "Confirmed", target: float | None) -> dict[str, Any
         "confusion": confirmed.confusion,
         "race": [vars(row) for row in confirmed.race],
         "n_test_readings": confirmed.n_readings,
+        **({"teacher": confirmed.teacher} if confirmed.teacher else {}),
     }

@@ -87,6 +87,12 @@ storage_option = click.option(
 study_option = click.option(
     "--study", "study_name", shell_complete=complete_study, help="Name of the study; the one begun last unless told."
 )
+teacher_file_option = click.option(
+    "--teacher",
+    type=click.Path(path_type=Path),
+    metavar="FILE.py",
+    help="Where the study's teacher lies, if not where it was.",
+)
 device_option = click.option(
     "--device", shell_complete=complete_device, default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
 )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nas.cli.options import data_dir_option, storage_option, study_option
+from nas.cli.options import data_dir_option, storage_option, study_option, teacher_file_option
 
 if TYPE_CHECKING:
     from nas.replication.retraining import Compared
@@ -18,15 +18,24 @@ DIFFERENT = 1
 @study_option
 @storage_option
 @data_dir_option
+@teacher_file_option
 @click.option("--confirmed", is_flag=True, help="The network that was exported from the trial's confirmation.")
 @click.pass_context
 def retrain(
-    ctx: click.Context, /, trial: int, study_name: str | None, storage: str, data_dir: Path | None, confirmed: bool
+    ctx: click.Context,
+    /,
+    trial: int,
+    study_name: str | None,
+    storage: str,
+    data_dir: Path | None,
+    teacher: Path | None,
+    confirmed: bool,
 ) -> None:
     """Train a study's trial again from its stored seed, and compare each epoch's accuracy and losses with the stored.
 
     It is trained with the precision, the device and the number of threads it was trained with. The losses are stored
-    with the trial's weights; where these are gone, accuracies alone are compared. Nothing is written. Ends with exit
+    with the trial's weights; where these are gone, accuracies alone are compared. Where there was a teacher it is asked
+    again, from its file. Nothing is written. Ends with exit
     code 0 if all digits are equal, with 1 if not.
 
     \b
@@ -36,13 +45,20 @@ def retrain(
     from nas.replication.retraining import retrain as run_again
     from nas.study.data import data_of
     from nas.study.opening import find_study
-    from nas.study.storage import checkpoint_folder, open_storage
+    from nas.study.storage import checkpoint_folder, open_storage, runs_folder
+    from nas.study.teacher import find_teacher
 
     database = open_storage(storage, must_exist=True)
     study = find_study(database, study_name)
     checkpoints = checkpoint_folder(database, study.study_name)
     again = run_again(
-        study, trial, *data_of(study, data_dir), checkpoints=checkpoints, confirmed=confirmed, on_epoch=_show
+        study,
+        trial,
+        *data_of(study, data_dir),
+        checkpoints=checkpoints,
+        confirmed=confirmed,
+        teacher=find_teacher(study, runs_folder(database), teacher),
+        on_epoch=_show,
     )
     if again.difference is not None:
         click.echo(f"nas: {again.difference}", err=True)

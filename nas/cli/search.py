@@ -99,6 +99,11 @@ TARGET_MISSED = 3
     multiple=True,
     help="What else to write the winner as, once or several times; candidates that cannot be are not trained.",
 )
+@click.option(
+    "--teacher",
+    metavar="auto|FILE.py",
+    help="Distil: train a larger network first, or take an exported one; its scores are one more term of the loss.",
+)
 @limit_options
 @click.option("--confirm", "confirming", is_flag=True, help="Then confirm the winner: see nas confirm.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON; progress goes to standard error.")
@@ -152,4 +157,5 @@ def as_plain_data(result: "SearchResult") -> dict[str, Any]:
         "counts": result.counts,
         "best": [record.to_dict() for record in result.best[:5]],
         "model": str(result.model) if result.model is not None else None,
+        **({} if result.teacher is None else {"teacher": result.teacher.to_dict()}),
     }

@@ -49,6 +49,10 @@ def lines(status: "Status") -> Iterator[tuple[str, str]]:
         params, trial = status.best.cost.params, status.best.trial
         yield "best", f"{status.best.accuracy:.2%} with {params:,} parameters (trial {trial})"
     yield "time", f"{clock(status.seconds)} in trials, {status.epochs:,} epochs trained"
+    if status.teacher is not None:
+        yield "taught", f"by {status.teacher.figures}; {status.teacher.cost}"
+    elif status.terms is not None and status.terms.teacher is not None:
+        yield "taught", f"by the teacher {status.terms.teacher!r}, which is not trained yet"
     if status.command is not None and not status.searching:
         yield "go on", status.command
 
@@ -60,8 +64,9 @@ def _asked(status: "Status") -> str:
     goal = f", until {target:.2%}" if target is not None else ""
     if terms.minimize is not None:
         goal = f", for the fewest {terms.goal.noun} with {terms.target:.2%}"
+    limits = f"at most {terms.limits}" if terms.budget else "without a limit"
     return (
-        f"space {terms.space!r} on {terms.dataset}, at most {terms.limits}, {terms.epochs} epochs{goal}; "
+        f"space {terms.space!r} on {terms.dataset}, {limits}, {terms.epochs} epochs{goal}; "
         f"{terms.n_train:,} images to train, {terms.n_validation:,} to validate"
     )
 

@@ -35,6 +35,7 @@ def study_note(
         [
             f"**nas** looks for {terms.goal.wanted}, for `{terms.dataset}`, with at most {terms.limits}, in "
             f"the search space `{terms.space}`. {_so_far(status)}",
+            *([] if status.teacher is None else [f"Its teacher is {status.teacher.figures}: {status.teacher.cost}."]),
             _tested(confirmed, n_readings),
             _how_to_read(terms, status.best.accuracy if status.best is not None else None),
             *_commands(status, url),

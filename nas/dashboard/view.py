@@ -30,6 +30,7 @@ from nas.study.folders import RUNS
 from nas.study.record import record_of
 from nas.study.status import status
 from nas.study.storage import Storage, runs_folder
+from nas.study.teacher import teacher_of
 from nas.study.terms import Terms, is_of_nas, options_of, readable, terms_of
 from nas.study.trial import TrialAttributes
 
@@ -193,7 +194,7 @@ def _artifact_of(file: Path, changed: int, size: int) -> str:
 
 
 def _trial_note(study: optuna.Study, terms: Terms, trials: list[FrozenTrial], trial: FrozenTrial) -> Attrs:
-    return _note(trial_note(describe(study.study_name, terms, trials, trial)), trial._trial_id)
+    return _note(trial_note(describe(study.study_name, terms, trials, trial, teacher_of(study))), trial._trial_id)
 
 
 def _note(body: str, trial_id: int | None) -> Attrs:

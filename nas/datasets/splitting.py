@@ -47,21 +47,26 @@ def split(dataset: Dataset, n_validation: int | None = None, seed: int = 0) -> S
     The same data set, number and seed give the same split. A class of two images or more has at least one in each
     part; a class of a single image is trained on. Raises InputError if `n_validation` does not allow that.
     """
-    counts = torch.bincount(dataset.labels, minlength=dataset.n_classes).tolist()
-    shares = _shares(counts, _checked(n_validation, counts))
-    held_out = _draw(dataset.labels, shares, seed)
-    train_images = dataset.images[~held_out]
+    mask = held_out(dataset, n_validation, seed)
+    train_images = dataset.images[~mask]
     mean, std = normalisation(train_images)
     return Split(
         train_images=train_images,
-        train_labels=dataset.labels[~held_out],
-        validation_images=dataset.images[held_out],
-        validation_labels=dataset.labels[held_out],
+        train_labels=dataset.labels[~mask],
+        validation_images=dataset.images[mask],
+        validation_labels=dataset.labels[mask],
         mean=mean,
         std=std,
         n_classes=dataset.n_classes,
         image_shape=dataset.image_shape,
     )
+
+
+def held_out(dataset: Dataset, n_validation: int | None = None, seed: int = 0) -> Tensor:
+    """A mask, bool, (n,), of the images that `split` holds out."""
+    counts = torch.bincount(dataset.labels, minlength=dataset.n_classes).tolist()
+    shares = _shares(counts, _checked(n_validation, counts))
+    return _draw(dataset.labels, shares, seed)
 
 
 def everything(dataset: Dataset) -> Split:

@@ -14,6 +14,7 @@ from nas.space.candidate import Candidate
 from nas.training.checkpoint import save_checkpoint, state_in
 from nas.training.device import Kernels, Precision, best_kernels, multiplies_bfloat16
 from nas.training.run import EpochResult, TrainingData, TrainingRun
+from nas.training.teacher import Teacher
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error, as in asyncio and concurrent.futures
@@ -40,6 +41,7 @@ class Job:
 
     Kernels, and the convolutions that numba computes, are those of the training that is repeated or gone on from, else
     the fastest. What this machine cannot compute so it computes otherwise, and the environment tells it.
+    `teacher` gives the soft labels that the recipe may ask for; its digest is then a part of the environment.
     """
 
     candidate: Candidate
@@ -49,11 +51,13 @@ class Job:
     checkpoint: Path | None = None
     checkpoint_made_with: dict[str, Any] | None = None
     repeats: dict[str, Any] | None = None
+    teacher: Teacher | None = None
 
     def messages(self, data: TrainingData) -> Iterator[Message]:
         """Trains here and now; epochs that the checkpoint holds come first, without being trained again."""
+        teacher = self.teacher if self.candidate.recipe.teacher_weight > 0 else None
         kernels, convolutions = self._computed_by()
-        here = environment(self.device, self.precision, kernels, convolutions)
+        here = self._environment(kernels, convolutions)
         yield Began(here)
         run = TrainingRun(
             self.candidate.architecture,
@@ -64,6 +68,7 @@ class Job:
             precision=self.precision,
             kernels=kernels,
             convolutions=convolutions,
+            teacher=None if teacher is None else teacher.network(self.device),
         )
         state = self._state_to_go_on_from(here)
         if state is not None:
@@ -74,13 +79,19 @@ class Job:
                 save_checkpoint(run, self.checkpoint)
             yield result
 
+    def _environment(self, kernels: Kernels, convolutions: tuple[str, ...]) -> dict[str, Any]:
+        """What this process would train with; the teacher too, if the recipe asks for one."""
+        is_taught = self.teacher is not None and self.candidate.recipe.teacher_weight > 0
+        taught_by = {"teacher": self.teacher.digest} if self.teacher is not None and is_taught else {}
+        return environment(self.device, self.precision, kernels, convolutions) | taught_by
+
     def _computed_by(self) -> tuple[Kernels, tuple[str, ...]]:
         """Kernels, and the paths of the convolutions that numba computes."""
         if self.repeats is not None:
             return self._as_in(self.repeats)
         if self.checkpoint_made_with:
             stored = self._as_in(self.checkpoint_made_with)
-            if environment(self.device, self.precision, *stored) == self.checkpoint_made_with:
+            if self._environment(*stored) == self.checkpoint_made_with:
                 return stored
         kernels = best_kernels(self.device, torch.get_num_threads())
         if kernels == "torch" or self.precision != "bfloat16" or not multiplies_bfloat16():

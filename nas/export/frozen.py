@@ -34,6 +34,10 @@ class Provenance:
     # How it was tested, if it was, in whole sentences. Then it was trained on all training images, and the accuracy
     # above is one on some of these, by which the network is recognised.
     confirmed: str = ""
+    fingerprint: str = ""  # of the data set: with it a file states which images it was trained on, for programs
+    # Who taught it, in whole sentences, and whether that teacher has certainly not seen validation or test images.
+    teacher: str = ""
+    teacher_certain: bool = True
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -55,6 +59,20 @@ class Provenance:
     def identity(self) -> dict[str, Any]:
         """What tells it from all other networks, with the number of its parameters: stated in exported files."""
         return identity(self.study, self.trial, self.seed, self.validation_accuracy, confirmed=bool(self.confirmed))
+
+    @property
+    def trained_on(self) -> dict[str, Any]:
+        """Which images, for those who want to use it as a teacher: stated in exported files; empty if not known."""
+        if not self.fingerprint:
+            return {}
+        return {
+            "dataset": self.dataset,
+            "fingerprint": self.fingerprint,
+            "n_train": self.n_train,
+            "n_held_out": 0 if self.confirmed else self.n_validation,
+            "split_seed": self.split_seed,
+            **({"taught": True, "certain": self.teacher_certain} if self.teacher else {}),
+        }
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from nas.export.check import BATCH, check_accuracy, check_scores, failure
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
 from nas.export.program import exported_program, quietly
-from nas.export.words import image_shape
+from nas.export.words import how_taught, image_shape
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 # Of the largest score: another runtime adds up the same numbers in another order. Float32 has 1e-7 for one operation.
@@ -62,6 +62,8 @@ def onnx_file(model: FrozenModel) -> bytes:
     proto.graph.ClearField("metadata_props")
     for node in proto.graph.node:
         node.ClearField("metadata_props")  # where in torch and nas each node came from, with paths
+    if model.provenance.teacher:
+        proto.doc_string = how_taught(model.provenance)
     content: bytes = proto.SerializeToString(deterministic=True)
     return content
 

@@ -13,7 +13,7 @@ from torch.export import Dim, ExportedProgram
 from nas.export.check import check_program
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
-from nas.export.words import image_shape
+from nas.export.words import how_taught, image_shape
 
 USAGE = """`{name}.pt2` needs torch; in C++ and on devices ExecuTorch and AOTInductor read it too:
 
@@ -29,8 +29,9 @@ scores = model(images)  # uint8 {shape}, n as you like
 def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
     """NAME.pt2: uint8 images `(n, channels, height, width)`, n free, to scores; a program has one input type."""
     file = io.BytesIO()
+    taught = {"teacher.txt": how_taught(model.provenance)} if model.provenance.teacher else None
     with quietly():
-        torch.export.save(exported_program(model), file)
+        torch.export.save(exported_program(model), file, extra_files=taught)
     return Prepared(
         contents={f"{name}.pt2": file.getvalue()},
         check=partial(check_program, model, name, images=images.validation, labels=images.labels),

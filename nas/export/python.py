@@ -1,10 +1,11 @@
 """A trained network as Python source that needs torch alone, with its weights in a file beside it."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from keyword import iskeyword
 from string import Template
 from textwrap import indent
+from typing import Any
 
 import safetensors.torch
 
@@ -56,7 +57,7 @@ WEIGHTS_CHECKSUM = $checksum
 PROVENANCE = {
 $provenance
 }
-""")
+$trained_on""")
 
 LOAD = r'''
 
@@ -123,12 +124,13 @@ def source(model: FrozenModel, name: str) -> str:
     Raises `InputError` if a Python file should not have that name.
     """
     check_name(name)
-    provenance = [
-        f"    {quoted(key)}: {quoted(value) if isinstance(value, str) else repr(value)},"
-        for key, value in model.provenance.identity.items()
-    ]
+    made = model.provenance
+    trained_on = made.trained_on and {"image_shape": model.architecture.input_shape, **made.trained_on}
     weights = WEIGHTS.substitute(
-        name=name, checksum=f"{checksum(_weights_file(model)):_}", provenance="\n".join(provenance)
+        name=name,
+        checksum=f"{checksum(_weights_file(model)):_}",
+        provenance=_entries(made.identity),
+        trained_on=f"TRAINED_ON = {{\n{_entries(trained_on)}\n}}\n" if trained_on else "",
     )
     return network_source(model, docstring(model, name), weights) + LOAD
 
@@ -187,6 +189,15 @@ def _constant(name: str, values: Iterable[str]) -> str:
     if len(line) <= LINE_LENGTH:
         return line
     return "\n".join([f"{name} = (", *(f"    {part}," for part in parts), ")"])
+
+
+def _entries(values: Mapping[str, Any]) -> str:
+    """Those of a dictionary, one a line."""
+    return "\n".join(f"    {quoted(key)}: {_literal(value)}," for key, value in values.items())
+
+
+def _literal(value: Any) -> str:
+    return quoted(value) if isinstance(value, str) else repr(value)
 
 
 def _statements(layers: Sequence[Layer]) -> Iterator[str]:

@@ -18,6 +18,8 @@ from nas.export.writing import Written, write
 from nas.network.cost import cost_of
 from nas.study.confirmation import Confirmed, confirmation_of
 from nas.study.record import Record
+from nas.study.storage import runs_folder_of
+from nas.study.teacher import taught_by
 from nas.study.terms import terms_of
 from nas.training.checkpoint import checkpoint_path, read_checkpoint
 
@@ -49,6 +51,7 @@ def export_trial(
         split = datasets.everything(dataset)
         training_images = dataset.images[~datasets.shown(dataset)]
     model = frozen_model(study, record, confirmed, dataset, split, checkpoints)
+    teacher = taught_by(study, record.candidate)
     name = (name or model_name(dataset.name, record) + ("_confirmed" if confirmed else "")) + suffix
     return write(
         model,
@@ -58,6 +61,7 @@ def export_trial(
         split.validation_labels,
         training_images=training_images,
         storage=storage,
+        teacher=None if teacher is None or storage is None else runs_folder_of(storage) / teacher.file,
         formats=formats,
         force=force,
     )
@@ -98,6 +102,7 @@ def frozen_model(
             f"only a finished trial has a model, but trial {record.trial} is {record.outcome}: choose another"
         )
     made_with = record.made_with if confirmed is None else confirmed.made_with
+    teacher = taught_by(study, record.candidate)
     provenance = Provenance(
         dataset=dataset.name,
         study=study.study_name,
@@ -113,6 +118,9 @@ def frozen_model(
         device=made_with["device"],
         threads=made_with["threads"],
         confirmed="" if confirmed is None else confirmed.sentences(),
+        fingerprint=dataset.fingerprint,
+        teacher="" if teacher is None else teacher.sentences,
+        teacher_certain=teacher is None or teacher.certain,
     )
     weights = checkpoint_path(checkpoints, record.trial) if confirmed is None else checkpoints / confirmed.weights
     return FrozenModel(

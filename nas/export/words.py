@@ -95,13 +95,18 @@ def _documented_paragraphs(iteration: Iteration, definition: Definition, name: s
 
 
 def how_made(model: FrozenModel) -> str:
-    """By which trial, with which seed, versions and device."""
+    """By which trial, with which seed, versions and device, and by which teacher, if there was one."""
     made = model.provenance
     return (
         f"Made by trial {made.trial} of the study '{visible(made.study)}', with seed {made.seed} and "
         f"{visible(made.versions)}; trained in {visible(made.precision)} on {visible(made.device)} with {made.threads} "
-        f"thread{'s' * (made.threads > 1)}."
-    )
+        f"thread{'s' * (made.threads > 1)}. {how_taught(made)}"
+    ).rstrip()
+
+
+def how_taught(made: Provenance) -> str:
+    """By which teacher; empty if there was none."""
+    return visible(made.teacher, len(made.teacher))
 
 
 def _how_called(definition: Definition) -> str:

@@ -34,13 +34,14 @@ def write(
     *,
     training_images: Tensor | None = None,
     storage: str | None = None,
+    teacher: Path | None = None,
     formats: Sequence[str] = DEFAULT,
     force: bool = False,
 ) -> Written:
     """Write the model in each of the formats (see `nas.export.formats`) into `folder`, once they have been checked.
 
     Beside them go a model card, NAME.md, and, where the `storage` of the study is known, a script NAME.sh that trains
-    the model again.
+    the model again; with the file of its `teacher`, if it had one.
 
     `images` (uint8, `(n, channels, height, width)`) and `labels` (`(n,)`) are the validation part that the accuracy was
     measured on; `training_images` are needed by a format with calibrated ranges. Files that are there already with the
@@ -61,7 +62,7 @@ def write(
     usable = Images(images, labels, training_images)
     prepared = [FORMATS[each].prepare(model, name, usable) for each in dict.fromkeys(formats)]
     contents = {folder / file: content for each in prepared for file, content in each.contents.items()}
-    contents |= _companions(model, name, folder, storage)
+    contents |= _companions(model, name, folder, storage, teacher)
 
     def check(staging: Path) -> None:
         for each in prepared:
@@ -71,12 +72,14 @@ def write(
     return Written(tuple(contents), tuple(note for each in prepared for note in each.notes))
 
 
-def _companions(model: FrozenModel, name: str, folder: Path, storage: str | None) -> dict[Path, bytes]:
+def _companions(
+    model: FrozenModel, name: str, folder: Path, storage: str | None, teacher: Path | None
+) -> dict[Path, bytes]:
     """The model card, and the script that trains the model again."""
     file = f"{name}.sh" if storage is not None else None
     texts = {folder / f"{name}.md": card(model, name, file)}
     if storage is not None:
-        texts[folder / f"{name}.sh"] = script(model, name, storage, folder)
+        texts[folder / f"{name}.sh"] = script(model, name, storage, folder, teacher)
     return {path: text.encode(errors="backslashreplace") for path, text in texts.items()}
 
 

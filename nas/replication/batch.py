@@ -21,6 +21,7 @@ from nas.study.folders import TRAININGS
 from nas.training.checkpoint import read_checkpoint
 from nas.training.device import Precision, best_kernels, resolve_device, resolve_precision
 from nas.training.run import EpochResult, TrainingData
+from nas.training.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Means:
     precision: str = "auto"
     folder: Path = TRAININGS
     executor: str = opening.DEFAULT
+    teacher: Teacher | None = None  # for recipes with its soft labels
 
     def __post_init__(self) -> None:
         if self.workers < 1:
@@ -165,7 +167,7 @@ def _train(
             on_epoch(training, result)
         return replace(kept, weights=weights)
     precision: Precision = means.precision  # type: ignore[assignment]  # Means resolved it
-    job = Job(training.candidate, training.seed, means.device, precision, checkpoint)
+    job = Job(training.candidate, training.seed, means.device, precision, checkpoint, teacher=means.teacher)
     history = []
     with executor.run(job) as run:
         for result in run:
@@ -187,8 +189,13 @@ def _key(training: Training, data_name: str, means: Means) -> str:
             "precision": means.precision,
             "device": means.device,
             "kernels": best_kernels(means.device, 1),
+            **_taught(training.candidate, means.teacher),
         }
     )
+
+
+def _taught(candidate: Candidate, teacher: Teacher | None) -> dict[str, str]:
+    return {"teacher": teacher.digest} if teacher is not None and candidate.recipe.teacher_weight > 0 else {}
 
 
 def _kept(file: Path, training: Training) -> Trained | None:

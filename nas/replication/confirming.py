@@ -46,6 +46,7 @@ from nas.study.locks import sole_confirmer
 from nas.study.opening import find_study
 from nas.study.record import Record, ranked
 from nas.study.storage import checkpoint_folder, open_storage, runs_folder
+from nas.study.teacher import find_teacher, taught_by
 from nas.study.terms import target_of, terms_of
 from nas.training.run import EVALUATION_BATCH
 
@@ -64,6 +65,7 @@ def confirm(
     precision: str | None = None,
     data_dir: Path | None = None,
     out: Path | None = None,
+    teacher: Path | None = None,
     on_stage: OnStage = lambda stage, trainings: None,
     on_epoch: OnEpoch = lambda training, result: None,
 ) -> Confirmed:
@@ -71,9 +73,13 @@ def confirm(
 
     `search` is a result of `nas.search`, whose options for storage, data and device then hold unless told otherwise, or
     the name of a study in `storage`; the one begun last unless told. What was trained is not trained again, nor tested
-    again. `on_stage` gets what is about to be trained. The network of the first seed is exported to `out`. Raises
-    `StudyError` without a finished trial, `DataError` for other data than the study's or data without a test part, and
-    `InputError` for a folder that cannot be written to, before anything is trained; `WorkerError` if a training fails.
+    again. A study with a teacher uses the same one, from its file, or from `teacher` where that was moved; it has been
+    trained already, and not on more images than the search had.
+
+    `on_stage` gets what is about to be trained. The network of the first seed is exported to `out`. Raises
+    `StudyError` without a finished trial or the study's teacher, `DataError` for other data than the study's or data
+    without a test part, and `InputError` for a folder that cannot be written to, before anything is trained;
+    `WorkerError` if a training fails.
     """
     for option, value in (("top", top), ("seeds", seeds)):
         if value < 1:
@@ -89,6 +95,7 @@ def confirm(
         device=device or options.device,
         precision=precision or options.precision,
         folder=runs_folder(database) / TRAININGS.name,
+        teacher=find_teacher(study, runs_folder(database), teacher),
     )
     dataset, split = data_of(study, data_dir)
     check_test_part(dataset)
@@ -233,6 +240,7 @@ def _confirmed(
     study: optuna.Study, winner: Record, dataset: Dataset, trained: Sequence[Trained], raced: Sequence[Raced]
 ) -> Confirmed:
     networks = [each.weights.stem for each in trained if each.weights is not None]
+    teacher = taught_by(study, winner.candidate)
     return Confirmed(
         trial=winner.trial,
         classes=dataset.classes,
@@ -244,6 +252,7 @@ def _confirmed(
         race=tuple(raced),
         n_readings=len(readings(study)),
         target=target_of(study),
+        teacher="" if teacher is None else teacher.sentences,
     )
 
 

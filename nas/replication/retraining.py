@@ -18,6 +18,7 @@ from nas.study.confirmation import Confirmed, confirmation_of
 from nas.study.record import Record, record_of
 from nas.study.trial import trial_of
 from nas.training.checkpoint import checkpoint_path, read_checkpoint
+from nas.training.teacher import Teacher
 
 ACCURACY = "accuracy"
 # Of an epoch's result, in words. The losses tell networks apart that have learned all images: the first one of all
@@ -77,14 +78,16 @@ def retrain(
     *,
     checkpoints: Path | None = None,
     confirmed: bool = False,
+    teacher: Teacher | None = None,
     on_epoch: Callable[[Compared], None] = lambda compared: None,
 ) -> Retrained:
     """Trains a trial again, for as many epochs as the study holds, with its seed, precision, device and threads.
 
-    `dataset` and `split` are the study's own (`nas.study.data`). The study holds accuracies; `checkpoints` is the
-    folder with its weights, beside which the losses are stored. With `confirmed`, what is trained again is the network
-    that was exported from its confirmation, on all training images. Raises `StudyError` for a trial that was never
-    trained or whose weights are damaged, and `InputError` where its device is missing.
+    `dataset` and `split` are the study's own (`nas.study.data`), and so is `teacher` (`nas.study.teacher`).
+    The study holds accuracies; `checkpoints` is the folder with its weights, beside which the losses are stored. With
+    `confirmed`, what is trained again is the network that was exported from its confirmation, on all training images.
+    Raises `StudyError` for a trial that was never trained or whose weights are damaged, and `InputError` where its
+    device is missing.
     """
     trial = trial_of(study, number)
     record, stored = record_of(trial), trial.intermediate_values
@@ -102,7 +105,9 @@ def retrain(
         )
     figures = _stored_figures(stored, weights)
     made_with = record.made_with
-    job = Job(record.candidate, record.seed, _device(record), made_with["precision"], repeats=made_with)
+    job = Job(
+        record.candidate, record.seed, _device(record), made_with["precision"], repeats=made_with, teacher=teacher
+    )
     executor = open_executor(split, workers=1, threads=made_with["threads"])
     epochs = []
     try:

@@ -10,6 +10,7 @@ from nas.network.cost import COSTS
 from nas.study.confirmation import Confirmed, readings
 from nas.study.goal import Goal
 from nas.study.record import Record, counts, ranked, records
+from nas.study.teacher import StudyTeacher, taught_by, teacher_of
 from nas.study.terms import Terms, notes_of, target_of, terms_of
 from nas.table import Table, plural
 
@@ -69,7 +70,7 @@ def answer(study: optuna.Study, winner: Record | None, confirmed: Confirmed | No
         f"Found: trial {winner.trial}, with {winner.cost.params:,} parameters and {winner.cost.macs:,} "
         f"multiply-accumulates an image. It recognises {100 * winner.accuracy:.2f} % of the validation part."
     )
-    return [network, *_reached(study), effort, _trust(study, confirmed)]
+    return [network, *_reached(study), effort, *_distilled(study, winner), _trust(study, confirmed)]
 
 
 def _reached(study: optuna.Study) -> list[str]:
@@ -84,6 +85,14 @@ def _reached(study: optuna.Study) -> list[str]:
         f"The target of {100 * target:.2f} % was not reached: trial {best.trial} is nearest, with "
         f"{100 * accuracy:.2f} %."
     ]
+
+
+def _distilled(study: optuna.Study, winner: Record) -> list[str]:
+    """By whom it was taught, if it was."""
+    teacher = taught_by(study, winner.candidate)
+    if teacher is None:
+        return []
+    return [f"{teacher.sentences} It took {teacher.cost}."]
 
 
 def _over(goal: Goal) -> str:
@@ -136,6 +145,7 @@ def _terms(terms: Terms, study: optuna.Study) -> list[Fact]:
             f"proportion to the classes (split seed {terms.split_seed}); the test set chooses nothing",
         ),
         Fact("accuracy", "of the last epoch, on the validation part, evaluated in float32"),
+        *_taught(teacher_of(study)),
         Fact("epochs", f"{terms.epochs}"),
         Fact("space", f"{terms.space}, whose source has the digest {terms.space_digest}"),
         Fact(
@@ -143,6 +153,12 @@ def _terms(terms: Terms, study: optuna.Study) -> list[Fact]:
         ),
         *(Fact("note on the data", note) for note in notes_of(study)),
     ]
+
+
+def _taught(teacher: StudyTeacher | None) -> list[Fact]:
+    if teacher is None:
+        return []
+    return [Fact("teacher", f"{teacher.figures}: {teacher.cost}. {teacher.trained_on}")]
 
 
 def _environment(trained: Iterable[Record]) -> list[Fact]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from nas.network.cost import Cost
 from nas.space.candidate import Candidate
+from nas.study.teacher import StudyTeacher
 from nas.study.trial import Outcome
 from nas.training.run import EpochResult
 
@@ -35,4 +36,22 @@ class Ended:
     accuracy: float | None = None
 
 
-Event = Started | EpochDone | Ended
+TrialEvent = Started | EpochDone | Ended
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """Something happened to the training of the teacher, which comes before all trials; it has `epochs`."""
+
+    event: TrialEvent
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Taught:
+    """The teacher is there."""
+
+    teacher: StudyTeacher
+
+
+Event = TrialEvent | Teaching | Taught

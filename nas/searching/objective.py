@@ -26,6 +26,7 @@ from nas.study.record import record_of
 from nas.study.trial import Outcome, TrialAttributes, limits_of
 from nas.training.checkpoint import checkpoint_path
 from nas.training.device import resolve_device, resolve_precision
+from nas.training.teacher import Teacher
 
 
 class Objective:
@@ -39,7 +40,8 @@ class Objective:
         study.optimize(nas.Objective("documented", "mnist", 20_000, epochs=5), n_trials=50)
 
     `space` is a name, a path or a function; `dataset` a name or a loaded one; `budget` a number of parameters or a
-    `Budget`. With a `folder`, checkpoints and the trained weights are kept in it.
+    `Budget`. With a `folder`, checkpoints and the trained weights are kept in it. With a `teacher` each candidate's
+    recipe has its soft labels, with a weight and a temperature of the space's, else of the search's.
     """
 
     def __init__(
@@ -60,10 +62,11 @@ class Objective:
         split: Split | None = None,
         goal: Goal = Goal(),  # noqa: B008 - it is frozen
         formats: Sequence[str] = (),
+        teacher: Teacher | None = None,
     ) -> None:
         self.space = spaces.load(space)
         check_formats(formats)
-        self.goal, self.formats = goal, formats
+        self.goal, self.formats, self.teacher = goal, formats, teacher
         self.budget = budget if isinstance(budget, Budget) else Budget(budget)
         self._budget_left = self.budget  # smaller than the budget once a network is there that is to be undercut
         self.seed, self.folder, self.observer = seed, folder, observer
@@ -72,7 +75,7 @@ class Objective:
         if split is None:
             loaded = dataset if isinstance(dataset, Dataset) else datasets.load(dataset, data_dir)
             split = datasets.split(loaded, n_validation)
-        self.task = Task(split.image_shape, split.n_classes, epochs, self.budget)
+        self.task = Task(split.image_shape, split.n_classes, epochs, self.budget, teacher is not None)
         self.executor = executor or InlineExecutor(split)
         self._trained: dict[str, int] = {}  # digest of a candidate -> number of the trial that trains or trained it
         self._knows_earlier_trials = False
@@ -217,7 +220,7 @@ class Objective:
             checkpoint.unlink(missing_ok=True)  # left by another study of this name, whose database was removed
             if attributes.continues is not None:
                 _take_over(checkpoint_path(checkpoint.parent, attributes.continues), checkpoint)
-        return Job(candidate, seed, self.device, self.precision, checkpoint, attributes.made_with)
+        return Job(candidate, seed, self.device, self.precision, checkpoint, attributes.made_with, teacher=self.teacher)
 
     def _forget(self, candidate: Candidate) -> None:
         with self._lock:

@@ -15,6 +15,7 @@ from nas.study.goal import Goal
 from nas.study.pruners import check_pruner
 from nas.study.samplers import check_sampler
 
+AUTO = "auto"  # the teacher that is trained first
 HIGHEST_SEED = 2**32 - 1  # of NumPy's generators, which Optuna's samplers use
 
 
@@ -25,7 +26,7 @@ class SearchOptions:
     `budget` is a number of parameters, or a `Budget` with further limits. `target` is a fraction of the validation
     part. `timeout` is in seconds. With `minimize`, such as "params", the smallest network is looked for that has the
     target. `formats`: what the winner is also written as, besides py; candidates that one of them cannot have are not
-    trained.
+    trained. `teacher` is "auto", which trains one first, or the path of an exported model.
     """
 
     budget: int | Budget = 20_000
@@ -49,6 +50,7 @@ class SearchOptions:
     out: Path = RUNS
     executor: str = opening.DEFAULT
     formats: tuple[str, ...] = ()
+    teacher: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "trials", "validation", "workers"):
@@ -61,6 +63,9 @@ class SearchOptions:
             raise InputError(f"timeout must be above 0 seconds, but got {self.timeout!r}")
         if type(self.seed) is not int or not 0 <= self.seed <= HIGHEST_SEED:
             raise InputError(f"seed must be a whole number from 0 to {HIGHEST_SEED:,}, but got {self.seed!r}")
+        if self.teacher is not None:
+            object.__setattr__(self, "teacher", str(self.teacher))  # a Path
+            check_teacher(str(self.teacher))
         check_target(self.target)
         Goal(self.minimize, self.target)
         check_sampler(self.sampler)
@@ -106,6 +111,13 @@ def options_of(options: SearchOptions | None, settings: dict[str, Any]) -> Searc
                 hint = f": further limits stand in the budget, as in budget=nas.Budget(20_000, {name[4:]}=...)"
             raise InputError(f"a search is told some of {', '.join(names)}, but got {name!r}{hint}")
     return options or SearchOptions(**settings)
+
+
+def check_teacher(teacher: str) -> None:
+    """Raises `InputError` unless it is `auto` or may be a file of Python."""
+    if teacher != AUTO and Path(teacher).suffix != ".py":
+        hint = nearest(teacher, [AUTO]) or ": give the .py file of a model that nas exported"
+        raise InputError(f"teacher must be {AUTO} or a .py file, but got {teacher!r}{hint}")
 
 
 def check_target(target: float | None) -> None:

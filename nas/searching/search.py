@@ -1,7 +1,8 @@
 """The search: runs the objective until the target is met, or the trials or the time are used up."""
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,26 +10,30 @@ import optuna
 
 from nas import datasets
 from nas.datasets import Dataset, Split
-from nas.errors import SpaceError, WorkerError
+from nas.errors import SpaceError, StudyError, WorkerError
 from nas.execution.job import Cancelled
 from nas.execution.opening import n_cores, open_executor
 from nas.export.trials import export_trial, hand_over
 from nas.files import check_writable
-from nas.searching.events import Event
+from nas.searching.events import Event, Taught, Teaching, TrialEvent
 from nas.searching.formats import check_space
 from nas.searching.objective import Objective
 from nas.searching.options import SearchOptions, options_of
 from nas.searching.referee import Referee, WhyEnded
+from nas.searching.teaching import Asked, asked_for, described, teachers_epochs, teachers_options, with_cost
 from nas.space import finding as spaces
 from nas.space.candidate import Task
 from nas.space.finding import Space
 from nas.space.probing import check_budget
+from nas.study.busy import busy_seconds, busy_spans
 from nas.study.locks import sole_controller
 from nas.study.opening import continue_interrupted, open_study
 from nas.study.record import Record, best_table, counts, n_trained, ranked
-from nas.study.storage import checkpoint_folder, open_storage
+from nas.study.storage import Storage, checkpoint_folder, open_storage, runs_folder
+from nas.study.teacher import StudyTeacher, store_teacher, teacher_of
 from nas.study.terms import Terms, default_name, note_search
 from nas.training.device import resolve_device, resolve_precision
+from nas.training.teacher import Teacher, read
 
 SPLIT_SEED = 0  # one split for all seeds of a search, so that their figures can be compared
 
@@ -45,6 +50,7 @@ class SearchResult:
     counts: dict[str, int]
     model: Path | None
     notes: tuple[str, ...] = ()
+    teacher: StudyTeacher | None = None
 
     @property
     def winner(self) -> Record | None:
@@ -64,6 +70,7 @@ class Prepared:
     split: Split
     notes: tuple[str, ...]
     n_continued: int
+    teacher: str | None = None  # "auto", or the name of a file, which is heard of before the first trial
 
 
 def search(
@@ -87,31 +94,40 @@ def search(
     space = spaces.load(options.space)
     dataset = datasets.load(options.dataset, options.data_dir)
     split = datasets.split(dataset, options.validation, SPLIT_SEED)
-    task = Task(split.image_shape, split.n_classes, options.epochs, options.limits)
+    taught = options.teacher is not None
+    task = Task(split.image_shape, split.n_classes, options.epochs, options.limits, taught)
     check_budget(space, task)
     check_space(space, task, options.formats)
     check_writable(options.out)
+    asked = asked_for(options, dataset, split, SPLIT_SEED)
+    taught_by = None if asked is None else asked.name
     storage = open_storage(options.storage)
     name = options.study or default_name(
-        options.dataset, options.limits, space.name, options.epochs, options.seed, options.goal
+        options.dataset, options.limits, space.name, options.epochs, options.seed, options.goal, taught_by
     )
     folder = checkpoint_folder(storage, name)
-    terms = _terms(options, space, dataset, split)
+    terms = _terms(options, space, dataset, split, asked)
     with sole_controller(folder, name):
         study = open_study(storage, name, terms, options.sampler, options.pruner, options.seed)
         note_search(study, options.not_by_default, dataset.notes)
         n_continued = continue_interrupted(study)
-        on_ready(Prepared(options, study, split, dataset.notes, n_continued))
-        try:
-            why_ended = _run(options, study, space, dataset, split, folder, on_event)
-        except SpaceError as error:
-            kept = f"{n_trained(study)} candidates were trained before, and are kept in study {name!r}"
-            raise SpaceError(f"{error}. {kept}") from error
+        on_ready(Prepared(options, study, split, dataset.notes, n_continued, taught_by))
+        began = time.monotonic()
+        teacher = None if asked is None else _teacher(asked, options, study, dataset, split, storage, on_event)
+        if isinstance(teacher, str):
+            why_ended: WhyEnded = teacher
+        else:
+            left = _with_less_time(options, time.monotonic() - began)
+            try:
+                why_ended = _run(left, study, space, dataset, split, folder, on_event, teacher)
+            except SpaceError as error:
+                kept = f"{n_trained(study)} candidates were trained before, and are kept in study {name!r}"
+                raise SpaceError(f"{error}. {kept}") from error
         best = ranked(study)
         model = hand_over(study, best[0], dataset, split, folder, options.out, options.storage) if best else None
         notes = _in_other_formats(options, study, best[0], dataset, split, folder, model) if model is not None else ()
     reached = options.target is not None and bool(best) and (best[0].accuracy or 0) >= options.target
-    return SearchResult(options, study, why_ended, reached, best, dict(counts(study)), model, notes)
+    return SearchResult(options, study, why_ended, reached, best, dict(counts(study)), model, notes, teacher_of(study))
 
 
 def _in_other_formats(
@@ -139,6 +155,54 @@ def _in_other_formats(
     ).notes
 
 
+def _with_less_time(options: SearchOptions, seconds: float) -> SearchOptions:
+    """The teacher's time is the search's, too."""
+    return options if options.timeout is None else replace(options, timeout=max(0.001, options.timeout - seconds))
+
+
+def _teacher(
+    asked: Asked,
+    options: SearchOptions,
+    study: optuna.Study,
+    dataset: Dataset,
+    split: Split,
+    storage: Storage,
+    on_event: Callable[[Event], None],
+) -> Teacher | WhyEnded:
+    """The study's teacher, read or trained; or why there is none, where its training was ended.
+
+    Raises `StudyError` if the study had another one before.
+    """
+    runs = runs_folder(storage)
+    before = teacher_of(study)
+    file, content = asked.file, asked.content
+    if file is None and before is not None and (runs / before.file).is_file():
+        file, content = runs / before.file, read(runs / before.file)
+    trained: SearchResult | None = None
+    if file is None or content is None:
+        assert asked.auto is not None
+        epochs = teachers_epochs(options)
+        trained = search(
+            teachers_options(options, asked.auto, options.timeout, runs),
+            on_event=lambda event: on_event(Teaching(event, epochs)) if isinstance(event, TrialEvent) else None,
+        )
+        if trained.why_ended in ("interrupted", "timeout"):
+            return trained.why_ended
+        if trained.model is None:
+            raise StudyError(
+                f"a teacher must be trained to its end, but that of study {asked.auto!r} was not: see nas trials "
+                f"--study {asked.auto}"
+            )
+        file, content = trained.model, read(trained.model)
+    teacher, stored = described(file, content, dataset, split, SPLIT_SEED, runs)
+    if trained is not None and trained.winner is not None:
+        spans = busy_spans(trained.study.get_trials(deepcopy=False))
+        stored = with_cost(stored, trained.study.study_name, trained.winner, busy_seconds(spans))
+    store_teacher(study, stored)
+    on_event(Taught(teacher_of(study) or stored))
+    return teacher
+
+
 def _run(
     options: SearchOptions,
     study: optuna.Study,
@@ -147,6 +211,7 @@ def _run(
     split: Split,
     folder: Path,
     on_event: Callable[[Event], None],
+    teacher: Teacher | None,
 ) -> WhyEnded:
     n_jobs = options.workers
     if options.trials is not None:
@@ -168,6 +233,7 @@ def _run(
         split=split,
         goal=options.goal,
         formats=options.formats,
+        teacher=teacher,
     )
     referee = Referee(options, study, executor, n_jobs)
     try:
@@ -185,7 +251,7 @@ def _run(
     return referee.why_ended
 
 
-def _terms(options: SearchOptions, space: Space, dataset: Dataset, split: Split) -> Terms:
+def _terms(options: SearchOptions, space: Space, dataset: Dataset, split: Split, teacher: Asked | None) -> Terms:
     return Terms(
         space=space.name,
         space_digest=space.digest,
@@ -198,5 +264,7 @@ def _terms(options: SearchOptions, space: Space, dataset: Dataset, split: Split)
         budget=options.limits.limits,
         minimize=options.goal.minimize,
         target=options.goal.target,
+        teacher=None if teacher is None else teacher.name,
+        teacher_digest=None if teacher is None else teacher.digest,
         earlier_space_digests=space.earlier_digests,
     )

@@ -18,6 +18,7 @@ class Task:
     n_classes: int  # scores that a network must end with
     epochs: int  # of a training
     budget: Budget  # limits that a network must meet
+    teacher: bool = False  # whether there is one, so that recipes may have a teacher_weight
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from nas.errors import SpaceError, nearest
 from nas.network.architecture import digest_of
 from nas.space.candidate import Candidate, Task
 from nas.space.mistakes import Place, in_words
+from nas.space.taught import taught
 from nas.space.time_limit import TookTooLong, within
 
 if TYPE_CHECKING:  # takes a sixth of a second, which whoever presses TAB would wait for
@@ -58,6 +59,8 @@ class Space:
     def suggest(self, trial: "BaseTrial", task: Task) -> Candidate:
         """The candidate that a trial's parameters stand for.
 
+        Where the task has a teacher and the space does not say what its soft labels are worth, the trial does.
+
         Raises `SpaceError`, with file and line, where the space raises, returns something else, or takes too long.
         """
         try:
@@ -71,6 +74,16 @@ class Space:
             hint = ": does it end without a `return`?" if candidate is None else ""
             message = f"suggest() must return a nas.Candidate, but returned {type(candidate).__name__}{hint}"
             raise SpaceError(self._begins.says(message))
+        if task.teacher:
+            return taught(trial, candidate)
+        if candidate.recipe.teacher_weight > 0:
+            raise SpaceError(
+                self._begins.says(
+                    "a recipe has a teacher_weight only where there is a teacher, but this space gave "
+                    f"{candidate.recipe.teacher_weight:g} and there is none: look at task.teacher there, or search "
+                    "with --teacher auto"
+                )
+            )
         return candidate
 
     @property

@@ -60,6 +60,7 @@ class Confirmed:
     race: tuple[Raced, ...] = ()  # who it won against, itself first; none if it was the only one
     n_readings: int = 0  # of the test set in the whole study, these included
     target: float | None = None  # what the search was to reach
+    teacher: str = ""  # who taught it, in sentences, if somebody did
     model: Path | None = None  # the exported network of the first seed; not stored
 
     @property
@@ -197,6 +198,8 @@ def _stored_form(confirmed: Confirmed) -> dict[str, Any]:
     """Readings have study attributes of their own."""
     derived = ("readings", "n_readings", "race", "model")
     plain = {name: value for name, value in vars(confirmed).items() if name not in derived}
+    if not confirmed.teacher:
+        del plain["teacher"]  # as it was stored before there were teachers
     networks, rows = [reading.network for reading in confirmed.readings], [asdict(row) for row in confirmed.race]
     return {**plain, "networks": networks, "race": rows}
 
@@ -268,6 +271,7 @@ def confirmed_table(confirmed: Confirmed, target: float | None) -> Table:
             f"{plural(confirmed.epochs, 'epoch')}; the last one, in float32, on {reading.n_images:,} test images. "
             f"Another sample of as many would change that by some {100 * confirmed.sampling_error:.2f} points (one "
             f"binomial standard error). {confirmed.times_read('this study')}",
+            *([confirmed.teacher] if confirmed.teacher else []),
         ),
     )
 

@@ -15,6 +15,7 @@ from nas.space import finding as spaces
 from nas.space.candidate import Candidate, Task
 from nas.space.finding import Space
 from nas.study.record import Record, record_of
+from nas.study.teacher import StudyTeacher, teacher_of
 from nas.study.terms import Terms, terms_of
 from nas.study.trial import TrialAttributes, limits_of, trial_of
 from nas.table import Table
@@ -36,6 +37,7 @@ class Details:
     layers: tuple[LayerRow, ...]
     curve: tuple[tuple[int, float], ...]
     parameters: dict[str, Any]
+    teacher: StudyTeacher | None = None  # if its scores had a part in the loss
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -48,6 +50,7 @@ class Details:
             "layers": [asdict(layer) for layer in self.layers],
             "curve": [{"epoch": epoch, "validation_accuracy": accuracy} for epoch, accuracy in self.curve],
             "parameters": self.parameters,
+            **({} if self.teacher is None else {"teacher": self.teacher.to_dict()}),
         }
 
 
@@ -56,11 +59,18 @@ def details_of(study: optuna.Study, number: int) -> Details:
     trial = trial_of(study, number)
     if trial.state == TrialState.WAITING:
         raise StudyError(f"a trial must have begun, but trial {number} waits for a search to go on with it")
-    return describe(study.study_name, terms_of(study), study.get_trials(deepcopy=False), trial)
+    trials, teacher = study.get_trials(deepcopy=False), teacher_of(study)
+    return describe(study.study_name, terms_of(study), trials, trial, teacher)
 
 
-def describe(study: str, terms: Terms, trials: Sequence[FrozenTrial], trial: FrozenTrial) -> Details:
-    """The details of one of a study's trials."""
+def describe(
+    study: str,
+    terms: Terms,
+    trials: Sequence[FrozenTrial],
+    trial: FrozenTrial,
+    teacher: StudyTeacher | None = None,
+) -> Details:
+    """The details of one of a study's trials; `teacher` is the study's."""
     record = record_of(trial)
     candidate = _candidate(terms, trials, trial)
     return Details(
@@ -71,6 +81,7 @@ def describe(study: str, terms: Terms, trials: Sequence[FrozenTrial], trial: Fro
         layers=layer_rows(candidate.architecture) if candidate is not None else (),
         curve=tuple(sorted(trial.intermediate_values.items())),
         parameters=dict(trial.params),
+        teacher=teacher if candidate is not None and candidate.recipe.teacher_weight > 0 else None,
     )
 
 
@@ -112,6 +123,7 @@ def facts(details: Details) -> tuple[tuple[str, str], ...]:
         ("outcome", record.outcome + (f": {record.reason}" if record.reason else "")),
         ("accuracy", accuracy),
         ("recipe", details.recipe),
+        ("teacher", "" if details.teacher is None else f"{details.teacher.figures}. {details.teacher.trained_on}"),
         ("seed", str(record.seed) if record.seed is not None else ""),
         ("made with", versions + revision),
         ("trained on", where),
@@ -137,7 +149,8 @@ def _suggested_again(terms: Terms, trials: Sequence[FrozenTrial], trial: FrozenT
     if trained is None or space is None:
         return None
     limits = limits_of(trial, terms.limits)
-    task = Task(tuple(trained["input_shape"]), trained["n_classes"], terms.epochs, limits)
+    shape, taught = tuple(trained["input_shape"]), terms.teacher is not None
+    task = Task(shape, trained["n_classes"], terms.epochs, limits, taught)
     try:
         return space.suggest(FixedTrial(trial.params, trial.number), task)
     except NasError:  # cut off in the middle of its suggestions

@@ -17,6 +17,7 @@ from nas.study.locks import is_searched
 from nas.study.opening import find_study
 from nas.study.record import Record, outcomes, ranking
 from nas.study.storage import checkpoint_folder
+from nas.study.teacher import StudyTeacher, teacher_of
 from nas.study.terms import Terms, default_name, is_of_nas, options_of, terms_of
 from nas.study.trial import TrialAttributes
 
@@ -38,6 +39,7 @@ class Status:
     seconds: float
     epochs: int
     command: str | None
+    teacher: StudyTeacher | None = None
 
 
 def statuses(storage: RDBStorage, name: str | None = None, url: str = DEFAULT_STORAGE) -> list[Status]:
@@ -75,6 +77,7 @@ def status(study: optuna.Study, storage: RDBStorage, url: str = DEFAULT_STORAGE)
         seconds=busy_seconds(busy_spans(trials, searching)),
         epochs=_epochs(trials),
         command=_command(study, trials, terms, url) if terms is not None else None,
+        teacher=teacher_of(study),
     )
 
 
@@ -93,12 +96,15 @@ def _counts(trials: Sequence[FrozenTrial], searching: bool) -> dict[str, int]:
     return {outcome: n for outcome, n in tally.items() if n}
 
 
-def _command(study: optuna.Study, trials: Sequence[FrozenTrial], terms: Terms, url: str) -> str:
+def _command(study: optuna.Study, trials: Sequence[FrozenTrial], terms: Terms, url: str) -> str | None:
+    if not terms.budget:  # no option says that there is no limit
+        return None
     options = options_of(study)
     if options is None:
         options = _told_by_trials(terms, trials)
     settings = {name: value for name, value in options.items() if name not in ("storage", "study")}
-    name = default_name(terms.dataset, terms.limits, terms.space, terms.epochs, options.get("seed", 0), terms.goal)
+    seed = options.get("seed", 0)
+    name = default_name(terms.dataset, terms.limits, terms.space, terms.epochs, seed, terms.goal, terms.teacher)
     if name != study.study_name:
         settings["study"] = study.study_name
     if url != DEFAULT_STORAGE:

@@ -89,7 +89,12 @@ def sqlite_file(url: str) -> Path | None:
 
 def runs_folder(storage: RDBStorage) -> Path:
     """The folder for what a storage's studies leave behind: where its SQLite file lies, else `runs`."""
-    file = sqlite_file(str(storage.engine.url))
+    return runs_folder_of(str(storage.engine.url))
+
+
+def runs_folder_of(url: str) -> Path:
+    """As `runs_folder`, by the database's URL or path."""
+    file = sqlite_file(url if "://" in url else f"sqlite:///{url}")
     return file.parent if file is not None else RUNS
 
 

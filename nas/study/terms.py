@@ -8,6 +8,7 @@ from nas.errors import StudyError
 from nas.network.cost import Budget
 from nas.study.folders import slug
 from nas.study.goal import Goal
+from nas.study.teacher import TEACHER, StudyTeacher
 
 if TYPE_CHECKING:
     import optuna
@@ -35,6 +36,8 @@ class Terms:
     budget: dict[str, Any]
     minimize: str | None = None  # with the target that is then a term as well
     target: float | None = None
+    teacher: str | None = None  # "auto", or the stem of a file's name; None where nobody teaches
+    teacher_digest: str | None = None  # of the file, or of all that decides how the automatic one is trained
     earlier_space_digests: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -49,15 +52,19 @@ class Terms:
 
     def to_dict(self) -> dict[str, Any]:
         """What is stored."""
-        return {name: value for name, value in asdict(self).items() if name != "earlier_space_digests"}
+        untaught = ("teacher", "teacher_digest") if self.teacher is None else ()
+        left_out = ("earlier_space_digests", *untaught)
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
     def differences(self, stored: Mapping[str, Any]) -> list[str]:
         """In words, what is not as it was when the study was made; contents decide, not names or paths."""
-        differing = [name for name, value in self.to_dict().items() if stored.get(name) != value]
+        own = self.to_dict()
+        differing = [name for name in {**own, **stored} if stored.get(name) != own.get(name)]
         if stored.get("space_digest") in self.earlier_space_digests:
             differing.remove("space_digest")
         in_words = []
-        for what, content in (("space", "space_digest"), ("dataset", "dataset_fingerprint")):
+        contents = (("space", "space_digest"), ("dataset", "dataset_fingerprint"), ("teacher", "teacher_digest"))
+        for what, content in contents:
             if content in differing and what in differing:
                 in_words.append(f"{what} {getattr(self, what)!r} (the study has {stored.get(what)!r})")
             elif content in differing:
@@ -108,16 +115,22 @@ def note_search(study: "optuna.Study", options: Mapping[str, Any], notes: Sequen
     study.set_user_attr(OPTIONS, dict(options))
 
 
-def default_name(dataset: str, budget: Budget, space: str, epochs: int, seed: int, goal: Goal) -> str:
+def default_name(
+    dataset: str, budget: Budget, space: str, epochs: int, seed: int, goal: Goal, teacher: str | None = None
+) -> str:
     """The name of a study that was given none: the same options give the same name."""
     limits = "-".join(f"{limit}-{name}" for name, limit in budget.limits.items())
     smallest = "" if goal.minimize is None else f"-fewest-{goal.minimize}-at-{goal.target:g}"
-    return f"{slug(dataset)}-{limits}-{space}-{epochs}-epochs-seed-{seed}{smallest}"
+    taught = "" if teacher is None else f"-teacher-{slug(teacher)}"
+    return f"{slug(dataset)}-{limits}-{space}-{epochs}-epochs-seed-{seed}{smallest}{taught}"
 
 
 def readable(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """A study's attributes with its terms in words, one by one."""
-    rest = {name: value for name, value in attributes.items() if name not in (TERMS, OPTIONS) and value != []}
+    in_words = (TERMS, OPTIONS, TEACHER)
+    rest = {name: value for name, value in attributes.items() if name not in in_words and value != []}
+    if TEACHER in attributes:
+        rest["teacher"] = StudyTeacher(**attributes[TEACHER]).figures
     if TERMS not in attributes:
         return rest
     terms = Terms(**attributes[TERMS])

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.network.cost import Cost
-from nas.searching.events import Ended, EpochDone, Event, Started
+from nas.searching.events import Ended, EpochDone, Event, Started, Taught, Teaching, TrialEvent
 from nas.searching.options import SearchOptions
 from nas.searching.search import Prepared, SearchResult
 from nas.study.folders import DEFAULT_STORAGE
@@ -29,6 +29,7 @@ N_SHOWN = 5
 SHORTEST = 10  # characters of a network; fewer tell nothing of it
 COLUMNS = ("trial", "parameters", "epoch", "accuracy", "time left")
 GAP = 2  # characters between two columns
+TEACHER = -1  # its number among those of trials: it comes before them
 
 
 @dataclass
@@ -97,8 +98,8 @@ class SearchDisplay:
         """Something happened to a trial."""
         with self._lock:
             line = self._follow(event)
-        if line and not self._console.is_interactive:
-            self._console.print(line, soft_wrap=True)
+        if line and (isinstance(event, Taught) or not self._console.is_interactive):
+            self._console.print(line, soft_wrap=not self._console.is_interactive)
 
     def _follow(self, event: Event) -> str:
         match event:
@@ -110,6 +111,22 @@ class SearchDisplay:
                 return f"trial {trial:4d}  {_progress(self._running[trial])}"
             case Ended(trial, outcome):
                 return self._ended(trial, outcome, event)
+            case Teaching(about, epochs):
+                return self._follow_teacher(about, epochs)
+            case Taught(teacher):
+                return f"Teacher: {teacher.figures}; {teacher.cost}. {teacher.trained_on}"
+
+    def _follow_teacher(self, event: TrialEvent, epochs: int) -> str:
+        match event:
+            case Started(_, candidate, cost):
+                self._running[TEACHER] = Running(cost, str(candidate.architecture), epochs)
+            case EpochDone():
+                self._running[TEACHER].done(event)
+                return f"teacher     {_progress(self._running[TEACHER])}"
+            case Ended(_, outcome):
+                running = self._running.pop(TEACHER, None)
+                return f"teacher     {outcome}{f': {event.reason}' if event.reason else ''}" if running else ""
+        return ""
 
     def _ended(self, trial: int, outcome: str, event: Ended) -> str:
         running = self._running.pop(trial, None)
@@ -139,7 +156,7 @@ class SearchDisplay:
     def _render(self) -> Group:
         width, height = self._console.size
         with self._lock:
-            rows = [(str(trial), *_cells(each), each.network) for trial, each in sorted(self._running.items())]
+            rows = [(_label(trial), *_cells(each), each.network) for trial, each in sorted(self._running.items())]
             summary = self._clocked_summary(width)
         n_rows = _n_rows(len(rows), height - 1 - len(summary.wrap(self._console, width)))
         below = [summary]
@@ -154,6 +171,10 @@ class SearchDisplay:
         time_gone = f"{clock(time.monotonic() - self._start)}  "
         line = time_gone + self._summary()
         return Text(line if len(line) <= width else line.replace("; ", "\n" + " " * len(time_gone), 1))
+
+
+def _label(trial: int) -> str:
+    return "teacher" if trial == TEACHER else str(trial)
 
 
 def _n_rows(n: int, n_lines: int) -> int:
@@ -195,6 +216,8 @@ def _introduction(prepared: Prepared) -> list[str]:
         f"{len(split.train_images):,} images to train, {len(split.validation_images):,} to validate; the test set is "
         f"not read. Study {prepared.study.study_name!r}.",
     ]
+    if prepared.teacher is not None:
+        lines.append(f"Distillation: candidates learn from the scores of a teacher, {prepared.teacher!r}, as well.")
     n_trials = sum(counts(prepared.study).values())
     if n_trials:
         lines.append(

@@ -162,6 +162,8 @@ class Recipe:
         dropout_schedule: Dropout rates over the training: `constant`; `rising` from 0 up to what the layers say; or
             `falling` down to 0.
         augmentation: Random changes of the training images.
+        teacher_weight: Share of a teacher's soft labels in the loss, from 0 to 1; the rest is the labels'. 0 for none.
+        temperature: What both networks' scores are divided by before they are compared (Hinton et al. 2015).
     """
 
     epochs: int = 20
@@ -180,6 +182,8 @@ class Recipe:
     ema: float = 0.0
     dropout_schedule: DropoutSchedule = "constant"
     augmentation: Augmentation = field(default_factory=Augmentation)
+    teacher_weight: float = _later(0.0)
+    temperature: float = _later(4.0)
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -197,6 +201,8 @@ class Recipe:
         for name in ("weight_decay", "step_factor", "ema"):
             _check_range(self, name, 0, None)
         _check_range(self, "warmup", 0, 0.99)
+        _check_range(self, "teacher_weight", 0, 1)
+        _check_range(self, "temperature", 0.1, 100)
         if self.nesterov and self.momentum == 0:
             raise InputError("nesterov needs a momentum above 0, but got momentum=0: set momentum or drop nesterov")
 
@@ -231,6 +237,10 @@ class Recipe:
             idle["warmup"] = Recipe.warmup
         if self.epochs == 1 and self.dropout_schedule == "falling":  # from the whole rate, and no further
             idle["dropout_schedule"] = "constant"
+        if self.teacher_weight == 0:
+            idle["temperature"] = Recipe.temperature
+        if self.teacher_weight == 1:  # the labels have no share
+            idle["label_smoothing"] = Recipe.label_smoothing
         return replace(self, **idle, augmentation=self.augmentation.effective())
 
     def __str__(self) -> str:
@@ -247,6 +257,8 @@ class Recipe:
         parts += [f"label smoothing {self.label_smoothing:g}"] * (self.label_smoothing > 0)
         parts += [f"weights averaged over {self.ema:g} epoch{'s' * (self.ema != 1)} (EMA)"] * (self.ema > 0)
         parts += [f"dropout {self.dropout_schedule}"] * (self.dropout_schedule != "constant")
+        soft_labels = f"a teacher's soft labels with weight {self.teacher_weight:g} at temperature {self.temperature:g}"
+        parts += [soft_labels] * (self.teacher_weight > 0)
         return "; ".join(parts)
 
     def _schedule_text(self) -> str:

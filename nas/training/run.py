@@ -8,8 +8,9 @@ from typing import Any, Protocol, cast
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
+from nas.errors import InputError
 from nas.network.architecture import Architecture
 from nas.network.build import Network
 from nas.training.augment import augment
@@ -17,6 +18,7 @@ from nas.training.device import Kernels, Precision
 from nas.training.mix import Targets, mix
 from nas.training.optimisers import MovingAverage, make_optimizer, make_schedule
 from nas.training.recipe import Recipe
+from nas.training.teacher import soft_label_loss
 
 EVALUATION_BATCH = 250
 
@@ -58,6 +60,8 @@ class TrainingRun:
     `state_dict` gives the same digits as one that was never interrupted.
 
     `convolutions`: paths of those that `nas.network.convolution` computes; in bfloat16 on one thread of a CPU alone.
+    `teacher` gives the soft labels that the recipe may ask for: a network in evaluation mode, on the device. Raises
+    `InputError` where the recipe asks for them and there is none.
     """
 
     def __init__(
@@ -71,8 +75,15 @@ class TrainingRun:
         precision: Precision = "float32",
         kernels: Kernels = "torch",
         convolutions: Iterable[str] = (),
+        teacher: nn.Module | None = None,
     ) -> None:
         recipe.augmentation.check_channels(architecture.input_shape[0])
+        if recipe.teacher_weight > 0 and teacher is None:
+            raise InputError(
+                f"a recipe with a teacher_weight needs a teacher, but got teacher_weight={recipe.teacher_weight:g} and "
+                "none: give one with --teacher, or leave the weight at 0"
+            )
+        self.teacher = teacher if recipe.teacher_weight > 0 else None
         self.recipe, self.data, self.seed = recipe, data, seed
         self.device, self.precision = torch.device(device), precision
         if self.device.type == "cuda":
@@ -180,6 +191,8 @@ class TrainingRun:
         with self._autocast():
             scores = self.network(inputs.contiguous(memory_format=torch.channels_last))
         loss = targets.cross_entropy(scores.float(), self.recipe.label_smoothing)
+        if self.teacher is not None:
+            loss = self._with_soft_labels(loss, inputs, scores, self.teacher)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -188,6 +201,13 @@ class TrainingRun:
             self.averaged.update_parameters(self.network)
         return loss, scores
 
+    def _with_soft_labels(self, loss: Tensor, inputs: Tensor, scores: Tensor, teacher: nn.Module) -> Tensor:
+        """The loss on labels and, with its weight, that on what the teacher sees in the very same augmented images."""
+        with torch.no_grad(), self._autocast():
+            wanted = teacher(inputs.contiguous(memory_format=torch.channels_last))
+        weight = self.recipe.teacher_weight
+        return (1 - weight) * loss + weight * soft_label_loss(scores.float(), wanted.float(), self.recipe.temperature)
+
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.precision == "float32":
             return nullcontext()
@@ -195,7 +215,7 @@ class TrainingRun:
 
 
 @torch.no_grad()
-def evaluate(network: Network, images: Tensor, labels: Tensor) -> tuple[float, float]:
+def evaluate(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, float]:
     """Mean loss and accuracy on `uint8` images, in float32."""
     network.eval()
     loss, n_correct = 0.0, 0
