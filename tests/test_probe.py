@@ -202,6 +202,9 @@ def test_the_smallest_of_a_space_with_conditions() -> None:
     assert found["memory"].memory == 4 * (28 * 28 + 1)
 
 
+CHOSEN = ("documented", "tiny")  # the others solve their widths
+
+
 @pytest.mark.parametrize("name", SPACES)
 @pytest.mark.parametrize("count", COUNTS)
 def test_no_random_candidate_is_smaller_than_the_smallest(name: str, count: str) -> None:
@@ -210,7 +213,7 @@ def test_no_random_candidate_is_smaller_than_the_smallest(name: str, count: str)
     others = islice(random_candidates(space.load(name), task, seed=99), 300)
     fewest = min(getattr(cost_of(candidate.architecture), count) for candidate, _ in others)
     # Where widths are solved from the budget, rounding makes the count a saw-tooth, and the descent ends on one tooth.
-    assert smallest <= (1.01 * fewest if name == "budget_fill" else fewest)
+    assert smallest <= (fewest if name in CHOSEN else 1.01 * fewest)
 
 
 @pytest.mark.parametrize("count", COUNTS)
