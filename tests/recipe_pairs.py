@@ -50,6 +50,8 @@ EQUAL: dict[str, tuple[Recipe, Recipe]] = {
         short(augmentation=Augmentation(rotation=5)),
         short(augmentation=Augmentation(rotation=5, crop_position="centre")),
     ),
+    "temperature of no teacher": (short(), short(temperature=2.0)),
+    "smoothed labels that have no share": (short(teacher_weight=1), short(teacher_weight=1, label_smoothing=0.1)),
 }
 # A recipe in which every field matters but for those of steps, and one in which these do.
 BUSY = Recipe(
@@ -92,6 +94,8 @@ DIFFERENT: dict[str, tuple[Recipe, Recipe]] = {
         short(augmentation=Augmentation(elastic=1)),
         short(augmentation=Augmentation(elastic=1, elastic_sigma=2)),
     ),
+    "teacher_weight": (short(), short(teacher_weight=0.5)),
+    "temperature": (short(teacher_weight=0.5), short(teacher_weight=0.5, temperature=2.0)),
     "step_epochs": (STEPS, replace(STEPS, step_epochs=2)),
     "step_factor": (STEPS, replace(STEPS, step_factor=0.5)),
     "warm-up of a cosine": (short(schedule="cosine"), short(schedule="cosine", warmup=0.5)),

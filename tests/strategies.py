@@ -197,4 +197,6 @@ def recipes(draw: st.DrawFn) -> Recipe:
         ema=draw(st.sampled_from([0.0, 0.5, 3.0])),
         dropout_schedule=draw(st.sampled_from(["constant", "rising", "falling"])),
         augmentation=draw(augmentations),
+        teacher_weight=draw(st.sampled_from([0.0, 0.3, 1.0])),
+        temperature=draw(st.sampled_from([0.5, 4.0, 20.0])),
     )

@@ -54,6 +54,8 @@ WRONG_RECIPES: list[tuple[dict[str, Any], str]] = [
         for v in (-0.1, 1.0, math.nan, "0", True)
     ),
     *(({name: v}, name) for name in ("weight_decay", "step_factor", "ema") for v in (-1e-9, math.inf, False)),
+    *(({"teacher_weight": v}, "teacher_weight") for v in (-0.1, 1.1, math.nan, "0", True)),
+    *(({"temperature": v}, "temperature") for v in (0, -1.0, 101, math.inf, None)),
     *(({name: value}, name) for name in ("nesterov", "decay_all") for value in (1, 0, "yes", None)),
     *(({name: v}, name) for name in ("optimizer", "schedule", "dropout_schedule") for v in ("Adam", "", None, 3, True)),
     ({"nesterov": True, "momentum": 0.0}, "nesterov"),
@@ -154,6 +156,11 @@ def test_the_effective_augmentation_crops_if_the_whole_one_does(augmentation: Au
             replace(STEPS, optimizer="rmsprop", decay_all=True, augmentation=Augmentation(), ema=0.0),
             "2 epochs of batches of 64; RMSprop momentum 0.8; learning rate 0.05 (×0.1 every 1 epochs), weight decay "
             "0.1 on all; augmentation: none; label smoothing 0.1; dropout rising",
+        ),
+        (
+            Recipe(teacher_weight=0.5, temperature=2),
+            "20 epochs of batches of 128; SGD momentum 0.9; learning rate 0.05 (constant); augmentation: none; a "
+            "teacher's soft labels with weight 0.5 at temperature 2",
         ),
     ],
 )

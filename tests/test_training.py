@@ -35,7 +35,7 @@ from nas.space.candidate import Candidate
 from nas.training.device import Precision, resolve_device, resolve_precision
 from nas.training.optimisers import make_optimizer, make_schedule, moving_average
 from nas.training.recipe import Augmentation, Recipe
-from nas.training.run import EVALUATION_BATCH, EpochResult, TrainingRun, evaluate
+from nas.training.run import EVALUATION_BATCH, EpochResult, TrainingRun, evaluate, seeded
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "nadam", "muon")
 SCHEDULES = ("constant", "step", "onecycle", "cosine", "linear")
@@ -89,7 +89,9 @@ def history(run: TrainingRun) -> list[dict[str, Any]]:
 
 
 def finished(recipe: Recipe, data: Split, architecture: Architecture = NETWORK, seed: int = 3) -> TrainingRun:
-    run = TrainingRun(architecture, recipe, data, seed=seed)
+    with seeded(0, torch.device("cpu")):  # the same teacher each time
+        teacher = Network(LEARNER, data.mean, data.std).eval() if recipe.teacher_weight > 0 else None
+    run = TrainingRun(architecture, recipe, data, seed=seed, teacher=teacher)
     assert len(list(run)) == recipe.epochs
     return run
 
