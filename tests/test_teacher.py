@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import numpy as np
 import optuna
 import pytest
 import torch
@@ -23,6 +24,7 @@ from test_cli import check_refused
 from nas import shipped
 from nas.cli.status import lines
 from nas.dashboard.notes import study_note
+from nas.datasets.dataset import Dataset
 from nas.datasets.splitting import Split
 from nas.errors import InputError
 from nas.execution.inline import InlineExecutor
@@ -209,15 +211,24 @@ def test_a_teacher_that_has_seen_validation_images_is_refused(nas: Run, small_se
     assert "must not have seen the images of the validation part" in done.stderr
 
 
-# A study with an automatic teacher --------------------------------------------------------------------------------------
+# A study with an automatic teacher ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def taught(few_images: str, tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
+def fewer(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a data set of 600 real images, 100 of them to validate."""
+    file = tmp_path_factory.mktemp("fewer") / "fewer.npz"
+    images, labels = mnist.images[:800, 0].numpy(), mnist.labels[:800].numpy()
+    np.savez(file, x_train=images[:600], y_train=labels[:600], x_test=images[600:], y_test=labels[600:])
+    return f"npz:{file}"
+
+
+@pytest.fixture(scope="module")
+def taught(fewer: str, tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
     """A search with a teacher, its winner confirmed."""
     folder = tmp_path_factory.mktemp("taught")
     common = {"workers": 1, "storage": SmallStudy(folder).storage, "out": folder}
-    search(space="tiny", dataset=few_images, budget=1500, epochs=1, trials=2, study="taught", teacher="auto", **common)
+    search(space="tiny", dataset=fewer, budget=1500, epochs=1, trials=2, study="taught", teacher="auto", **common)
     confirm("taught", top=1, seeds=1, **common)
     return SmallStudy(folder)
 
@@ -232,7 +243,7 @@ def teachers_study(taught: SmallStudy) -> optuna.Study:
     return find_study(open_storage(taught.storage), about.study)
 
 
-def test_the_teacher_is_trained_on_the_training_part_and_on_nothing_else(taught: SmallStudy, few_images: str) -> None:
+def test_the_teacher_is_trained_on_the_training_part_and_on_nothing_else(taught: SmallStudy) -> None:
     """Trained again with other validation images it is the same, to the last digit; with one image fewer it is not."""
     study = teachers_study(taught)
     (record,) = records(study)
@@ -298,7 +309,7 @@ def test_report_and_trial_say_who_taught(taught: SmallStudy) -> None:
 
 
 @pytest.mark.parametrize("confirmed", [False, True])
-def test_each_format_says_who_taught(taught: SmallStudy, few_images: str, tmp_path: Path, confirmed: bool) -> None:
+def test_each_format_says_who_taught(taught: SmallStudy, tmp_path: Path, confirmed: bool) -> None:
     about, winner = teacher_of(taught.study), ranked(taught.study)[0]
     assert about is not None
     dataset, split = data_of(taught.study)
@@ -343,9 +354,14 @@ def test_what_was_confirmed_has_the_same_teacher_and_comes_out_again(taught: Sma
     assert again.compared == ("accuracy", "training loss", "evaluation loss")
 
 
-def test_a_confirmed_network_is_refused_as_a_teacher(nas: Run, taught: SmallStudy) -> None:
+def test_a_confirmed_network_is_refused_as_a_teacher(nas: Run, taught: SmallStudy, fewer: str) -> None:
     (file,) = taught.folder.glob("*_confirmed.py")
-    check_refused(nas(*SEARCH, "--teacher", str(file)), "must not have seen", "500 of these 500", "--teacher auto")
+    check_refused(
+        nas(*SEARCH, "--dataset", fewer, "--teacher", str(file)),
+        "must not have seen",
+        "100 of these 100",
+        "--teacher auto",
+    )
 
 
 def test_an_earlier_confirmed_one_that_does_not_say_of_what_is_refused_too(nas: Run, taught: SmallStudy) -> None:
@@ -358,7 +374,7 @@ def test_an_earlier_confirmed_one_that_does_not_say_of_what_is_refused_too(nas: 
 
 
 @pytest.mark.parametrize(
-    ("held_out", "seed", "certain"), [(500, 0, True), (700, 0, True), (300, 0, None), (500, 1, None)]
+    ("held_out", "seed", "certain"), [(100, 0, True), (200, 0, True), (50, 0, None), (100, 1, None)]
 )
 def test_whether_it_has_seen_validation_images_is_counted(
     taught: SmallStudy, held_out: int, seed: int, certain: bool | None
@@ -383,10 +399,10 @@ def test_whether_it_has_seen_validation_images_is_counted(
 
 @pytest.mark.parametrize("others", [["--teacher", "other.py"], []])
 def test_going_on_with_another_teacher_is_refused(
-    nas: Run, taught: SmallStudy, few_images: str, tmp_path: Path, others: list[str]
+    nas: Run, taught: SmallStudy, fewer: str, tmp_path: Path, others: list[str]
 ) -> None:
     (tmp_path / "other.py").write_text(OTHER, "utf-8")
-    again = ("search", "--space", "tiny", "--budget", "1500", "--epochs", "1", "--dataset", few_images)
+    again = ("search", "--space", "tiny", "--budget", "1500", "--epochs", "1", "--dataset", fewer)
     done = nas(*again, "--storage", taught.storage, "--study", "taught", *others)
     check_refused(done, "other terms", "teacher", "'auto'")
 
@@ -481,7 +497,7 @@ def test_a_space_that_wants_a_teacher_where_there_is_none_is_one_line(nas: Run, 
 
 @pytest.mark.parametrize("n_classes", [2, 10, 200])
 @pytest.mark.parametrize(
-    "shape", [(1, 4, 4), (1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 15, 40), (3, 64, 64), (3, 96, 96)]
+    "shape", [(1, 4, 4), (1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 15, 40), (1, 6, 100), (3, 64, 64), (3, 96, 96)]
 )
 def test_there_is_an_automatic_teacher_for_every_image_and_its_steps_stay_cheap(
     shape: tuple[int, int, int], n_classes: int
@@ -503,10 +519,12 @@ def test_there_is_an_automatic_teacher_for_every_image_and_its_steps_stay_cheap(
 
 @needs_proc
 @pytest.mark.usefixtures("one_core")
-def test_its_training_goes_on_where_it_was_stopped_with_the_same_digits(start, nas: Run, tmp_path: Path) -> None:
-    options = (*SEARCH, "--teacher", "auto")
+def test_its_training_goes_on_where_it_was_stopped_with_the_same_digits(
+    start, nas: Run, fewer: str, tmp_path: Path
+) -> None:
+    options = (*SEARCH, "--epochs", "8", "--dataset", fewer, "--teacher", "auto")
     process = start(*options)
-    read_until(process, "epoch   2/5")
+    read_until(process, "epoch   2/8")
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
@@ -515,7 +533,7 @@ def test_its_training_goes_on_where_it_was_stopped_with_the_same_digits(start, n
     assert "'auto', which is not trained yet" in nas("status", "--study", "taught").stdout
     done = nas(*options)
     assert done.returncode == 0, done.stderr
-    assert "epoch   5/5" in done.stdout
+    assert "epoch   8/8" in done.stdout
     assert nas(*options, "--storage", "whole.db", "--out", "whole").returncode == 0
     continued, whole = (
         teacher_of(find_study(open_storage(str(tmp_path / name)), "taught")) for name in ("runs/nas.db", "whole.db")

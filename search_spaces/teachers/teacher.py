@@ -1,8 +1,8 @@
 """The network that `nas search --teacher auto` trains first: one for each size of image and number of classes.
 
 Good, and quickly asked: every step of every candidate's training waits for its scores. So the first convolution
-halves the image, and most of the 150,000 parameters and the work stand in residual blocks on small maps. An image of
-more than 40 pixels is halved more often; one below 16 at first not at all.
+halves the image, and most of the 150,000 parameters and the work stand in residual blocks on small maps. Images of more
+than 40×40 pixels are halved once more; those of fewer than 16×16 not by the first convolution.
 """
 
 from nas import (
@@ -22,7 +22,7 @@ from nas import (
 )
 
 FIRST, MIDDLE, LAST = 24, 40, 80  # channels
-SMALL, LARGE = 16, 20  # pixels: below, the first convolution keeps its size; above, its maps are halved once more
+SMALL, LARGE, LEAST = 16 * 16, 20 * 20, 4 * 4  # pixels: see below
 
 
 def suggest(trial: BaseTrial, task: Task) -> Candidate:
@@ -30,15 +30,15 @@ def suggest(trial: BaseTrial, task: Task) -> Candidate:
 
 
 def build_architecture(task: Task) -> Architecture:
-    side = min(task.image_shape[1:])
-    stride = 2 if side >= SMALL else 1
+    _, height, width = task.image_shape
+    stride = 2 if height * width >= SMALL else 1
     layers = block(FIRST, kernel=5, stride=stride)
-    side = -(-side // stride)
-    while side > LARGE:
+    height, width = -(-height // stride), -(-width // stride)
+    while height * width > LARGE and min(height, width) >= 2:
         layers.append(MaxPool())
-        side //= 2
+        height, width = height // 2, width // 2
     layers += block(MIDDLE)
-    if side >= 4:
+    if height * width >= LEAST and min(height, width) >= 2:
         layers.append(MaxPool())
     layers += [*block(LAST), Residual(tuple(block(LAST))), Residual(tuple(block(LAST)))]
     return Architecture(task.image_shape, task.n_classes, (*layers, *gap_head(task.n_classes)))
