@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import nas
-from nas.network.architecture import Architecture, Layer
+from nas.export.formats import refused_by
+from nas.network.architecture import Architecture
 from nas.network.blocks import PaddedShortcut
 from nas.network.cost import COSTS
 from nas.network.kinds import KINDS, Layers, LayerSpec
@@ -50,7 +51,8 @@ def kinds_page() -> str:
     parts = [
         "# Kinds of layers",
         "A network is a chain of layers; some hold chains of others, to any depth. All are in `nas`: "
-        "`from nas import Conv, Residual`. The examples are of an image of 8 channels and 14×14 pixels.",
+        "`from nas import Conv, Residual`. The examples are of an image of 8 channels and 14×14 pixels; "
+        "whether a layer can be exported as C (8 bits, for microcontrollers) is in the last column.",
     ]
     for kind in KINDS.values():
         parts += [f"## {kind.__name__}", text_of(kind), *field_table(kind), example(kind)]
@@ -143,11 +145,14 @@ def _missing(of: Any, field: str) -> str:
 
 
 def example(kind: type[LayerSpec]) -> str:
-    layer = example_layer(EXAMPLES[kind])
+    network, position = example_network(EXAMPLES[kind])
+    layer = network.walk[position]
+    in_c = "no" if refused_by(network, ["c"]) else "yes"
     shapes = " → ".join("×".join(map(str, shape)) for shape in (layer.input_shape, layer.output_shape))
     return (
-        "| example | shapes | parameters | MACs | in tables |\n|---|---|---|---|---|\n"
-        f"| `{written(layer.spec)}` | {shapes} | {layer.params:,} | {layer.macs:,} | {cell(layer.spec.describe())} |"
+        "| example | shapes | parameters | MACs | in tables | in C |\n|---|---|---|---|---|---|\n"
+        f"| `{written(layer.spec)}` | {shapes} | {layer.params:,} | {layer.macs:,} | {cell(layer.spec.describe())} "
+        f"| {in_c} |"
     )
 
 
@@ -169,13 +174,13 @@ def _value(value: Any) -> str:
     return written(value) if isinstance(value, LayerSpec) else repr(value)
 
 
-def example_layer(spec: LayerSpec) -> Layer:
-    """The layer in a network that ends as a classifier does."""
+def example_network(spec: LayerSpec) -> tuple[Architecture, int]:
+    """A network that has the layer and ends as a classifier does, and at which place it has it."""
     before: Layers = (nas.Flatten(),) if isinstance(spec, nas.Linear) else ()
     behind: Layers = nas.gap_head(10)
     if isinstance(spec, nas.Linear | nas.Flatten):
         behind = (nas.Linear(10),)
-    return Architecture(INPUT, 10, (*before, spec, *behind)).walk[len(before)]
+    return Architecture(INPUT, 10, (*before, spec, *behind)), len(before)
 
 
 def differing() -> Iterator[Path]:

@@ -1,11 +1,16 @@
 """Writing files whole or not at all, and knowing beforehand whether that can be done."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from keyword import iskeyword
 from pathlib import Path
 
 from nas.errors import InputError
+
+# In a folder with a file of such a name, `import torch` or torch itself would import that file.
+SHADOWING = sys.stdlib_module_names | {"torch", "numpy", "nas", "__init__", "__main__"}
 
 
 @contextmanager
@@ -38,3 +43,14 @@ def check_writable(folder: Path) -> None:
         ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"the output folder must be writable, but {folder} is not: give another --out")
+
+
+def check_module_name(name: str, what: str) -> None:
+    """Raises `InputError` unless NAME.py can be imported, and takes nothing else's place; `what`: a model, a space."""
+    if not name.isascii() or not name.isidentifier() or iskeyword(name):
+        raise InputError(
+            f"a {what} is named as a Python module, with letters, digits and underscores, but got {name!r}: "
+            f"name it like my_{what}"
+        )
+    if name in SHADOWING:
+        raise InputError(f"a file {name}.py would be imported in place of the real {name}: name it like {name}_{what}")

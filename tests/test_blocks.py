@@ -244,7 +244,7 @@ DEEP = Architecture(
         Repeat((Residual((Conv(12, 3, padding=1, groups=4), BatchNorm(), Activation())),), 3),
         Parallel(((Conv(5, 1),), (Conv(5, 3, padding=1),)), "add"),
         SqueezeExcite(2, "hardsigmoid"),
-        *(BlurPool(), DepthwiseConv((1, 3), padding=(0, 1)), PReLU(), Conv(4, 2, padding=1, dilation=2)),
+        *(BlurPool(), DepthwiseConv((1, 3), padding=(0, 1)), PReLU(), Conv(4, 3, padding=2, dilation=2)),
         Parallel(((BlurPool(1, maximum=False), MaxAvgPool()), (GemPool(),)), "add"),
         *gap_head(3, pool=MaxAvgPool()),
     ),
@@ -266,7 +266,7 @@ def test_a_line_of_text_shows_what_branches() -> None:
         "res[conv 1×1 8, depthwise 3×3 s2 p1, squeeze-excite 1/2, conv 1×1 6, channel scale], res[conv 3×3 8 s2 p1], "
         "[conv 1×1 2 | conv 3×3 2 p1, gelu | max pool 3×3], shuffle g2, 3×[res[conv 3×3 12 p1 g4]], "
         "[conv 1×1 5 + conv 3×3 5 p1], squeeze-excite 1/2 hard, max blur pool, depthwise 1×3 p0×1, prelu, "
-        "conv 2×2 4 p1 d2, [blur pool s1, global max and average pool + global GeM pool], "
+        "conv 3×3 4 p2 d2, [blur pool s1, global max and average pool + global GeM pool], "
         "global max and average pool, FC 3"
     )
 
@@ -339,6 +339,7 @@ def test_joined_kernels_compute_the_same_within_branches() -> None:
         network(images).square().sum().backward()
     for (name, one), (_, other) in zip(plain.named_parameters(), joined.named_parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-4, msg=name)
+    assert plain.conv1.weight.grad.abs().max() > 0, "something is compared"
     assert str(joined) == str(plain)
 
 

@@ -121,5 +121,5 @@ def test_a_space_that_asks_for_them_is_told_its_line() -> None:
     def suggest(trial: object, task: Task) -> Candidate:
         return Candidate(architecture(1), Recipe(augmentation=Augmentation(hue=0.1)))
 
-    with pytest.raises(SpaceError, match=r"test_colour.py, line \d+, raised InputError: hue needs images of 3"):
+    with pytest.raises(SpaceError, match=r"test_colour\.py:\d+: InputError: hue needs images of 3"):
         load(suggest).suggest(FixedTrial({}), Task((1, 8, 8), 3, 1, Budget()))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import example, given, settings
+from shipped_spaces import SPACES
 from strategies import architectures
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -102,7 +103,7 @@ def tasks(seed: int) -> Any:
         yield Task(random.choice(SHAPES), random.choice(N_CLASSES), random.randint(1, 40), budget)
 
 
-@pytest.mark.parametrize("name", space.names())
+@pytest.mark.parametrize("name", SPACES)
 def test_candidates_of_a_space_cost_what_is_counted(name: str) -> None:
     shipped = space.load(name)
     digests = set()

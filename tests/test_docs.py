@@ -52,4 +52,10 @@ def test_the_example_of_each_kind_is_of_that_kind() -> None:
     assert set(generate.EXAMPLES) == set(KINDS.values())
     for kind, spec in generate.EXAMPLES.items():
         assert isinstance(spec, LayerSpec)
-        assert type(generate.example_layer(spec).spec) is kind
+        network, position = generate.example_network(spec)
+        assert type(network.layers[position]) is kind
+
+
+def test_it_is_told_which_kinds_can_be_exported_as_c() -> None:
+    assert generate.example(nas.Conv).endswith("| yes |")
+    assert generate.example(nas.GemPool).endswith("| no |")

@@ -97,7 +97,7 @@ def test_wheel_has_the_command(installed: Environment) -> None:
     assert "--budget" in installed.nas("search", "--help")
 
 
-@pytest.mark.parametrize(("folder", "pattern"), [("search_spaces", "*.py"), ("studies", "**/*.toml")])
+@pytest.mark.parametrize(("folder", "pattern"), [("search_spaces", "**/*.py"), ("studies", "**/*.toml")])
 def test_wheel_carries(installed: Environment, folder: str, pattern: str) -> None:
     shipped = Path(installed.python(f"from nas import shipped; print(shipped.{folder}())")).resolve()
     assert shipped.is_relative_to(installed.home.resolve())

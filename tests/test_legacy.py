@@ -26,6 +26,7 @@ from nas.study.confirmation import confirmations
 from nas.study.opening import find_study
 from nas.study.record import records
 from nas.study.storage import open_storage
+from nas.study.trial import TrialAttributes
 
 Run = Callable[..., CompletedProcess[str]]
 LEGACY = Path(__file__).parent / "legacy"
@@ -64,6 +65,16 @@ def test_layers_of_a_rejected_trial_are_made_again_by_the_space_as_it_reads_toda
     number = next(row["trial"] for row in json.loads(legacy("trials", "--json", "--outcome", "rejected").stdout))
     details = json.loads(legacy("show", str(number), "--json").stdout)
     assert sum(layer["params"] for layer in details["layers"]) == details["params"] > 900
+
+
+def test_candidates_have_the_digests_that_they_were_stored_under(legacy: Run, tmp_path: Path) -> None:
+    """Another one for the same candidate would train it again."""
+    study = find_study(open_storage(str(tmp_path / "runs" / "nas.db")), "old")
+    stored = [TrialAttributes(trial) for trial in study.get_trials()]
+    digests = [(each.candidate.digest, each.digest) for each in stored if each.candidate is not None and each.digest]
+    assert len(digests) == 5
+    assert all(now == then for now, then in digests)
+    assert all(each.candidate.recipe.to_dict() == each.recipe for each in stored if each.candidate is not None)
 
 
 def test_a_front_and_a_report_are_written(legacy: Run, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import optuna
 import pytest
 from optuna.trial import BaseTrial, FixedTrial
 from recipe_pairs import BUSY, DIFFERENT, EQUAL
+from shipped_spaces import SPACES
 
 from nas import shipped
 from nas.errors import SpaceError
@@ -89,7 +90,7 @@ def test_a_shipped_space_by_name_and_by_path(name: str) -> None:
     assert candidates[0][0].recipe.epochs == TASK.epochs
 
 
-@pytest.mark.parametrize("name", space.names())
+@pytest.mark.parametrize("name", SPACES)
 def test_a_shipped_space_is_plain_python_over_a_trial(name: str) -> None:
     """A real study suggests the same that its parameters give when they are replayed."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))

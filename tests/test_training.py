@@ -33,6 +33,7 @@ from nas.network.kinds import (
 )
 from nas.space.candidate import Candidate
 from nas.training.device import Precision, resolve_device, resolve_precision
+from nas.training.mix import mix
 from nas.training.optimisers import make_optimizer, make_schedule, moving_average
 from nas.training.recipe import Augmentation, Recipe
 from nas.training.run import EVALUATION_BATCH, EpochResult, TrainingRun, evaluate, seeded
@@ -278,7 +279,11 @@ def test_every_epoch_is_all_images_in_another_order(data: Split) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "batch_size", "sizes"), [(129, 64, [64, 64]), (130, 64, [64, 64, 2]), (64, 64, [64]), (50, 512, [50])]
+    ("n", "batch_size", "sizes"),
+    [
+        *[(129, 64, [64, 64]), (130, 64, [64, 64, 2]), (64, 64, [64]), (50, 512, [50])],
+        *[(33, 8, [8] * 4), (34, 8, [8] * 4 + [2]), (7, 8, [7]), (5, 2, [2, 2])],
+    ],
 )
 def test_a_last_batch_of_one_image_is_left_out(
     n: int, batch_size: int, sizes: list[int], data: Split, whole: Split
@@ -463,6 +468,7 @@ def test_sgd_decays_by_rate_times_decay_and_steps_against_the_gradient() -> None
         (Recipe(optimizer="sgd", momentum=0.0), torch.optim.SGD, {"momentum": 0.0, "nesterov": False}),
         (Recipe(optimizer="adam"), torch.optim.Adam, {"betas": (0.9, 0.999)}),
         (Recipe(optimizer="adamw"), torch.optim.AdamW, {"betas": (0.9, 0.999)}),
+        (Recipe(optimizer="nadam"), torch.optim.NAdam, {"betas": (0.9, 0.999), "decoupled_weight_decay": False}),
         (Recipe(optimizer="rmsprop", momentum=0.7), torch.optim.RMSprop, {"momentum": 0.7}),
     ],
 )
@@ -577,6 +583,40 @@ def test_every_optimizer_learns(optimizer: Any, data: Split) -> None:
     losses = [r.train_loss for r in finished(replace(BASE, epochs=5, optimizer=optimizer, lr=lr), data, PLAIN).history]
     assert all(later < earlier for earlier, later in pairwise(losses))
     assert losses[-1] < 0.7 * losses[0]
+
+
+@pytest.mark.parametrize("kernels", ["torch", "numba"])
+@pytest.mark.parametrize("batch_size", [2, 8])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_small_batches_train(batch_size: int, schedule: Any, kernels: Any, whole: Split) -> None:
+    """Beside a last batch of one image, which is left out, and with everything that looks at several images at once."""
+    recipe = replace(RECIPES["everything"], batch_size=batch_size, schedule=schedule, epochs=2, step_epochs=1)
+    run = TrainingRun(LEARNER, recipe, part(whole, 8 * 5 + 1, 50), seed=0, kernels=kernels)
+    results = list(run)
+    assert run.n_batches == 40 // batch_size
+    assert run.schedule.last_epoch == 2 * run.n_batches
+    assert all(math.isfinite(result.train_loss + result.validation_loss) for result in results)
+
+
+def test_labels_are_mixed_as_their_images_are(data: Split) -> None:
+    """At a rate that changes nothing: figures are those of the mixed images, drawn here once more."""
+    mixing = Augmentation(mixup=1.0, cutmix=1.0)
+    run = TrainingRun(PLAIN, replace(BASE, epochs=1, lr=1e-20, momentum=0.0, augmentation=mixing), data, seed=0)
+    (result,) = list(run)
+    source = torch.Generator().manual_seed(0)
+    loss, n_correct = 0.0, 0
+    for batch in torch.randperm(N_TRAIN, generator=source).split(64):
+        images, targets = mix(data.train_images[batch] / 255, data.train_labels[batch], mixing, source)
+        assert targets.others is not None
+        assert targets.shares is not None
+        with torch.no_grad():
+            scores = run.network(images)
+        for labels, shares in ((targets.labels, targets.shares), (targets.others, 1 - targets.shares)):
+            loss += (shares * F.cross_entropy(scores, labels, reduction="none")).sum().item()
+            n_correct += int((scores.argmax(1)[shares > 0.5] == labels[shares > 0.5]).sum())
+        n_correct += int((scores.argmax(1) == targets.labels)[targets.shares == 0.5].sum())
+    assert result.train_loss == pytest.approx(loss / N_TRAIN, rel=1e-5)
+    assert result.train_accuracy == n_correct / N_TRAIN
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

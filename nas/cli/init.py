@@ -1,5 +1,6 @@
 """`nas init`."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -22,5 +23,6 @@ def init(file: Path, *, force: bool) -> None:
 
     write(file, force=force)
     click.echo(f"{file} is written. Read it, change it, and try it:")
-    click.echo(f"    nas check --space {file} --budget 20k     # what the budget leaves of it")
-    click.echo(f"    nas search --space {file} --budget 20k --epochs 5 --trials 10")
+    space = f"--space {shlex.quote(str(file))}"
+    click.echo(f"    nas check {space} --budget 20k     # what it leaves, and how long a search takes")
+    click.echo(f"    nas search {space} --budget 20k --epochs 5 --trials 10")

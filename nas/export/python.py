@@ -1,27 +1,23 @@
 """A trained network as Python source that needs torch alone, with its weights in a file beside it."""
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from keyword import iskeyword
 from string import Template
 from textwrap import indent
 from typing import Any
 
 import safetensors.torch
 
-from nas.errors import InputError
 from nas.export.check import check
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.modules_text import definitions, own_classes
 from nas.export.prepared import Images, Prepared
 from nas.export.words import docstring, image_shape, quoted
+from nas.files import check_module_name
 from nas.network.architecture import Architecture, Layer
 from nas.network.cost import cost_of
 
 LINE_LENGTH = 120
 CHECKSUM_MODULUS = 10**18 + 9  # a prime
-# In a folder with a file of such a name, `import torch` or torch itself would import that file.
-SHADOWING = sys.stdlib_module_names | {"torch", "numpy", "nas", "__init__", "__main__"}
 LAYERS_A_LINE = 4  # of forward(), at most
 
 # Whatever is filled in has been made by this file from numbers, or was escaped; it is not searched for `$` again.
@@ -123,7 +119,7 @@ def source(model: FrozenModel, name: str) -> str:
 
     Raises `InputError` if a Python file should not have that name.
     """
-    check_name(name)
+    check_module_name(name, "model")
     made = model.provenance
     trained_on = made.trained_on and {"image_shape": model.architecture.input_shape, **made.trained_on}
     weights = WEIGHTS.substitute(
@@ -152,17 +148,6 @@ def network_source(definition: Definition, text: str, weights: str = "") -> str:
         layers=indent("\n".join(definitions(layers)), " " * 8),
         forward=indent("\n".join(_statements(layers)), " " * 8),
     )
-
-
-def check_name(name: str) -> None:
-    """Raises `InputError` unless NAME.py can be imported, and takes nothing else's place."""
-    if not name.isascii() or not name.isidentifier() or iskeyword(name):
-        raise InputError(
-            f"a model is named as a Python module, with letters, digits and underscores, but got {name!r}: "
-            "name it like my_model"
-        )
-    if name in SHADOWING:
-        raise InputError(f"a file {name}.py would be imported in place of the real {name}: name it like {name}_model")
 
 
 def checksum(data: bytes) -> int:

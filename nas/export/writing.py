@@ -14,8 +14,9 @@ from nas.export.check import check_definition, check_images
 from nas.export.formats import DEFAULT, FORMATS, check_formats, refused_by
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images
-from nas.export.python import check_name, network_source
+from nas.export.python import network_source
 from nas.export.script import script
+from nas.files import check_module_name
 
 
 class Written(NamedTuple):
@@ -51,7 +52,7 @@ def write(
     an unknown format, and for a folder that cannot be written to; `ExportError` if the files fail the check, or others
     of that name are there and `force` is not given. Nothing has been written then.
     """
-    check_name(name)
+    check_module_name(name, "model")
     check_formats(formats)
     if not formats:
         raise InputError(f"formats must be some of {', '.join(FORMATS)}, but got none")
@@ -85,7 +86,7 @@ def _companions(
 
 def write_definition(definition: Definition, text: str, name: str, folder: Path, *, force: bool = False) -> Path:
     """Write NAME.py alone, a network without weights, with `text` as its docstring; checked as by `write`."""
-    check_name(name)
+    check_module_name(name, "model")
     path = folder / f"{name}.py"
     contents = {path: network_source(definition, text).encode()}
     _write_checked(contents, folder, name, force, lambda staging: check_definition(definition, name, staging))

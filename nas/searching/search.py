@@ -121,8 +121,9 @@ def search(
             try:
                 why_ended = _run(left, study, space, dataset, split, folder, on_event, teacher)
             except SpaceError as error:
-                kept = f"{n_trained(study)} candidates were trained before, and are kept in study {name!r}"
-                raise SpaceError(f"{error}. {kept}") from error
+                n = n_trained(study)
+                before = f"what was trained before it, {n} candidate{'s' * (n != 1)}, is kept in study {name!r}"
+                raise SpaceError(f"{error}; {before}") from error
         best = ranked(study)
         model = hand_over(study, best[0], dataset, split, folder, options.out, options.storage) if best else None
         notes = _in_other_formats(options, study, best[0], dataset, split, folder, model) if model is not None else ()

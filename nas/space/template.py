@@ -1,11 +1,10 @@
 """The search space that `nas init` writes, for its author to go on from."""
 
-from keyword import iskeyword
 from pathlib import Path
 
 from nas import shipped
 from nas.errors import FileInTheWay, InputError
-from nas.files import write_whole
+from nas.files import check_module_name, write_whole
 
 
 def template() -> Path:
@@ -19,10 +18,9 @@ def write(file: Path, *, force: bool = False) -> None:
     Raises `InputError` for a name that no Python file should have, or a folder that is not there; `FileInTheWay` if
     something is there already and `force` is not given.
     """
-    if file.suffix != ".py" or not file.stem.isidentifier() or iskeyword(file.stem):
-        raise InputError(
-            f"a search space is a Python file that can be imported, but got {str(file)!r}: name it like my_space.py"
-        )
+    if file.suffix != ".py":
+        raise InputError(f"a search space is a file NAME.py, but got {str(file)!r}: name it like my_space.py")
+    check_module_name(file.stem, "space")
     if not file.parent.is_dir():
         raise InputError(f"a search space is written into a folder that exists, but {file.parent} is none: make it")
     if file.exists() and not force:
