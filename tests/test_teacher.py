@@ -190,6 +190,12 @@ def test_a_model_of_an_earlier_search_is_a_teacher(nas: Run, small_search: Path,
             "must give a finite score a class",
         ),
         ("1 / 0\n", "must load, but"),
+        (
+            "import torch\nclass Net(torch.nn.Module):\n"
+            "    def forward(self, x): return (x.float() / 255).mean((1, 2, 3))[:, None] * torch.arange(10)\n"
+            "def load(): return Net()\nCLASSES = tuple('0123456789')\n",
+            "must take images of 0 to 255 and of 0 to 1 alike",
+        ),
     ],
 )
 def test_a_file_that_can_be_no_teacher_is_refused(nas: Run, tmp_path: Path, text: str | None, said: str) -> None:

@@ -114,6 +114,7 @@ def check(file: Path, content: Content, dataset: Dataset) -> None:
     try:
         with torch.no_grad():
             scores = content.network(images)
+            of_floats = content.network(images / 255)  # what it gets in a training, whose images are augmented
     except Exception as error:  # what torch raises has no common base
         reason = " ".join(str(error).split())
         raise InputError(
@@ -126,6 +127,15 @@ def check(file: Path, content: Content, dataset: Dataset) -> None:
             f"a teacher must give a finite score a class, {wanted}, for images of {_shape(dataset)}, but {file} gave "
             f"{given}: {REMEDY}"
         )
+    if not _alike(scores, of_floats):
+        raise InputError(
+            f"a teacher must take images of 0 to 255 and of 0 to 1 alike, as models of nas do, but {file} gives other "
+            f"scores for the one than for the other: {REMEDY}"
+        )
+
+
+def _alike(scores: torch.Tensor, of_floats: torch.Tensor) -> bool:
+    return torch.allclose(scores, of_floats, rtol=1e-3, atol=1e-3)
 
 
 def trained_on(file: Path, content: Content, dataset: Dataset, split: Split, split_seed: int) -> tuple[str, bool]:
