@@ -58,6 +58,7 @@ def test_nothing_is_overwritten_unasked(nas: Run, tmp_path: Path) -> None:
     assert mine.read_text("utf-8") == template.template().read_text("utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_params", [700, 2_000, 5_000, 20_000, 100_000])
 @pytest.mark.parametrize(
     ("shape", "n_classes"), [((1, 28, 28), 10), ((3, 8, 8), 2), ((1, 8, 96), 200), ((3, 96, 96), 100)]
