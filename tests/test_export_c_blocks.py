@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass, replace
+from itertools import chain, takewhile
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from test_blocks import DEEP as DEEPEST
 from test_blocks import branching
 from test_export_c import compile_and_run, needs_cc, one_thread, random_images, sanitizers  # noqa: F401 - fixtures
+from torch import nn
 
 from nas.datasets.dataset import Dataset
 from nas.datasets.splitting import Split, normalisation
@@ -26,6 +29,7 @@ from nas.export.c.reference import scores_of
 from nas.export.c.stages import STAGES
 from nas.export.frozen import FrozenModel
 from nas.export.writing import write
+from nas.network import modules
 from nas.network.architecture import Architecture, Layer
 from nas.network.blocks import (
     ChannelScale,
@@ -50,6 +54,7 @@ from nas.network.kinds import (
     LayerSpec,
     Linear,
     MaxPool,
+    Shape,
     gap_head,
     pair,
 )
@@ -314,6 +319,111 @@ def test_batch_norm_takes_a_bias_a_multiplier_and_a_shift_of_each_channel_for_ea
     assert len(weights) == 7
     assert all(torch.equal(each, weights[0]) for each in weights)
     assert weights[0].abs().flatten(1).amax(1).tolist() == [127] * 6
+
+
+@st.composite
+def nested_repeats(draw: st.DrawFn) -> Architecture:
+    """Repeats within each other, each with batch norm behind a convolution or by itself, and other layers around it."""
+    channels = draw(st.integers(1, 4))
+    shape: Shape = (channels, draw(st.integers(3, 6)), draw(st.integers(3, 6)))
+    layers: Layers = ()
+    for _ in range(draw(st.integers(1, 3))):
+        around = [draw(keeping(channels)) for _ in range(draw(st.integers(1, 3)))]
+        around.insert(draw(st.integers(0, len(around))), layers)
+        layers = tuple(chain.from_iterable(around))
+        layers = (Residual(layers) if draw(st.booleans()) else Repeat(layers, draw(st.integers(1, 3))),)
+    return Architecture(shape, 3, (Repeat(layers, 2), *gap_head(3)))
+
+
+def keeping(channels: int) -> st.SearchStrategy[Layers]:
+    """Layers that keep the shape."""
+    convolutions = st.sampled_from([Conv(channels, 3, padding=1), DepthwiseConv((1, 3), 1, (0, 1), bias=False)])
+    norms, functions = st.builds(BatchNorm, st.booleans()), st.sampled_from([Activation(), Activation("silu"), PReLU()])
+    return st.one_of(
+        st.tuples(convolutions, norms, functions),
+        st.tuples(convolutions, norms, st.just(ChannelScale())),
+        st.tuples(st.one_of(norms, functions, st.sampled_from([SqueezeExcite(2), BlurPool(1, maximum=False)]))),
+    )
+
+
+def with_numbers_of_any_sign(model: FrozenModel, seed: int) -> FrozenModel:
+    """Some are 0; variances stay above it."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def number(name: str, values: torch.Tensor) -> torch.Tensor:
+        drawn = torch.randn(values.shape, generator=generator)
+        return 0.2 + drawn.abs() if "var" in name else drawn * (torch.rand(values.shape, generator=generator) > 0.1)
+
+    return replace(model, state={name: number(name, x) if x.ndim else x for name, x in model.state.items()})
+
+
+@settings(max_examples=100)
+@given(nested_repeats(), st.integers(0, 1000))
+def test_each_use_has_its_own_statistics_and_the_same_weights(architecture: Architecture, seed: int) -> None:
+    model = with_numbers_of_any_sign(model_of(architecture), seed)
+    program = quantise(model, random_images(architecture, 5, seed))
+    network = network_of(model).double()
+    uses: dict[str, list[Convolution]] = {}
+    for operation in chain.from_iterable(each.called for each in program.operations):
+        if isinstance(operation, Convolution):
+            uses.setdefault(operation.shared, []).append(operation)
+    for name, module in network.named_modules():
+        same = uses.get(name.replace(".", "_"), [])
+        behind = [network.get_submodule(each) for each in joined_behind(name, network)]
+        for time, operation in enumerate(same):  # in the order of the repeats, the innermost first
+            weights, bias = as_convolution(module, time)
+            for each in behind:
+                factor, shift = factor_and_shift(each, time)
+                weights, bias = weights * factor.view(-1, 1, 1, 1), bias * factor + shift
+            assert torch.equal(operation.weights, same[0].weights)
+            one = operation.scales.double() / operation.input.scale  # what 1 in a weight stands for
+            off = (operation.weights * one.view(-1, 1, 1, 1) - weights).abs().amax((1, 2, 3)) / one
+            assert (off <= 0.5001).all()
+            rounding = 2**-24 * bias.abs()  # of the scale, which is made in float64 and noted in float32
+            off = (operation.bias * operation.scales.double() - bias).abs()
+            assert (off <= 0.5001 * operation.scales + 1.0001 * rounding).all()
+    n_weights = sum(array.n_bytes for array in program.arrays if array.c_type == "int8_t")
+    assert n_weights == sum(operations[0].weights.numel() for operations in uses.values())
+
+
+def joined_behind(path: str, network: Network) -> list[str]:
+    """Paths of what is a factor and a shift a channel right behind a layer with weights."""
+    *within, name = path.split(".")
+    siblings = list(network.get_submodule(".".join(within))._modules.items())
+    after = siblings[[each for each, _ in siblings].index(name) + 1 :] if name else []
+    scaling = takewhile(lambda each: isinstance(each[1], modules.NormInTurn | modules.ChannelScale), after)
+    return [".".join((*within, each)) for each, _ in scaling]
+
+
+def as_convolution(module: Any, time: int) -> tuple[torch.Tensor, torch.Tensor]:
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        bias = module.bias if module.bias is not None else torch.zeros(len(module.weight))
+        return module.weight if module.weight.ndim == 4 else module.weight[:, :, None, None], bias
+    factor, shift = factor_and_shift(module, time)
+    return factor.view(-1, 1, 1, 1), shift
+
+
+def factor_and_shift(module: Any, time: int) -> tuple[torch.Tensor, torch.Tensor]:
+    if isinstance(module, modules.ChannelScale):
+        return module.scale.flatten(), torch.zeros(len(module.scale)).double()
+    mean, var = (each.flatten(0, -2)[time] for each in (module.running_mean, module.running_var))
+    factor = (var + module.eps).rsqrt() * (1 if module.weight is None else module.weight)
+    return factor, (0 if module.bias is None else module.bias) - mean * factor
+
+
+@needs_cc
+@settings(max_examples=25)
+@given(architecture=nested_repeats(), seed=st.integers(0, 1000))
+def test_c_of_nested_repeats_is_the_reference_to_the_last_bit(
+    architecture: Architecture,
+    seed: int,
+    sanitizers: tuple[str, ...],  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    model, images = with_numbers_of_any_sign(model_of(architecture), seed), random_images(architecture, 20, seed)
+    program = quantise(model, images[:10])
+    scores, _ = compile_and_run(model, program, images, tmp_path_factory.mktemp("c"), sanitizers)
+    assert torch.equal(scores, scores_of(program, images))
 
 
 @needs_cc
