@@ -35,8 +35,7 @@ def retrain(
 
     It is trained with the precision, the device and the number of threads it was trained with. The losses are stored
     with the trial's weights; where these are gone, accuracies alone are compared. Where there was a teacher it is asked
-    again, from its file. Nothing is written. Ends with exit
-    code 0 if all digits are equal, with 1 if not.
+    again, from its file. Nothing is written. Ends with exit code 0 if all digits are equal, with 1 if not.
 
     \b
     Example:

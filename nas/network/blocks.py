@@ -17,6 +17,7 @@ from nas.network.kinds import (
     Constructor,
     Conv,
     DepthwiseConv,
+    Free,
     Layers,
     LayerSpec,
     Part,
@@ -32,16 +33,10 @@ Gate = Literal["sigmoid", "hardsigmoid"]
 
 
 @dataclass(frozen=True)
-class Block(LayerSpec):
+class Block(Free):
     """A layer that holds chains of layers; without parameters and products of its own."""
 
     opens_a_line = True
-
-    def params(self, shape: Shape) -> int:
-        return 0
-
-    def macs(self, shape: Shape) -> int:
-        return 0
 
 
 @dataclass(frozen=True)
@@ -105,7 +100,7 @@ class Residual(Block):
 
 
 @dataclass(frozen=True)
-class PaddedShortcut(LayerSpec):
+class PaddedShortcut(Free):
     """Averages over squares of `stride` pixels, and channels of zeros up to `channels`: a shortcut without weights."""
 
     kind = "padded_shortcut"
@@ -122,12 +117,6 @@ class PaddedShortcut(LayerSpec):
         if self.channels < channels:
             raise ArchitectureError(f"{self.describe()} adds channels, but got {channels}: ask for as many at least")
         return self.channels, ceil(height / self.stride), ceil(width / self.stride)
-
-    def params(self, shape: Shape) -> int:
-        return 0
-
-    def macs(self, shape: Shape) -> int:
-        return 0
 
     def constructor(self, shape: Shape) -> Constructor:
         return Constructor("Padded", (self.stride, self.channels - shape[0]), of_torch=False)
@@ -288,7 +277,7 @@ class SqueezeExcite(LayerSpec):
 
 
 @dataclass(frozen=True)
-class ChannelShuffle(LayerSpec):
+class ChannelShuffle(Free):
     """Channels of `groups` dealt out in turn (Zhang et al. 2018, "ShuffleNet")."""
 
     kind = "channel_shuffle"
@@ -305,12 +294,6 @@ class ChannelShuffle(LayerSpec):
                 f"groups must divide the channels, but {self.describe()} got {shape[0]} channels: change groups"
             )
         return shape
-
-    def params(self, shape: Shape) -> int:
-        return 0
-
-    def macs(self, shape: Shape) -> int:
-        return 0
 
     def constructor(self, shape: Shape) -> Constructor:
         return Constructor("ChannelShuffle", (self.groups,))

@@ -291,7 +291,7 @@ def _unusual(spec: Conv | DepthwiseConv) -> str:
 
 
 @dataclass(frozen=True)
-class _Free(LayerSpec):
+class Free(LayerSpec):
     """A layer without weights and products."""
 
     def params(self, shape: Shape) -> int:
@@ -339,7 +339,7 @@ class BatchNorm(LayerSpec):
 
 
 @dataclass(frozen=True)
-class Activation(_Free):
+class Activation(Free):
     """An element-wise activation function."""
 
     kind = "activation"
@@ -379,7 +379,7 @@ class Activation(_Free):
 
 
 @dataclass(frozen=True)
-class _Pool(_Free, _Window):
+class _Pool(Free, _Window):
     label = "pool"
     kernel: int = 2  # pixels along each side of the window
     stride: int = 0  # 0: as the kernel; a stride that is the kernel becomes 0, so that equal pools are equal
@@ -436,7 +436,7 @@ class AvgPool(_Pool):
 
 
 @dataclass(frozen=True)
-class AdaptiveAvgPool(_Free):
+class AdaptiveAvgPool(Free):
     """The mean over as many equal parts of the image as asked: `size` by `size`. Size 1 is global average pooling."""
 
     kind = "adaptive_avg_pool"
@@ -459,7 +459,7 @@ class AdaptiveAvgPool(_Free):
 
 
 @dataclass(frozen=True)
-class _Dropout(_Free):
+class _Dropout(Free):
     label = "dropout"
     in_place = True
     idle_in_use = True
@@ -508,7 +508,7 @@ class Dropout2d(_Dropout):
 
 
 @dataclass(frozen=True)
-class Flatten(_Free):
+class Flatten(Free):
     """`(channels, height, width)` to `(features,)`."""
 
     kind = "flatten"

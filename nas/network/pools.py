@@ -6,19 +6,13 @@ What they become is a torch module of `nas.network.modules`, whose source an exp
 from dataclasses import dataclass
 
 from nas.errors import ArchitectureError
-from nas.network.kinds import Constructor, LayerSpec, Shape, at_least, image
+from nas.network.kinds import Constructor, Free, Shape, at_least, image
 
 
 @dataclass(frozen=True)
-class _OwnPool(LayerSpec):
+class _OwnPool(Free):
     label = "pool"
     opens_a_line = True
-
-    def params(self, shape: Shape) -> int:
-        return 0
-
-    def macs(self, shape: Shape) -> int:
-        return 0
 
 
 @dataclass(frozen=True)

@@ -127,15 +127,11 @@ def check(file: Path, content: Content, dataset: Dataset) -> None:
             f"a teacher must give a finite score a class, {wanted}, for images of {_shape(dataset)}, but {file} gave "
             f"{given}: {REMEDY}"
         )
-    if not _alike(scores, of_floats):
+    if not torch.allclose(scores, of_floats, rtol=1e-3, atol=1e-3):
         raise InputError(
             f"a teacher must take images of 0 to 255 and of 0 to 1 alike, as models of nas do, but {file} gives other "
             f"scores for the one than for the other: {REMEDY}"
         )
-
-
-def _alike(scores: torch.Tensor, of_floats: torch.Tensor) -> bool:
-    return torch.allclose(scores, of_floats, rtol=1e-3, atol=1e-3)
 
 
 def trained_on(file: Path, content: Content, dataset: Dataset, split: Split, split_seed: int) -> tuple[str, bool]:
