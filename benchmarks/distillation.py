@@ -33,7 +33,7 @@ N_VALIDATION = 10_000
 AXES = {
     **{"use": 1.0, "stage1_convs": 1, "stage2_convs": 2, "stage3_convs": 1, "first_width": 1.0, "stage1_width": 1.0},
     **{"stage3_width": 1.0, "first_kernel": 3, "padding": "all", "norm": "before_pool", "pooled_size": 1},
-    **{"dropout": 0.0, "optimizer": "sgd", "lr_sgd": 0.1, "lr_adam": 0.01, "schedule": "linear", "batch_size": 64},
+    **{"dropout": 0.0, "optimizer": "sgd", "lr": 2.0, "schedule": "linear", "batch_size": 64},
     **{"rotation": 5, "translation": 0.05},
 }
 

@@ -20,9 +20,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from random import Random
 from threading import Lock
 from typing import Any
 
+from optuna.distributions import distribution_to_json
 from optuna.trial import FixedTrial
 
 from nas import Budget, Candidate, Task, cost_of, datasets
@@ -32,7 +34,7 @@ from nas.execution.opening import n_cores
 from nas.execution.processes import ProcessExecutor
 from nas.space import finding
 from nas.space.finding import Space
-from nas.space.probing import random_candidates
+from nas.space.probing import ProbeTrial, random_candidates
 from nas.training.run import EpochResult
 
 DIGITS = 5  # of what is kept: a validation part of 10,000 images has four
@@ -67,7 +69,8 @@ def main() -> None:
     space, task = finding.load(arguments.space), Task(shape, n_classes, arguments.epochs, Budget(arguments.budget))
     candidates = distinct(space, task, arguments.candidates)
     settings = {name: getattr(arguments, name) for name in ("dataset", "space", "budget", "images", "epochs")} | {
-        "space_digest": space.digest
+        "space_digest": space.digest,
+        "distributions": distributions(space, task),
     }
     done = begun(arguments.out, settings)
     todo = [each for each in planned(arguments) if each not in done]
@@ -98,6 +101,13 @@ def distinct(space: Space, task: Task, n: int) -> list[tuple[Candidate, dict[str
         if len(seen) == n:
             break
     return list(seen.values())
+
+
+def distributions(space: Space, task: Task) -> dict[str, Any]:
+    """What the space draws from, as Optuna writes it, so that a table can be read when the space has changed."""
+    trial = ProbeTrial({}, Random(0))
+    space.suggest(trial, task)
+    return {name: json.loads(distribution_to_json(each)) for name, each in trial.distributions.items()}
 
 
 def planned(arguments: argparse.Namespace) -> Iterator[Planned]:

@@ -33,6 +33,7 @@ from nas import (
 Axes = dict[str, Any]
 STAGES = (1, 2, 3)
 FEWEST_CHANNELS = 2
+USUAL_LR = {"sgd": 0.05, "adam": 0.004}
 
 
 def suggest(trial: BaseTrial, task: Task) -> Candidate:
@@ -61,8 +62,8 @@ def suggest_shape(trial: BaseTrial) -> Axes:
 def suggest_training(trial: BaseTrial) -> Axes:
     return {
         "optimizer": trial.suggest_categorical("optimizer", ["sgd", "adam"]),
-        "lr_sgd": trial.suggest_float("lr_sgd", 0.01, 0.3, log=True),
-        "lr_adam": trial.suggest_float("lr_adam", 0.001, 0.02, log=True),
+        # Relative to what is usual for the optimizer: with one axis for each, one of them would always be idle.
+        "lr": trial.suggest_float("lr", 0.2, 6.0, log=True),
         "schedule": trial.suggest_categorical("schedule", ["onecycle", "linear", "cosine"]),
         "batch_size": trial.suggest_int("batch_size", 32, 256, log=True),
         "rotation": trial.suggest_int("rotation", 0, 15),
@@ -146,7 +147,7 @@ def build_recipe(axes: Axes, task: Task) -> Recipe:
         batch_size=axes["batch_size"],
         optimizer=optimizer,
         nesterov=optimizer == "sgd",
-        lr=axes[f"lr_{optimizer}"],
+        lr=USUAL_LR[optimizer] * axes["lr"],
         weight_decay=1e-4 if optimizer == "sgd" else 0.0,
         schedule=axes["schedule"],
         # Averaged weights show after each epoch what the network would be worth if the rate were lowered now.

@@ -31,7 +31,6 @@ if TYPE_CHECKING:  # takes a sixth of a second, which whoever presses TAB would 
 DEFAULT = "budget_fill"  # as good as "documented" at 20,000 parameters, better at 2,000: benchmarks/search_quality.py
 # Digests of earlier texts of shipped spaces that suggest what today's do: studies made with them go on.
 EARLIER_TEXTS = {
-    "budget_fill": ("31e4c997a3f0107b",),
     "documented": ("3d4fb6b76e43c545",),
     "tiny": ("492311d970e35f18",),
 }
