@@ -23,6 +23,10 @@ RECIPE_FIELDS = {
     "optimizer": {"optimizer", "momentum", "nesterov"},
     "lr": {"lr"},
     "batch-size": {"batch_size"},
+    "weight-decay": {"weight_decay"},
+    "label-smoothing": {"label_smoothing"},
+    "warmup": {"warmup", "schedule"},
+    "ema": {"ema"},
     "augmentation": {"augmentation"},
 }
 EVERY = [(name, axis) for name in documented.names() for axis in AXES]

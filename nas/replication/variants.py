@@ -27,9 +27,13 @@ from nas.training.recipe import Augmentation
 Layers = tuple[LayerSpec, ...]
 Values = dict[str, Candidate]
 BEHIND_A_CONV = (BatchNorm, Activation, MaxPool, AvgPool)  # what belongs to a convolution, in one order or another
-BATCH_SIZES = (16, 32, 48, 64, 128, 256, 512)
+BATCH_SIZES = (8, 16, 32, 48, 64, 128, 256, 512)
 LR_FACTORS = (0.1, 0.25, 0.5, 2.0, 4.0, 10.0)
 DROPOUT_RATES = (0.05, 0.1, 0.2)
+WEIGHT_DECAYS = (0.0, 1e-5, 1e-4, 5e-4, 1e-3)
+LABEL_SMOOTHINGS = (0.0, 0.05, 0.1)
+WARMUPS = (0.0, 0.1, 0.2, 0.4)  # shares of the training
+EMA_WINDOWS = (0.0, 0.25, 0.5, 1.0, 2.0)  # in epochs
 AUGMENTATIONS = {
     "none": Augmentation(),
     "rotation 5°, translation 0.05": Augmentation(rotation=5, translation=0.05),
@@ -191,7 +195,10 @@ def _optimizers(candidate: Candidate) -> Values:
         "SGD, momentum 0.9": {"optimizer": "sgd", "momentum": 0.9, "nesterov": False},
         "SGD, Nesterov momentum 0.9": {"optimizer": "sgd", "momentum": 0.9, "nesterov": True},
         "Adam": {"optimizer": "adam"},
+        **({"AdamW": {"optimizer": "adamw"}} if candidate.recipe.weight_decay else {}),  # without it Adam, again
+        "NAdam": {"optimizer": "nadam"},
         "RMSprop": {"optimizer": "rmsprop", "momentum": 0.0},
+        "Muon": {"optimizer": "muon", "momentum": 0.9, "nesterov": True},
     }
     return {name: _with_recipe(candidate, **change) for name, change in changes.items()}
 
@@ -199,6 +206,18 @@ def _optimizers(candidate: Candidate) -> Values:
 def _learning_rates(candidate: Candidate) -> Values:
     rates = sorted(float(f"{candidate.recipe.lr * factor:.3g}") for factor in (*LR_FACTORS, 1.0))
     return {f"{rate:g}": _with_recipe(candidate, lr=rate) for rate in rates}
+
+
+def _numbers(name: str, values: Sequence[float]) -> Callable[[Candidate], Values]:
+    """Values of one of the recipe's numbers."""
+    return lambda candidate: {f"{value:g}": _with_recipe(candidate, **{name: value}) for value in values}
+
+
+def _warmups(candidate: Candidate) -> Values:
+    """Shares of the training until the peak; where the rate has no peak it rises and falls in straight lines."""
+    has_peak = candidate.recipe.schedule in ("onecycle", "cosine", "linear")
+    schedule = candidate.recipe.schedule if has_peak else "linear"
+    return {f"{share:g}": _with_recipe(candidate, warmup=share, schedule=schedule) for share in WARMUPS}
 
 
 def _batch_sizes(candidate: Candidate) -> Values:
@@ -217,6 +236,10 @@ AXES: Mapping[str, Callable[[Candidate], Values]] = {
     "optimizer": _optimizers,
     "lr": _learning_rates,
     "batch-size": _batch_sizes,
+    "weight-decay": _numbers("weight_decay", WEIGHT_DECAYS),
+    "label-smoothing": _numbers("label_smoothing", LABEL_SMOOTHINGS),
+    "warmup": _warmups,
+    "ema": _numbers("ema", EMA_WINDOWS),
     "augmentation": _augmentations,
 }
 
