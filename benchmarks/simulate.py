@@ -174,7 +174,7 @@ def draw(distributions: Mapping[str, BaseDistribution], random: np.random.Genera
 # Searches -------------------------------------------------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(eq=False)
 class Training:
     """One under way: its parameters, what will be seen of it, and how far it is."""
 
