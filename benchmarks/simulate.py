@@ -5,8 +5,9 @@
 
 Needs scikit-learn (`pip install 'nas[benchmark]'`). A sampler may ask for what is not in the table, so a surrogate
 answers (Zela et al. 2022, "Surrogate NAS Benchmarks"): random forests tell the curve of a candidate, to which come the
-deviation of a table's candidate that is near, and the noise between two seeds, both as they were measured. Its error on
-candidates that it was not made of is printed first. Each search takes the seconds that its candidates took.
+deviation of one of the table's candidates of which they tell nearly the same, and the noise between two seeds, both as
+they were measured. Its error on candidates that it was not made of is printed first. Each search takes the seconds that
+its candidates took.
 
 What a search is worth is the *true* accuracy (without the noise of a seed) of the candidate it would hand over: that
 with the best last epoch it has seen. Regret is how far that is from the best of 20,000 random candidates. Printed are,
@@ -16,6 +17,7 @@ the p-value of Wilcoxon's signed-rank test of the regrets at the end, with Holm'
 """
 
 import argparse
+import hashlib
 import heapq
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,15 +30,20 @@ from typing import Any, Protocol
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, json_to_distribution
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
 from optuna.trial import Trial, TrialState
 
 from nas.space.probing import ProbeTrial
+from nas.study.experience import Experience, experience_of, read_lessons
+from nas.study.pausing import PausingPruner
 from nas.study.pruners import make_pruner
-from nas.study.samplers import make_sampler
+from nas.study.samplers import Known, make_sampler
 
 Params = Mapping[str, Any]
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 N_ORACLE = 20_000
+N_ALIKE = 15
 MARKS = (0.25, 0.5, 1.0)  # of the seconds of a search
 
 
@@ -85,12 +92,13 @@ def accuracy_of(logits: Numbers) -> Numbers:
 class World:
     """Answers what training a candidate would show."""
 
-    def __init__(self, table: Table, distributions: Mapping[str, BaseDistribution]) -> None:
+    def __init__(
+        self, table: Table, distributions: Mapping[str, BaseDistribution], experience: Experience | None = None
+    ) -> None:
         from sklearn.ensemble import RandomForestRegressor
 
-        self.table, self.distributions = table, distributions
+        self.table, self.distributions, self.experience = table, distributions, experience
         self._features = np.array([self.encoded(params) for params in table.params])
-        self._scale = self._features.std(0) + 1e-9
         targets = np.column_stack([logit(table.accuracies), np.log(table.seconds)])
         self._forest = RandomForestRegressor(300, min_samples_leaf=2, oob_score=True, random_state=0, n_jobs=1)
         self._forest.fit(self._features, targets)
@@ -124,10 +132,20 @@ class World:
         """Logits `(n, epochs)` without the noise of a seed, and seconds an epoch `(n,)`."""
         features = np.array([self.encoded(each) for each in params])
         answers = self._told(features)
-        # A candidate deviates from the forest as the nearest one of the table, but for the part that is noise.
-        nearest = [int(np.abs((self._features - each) / self._scale).sum(1).argmin()) for each in features]
-        deviations = self._deviations[nearest] * np.sqrt(1 - self.share_of_noise)
+        deviations = np.array(
+            [self._deviation(each, answer) for each, answer in zip(features, answers[:, -2], strict=True)]
+        )
         return answers[:, :-1] + deviations, np.exp(answers[:, -1])
+
+    def _deviation(self, features: Numbers, told: float) -> Numbers:
+        """How a candidate deviates from the forest: as one of the table's whose accuracy it tells nearly alike.
+
+        Always the same one; but for the part that is noise.
+        """
+        alike = np.argsort(np.abs(self._of_others[:, -2] - told))[:N_ALIKE]
+        chosen = alike[int.from_bytes(hashlib.sha256(features.tobytes()).digest()[:4], "big") % len(alike)]
+        result: Numbers = self._deviations[chosen] * np.sqrt(1 - self.share_of_noise)
+        return result
 
     def _told(self, features: Numbers) -> Numbers:
         """As the forest's `predict`, whose checks take ten times as long as the answer for a single candidate."""
@@ -199,15 +217,19 @@ class Policy(Protocol):
 
 
 class WithOptuna:
-    """A sampler and a pruner of nas by their names, in a study of Optuna."""
+    """A sampler and a pruner in a study of Optuna; what a pruner of nas pauses goes on as in `nas.searching.loop`."""
 
-    def __init__(self, sampler: str, pruner: str, world: World, n_epochs: int, seed: int) -> None:
+    def __init__(self, sampler: BaseSampler, pruner: BasePruner, world: World, n_epochs: int) -> None:
         self._distributions, self._n_epochs = dict(world.distributions), n_epochs
-        self._study = optuna.create_study(
-            direction="maximize", sampler=make_sampler(sampler, seed), pruner=make_pruner(pruner, n_epochs)
-        )
+        self._study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+        self._paused: dict[int, Training] = {}
 
     def next(self) -> tuple[Params, Trial | None] | Training:
+        pruner = self._study.pruner
+        if isinstance(pruner, PausingPruner) and self._paused:
+            number = pruner.goes_on(self._study, tuple(self._paused))
+            if number is not None:
+                return self._paused.pop(number)
         trial = self._study.ask(self._distributions)
         return trial.params, trial
 
@@ -218,7 +240,10 @@ class WithOptuna:
         if training.epoch == self._n_epochs:
             self._study.tell(trial, accuracy)
         elif trial.should_prune():
-            self._study.tell(trial, state=TrialState.PRUNED)
+            if isinstance(self._study.pruner, PausingPruner):
+                self._paused[trial.number] = training
+            else:
+                self._study.tell(trial, state=TrialState.PRUNED)
         else:
             return True
         return False
@@ -253,10 +278,18 @@ PolicyMaker = Callable[[World, int, int, int], Policy]  # of world, epochs of a 
 
 
 def _optuna(sampler: str, pruner: str) -> PolicyMaker:
-    return lambda world, n_epochs, in_all, seed: WithOptuna(sampler, pruner, world, n_epochs, seed)
+    return lambda world, n_epochs, in_all, seed: WithOptuna(
+        make_sampler(sampler, seed, Known(n_epochs, world.distributions, world.experience)),
+        make_pruner(pruner, n_epochs),
+        world,
+        n_epochs,
+    )
 
 
 POLICIES: Mapping[str, PolicyMaker] = {
+    "learned, pausing": _optuna("learned", "pausing"),
+    "learned, halving": _optuna("learned", "halving"),
+    "random, pausing": _optuna("random", "pausing"),
     "random": _optuna("random", "none"),
     "random, halving": _optuna("random", "halving"),
     "tpe, none": _optuna("tpe", "none"),
@@ -338,11 +371,16 @@ def main() -> None:
     parser.add_argument("--epochs-in-all", type=int, default=120)
     parser.add_argument("--policies", nargs="+", default=list(POLICIES), choices=list(POLICIES))
     parser.add_argument("--against", default="random, halving", choices=list(POLICIES))
+    parser.add_argument(
+        "--lessons", type=Path, nargs="*", default=[], help="what `learned` starts from: see lessons.py"
+    )
     parser.add_argument("--out", type=Path, help="a page with the median regret over the seconds")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     table = Table.read(arguments.table)
-    world = World(table, distributions_of(table))
+    axes = distributions_of(table)
+    lessons = [lesson for file in arguments.lessons for lesson in read_lessons(file)]
+    world = World(table, axes, experience_of(lessons, axes))
     print(f"{len(table.params):,} candidates of {table.settings['space']}, {table.accuracies.shape[1]} epochs")
     print(world.errors())
     print(oracle(world), flush=True)

@@ -20,7 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from random import Random
 from threading import Lock
 from typing import Any
 
@@ -34,10 +33,11 @@ from nas.execution.opening import n_cores
 from nas.execution.processes import ProcessExecutor
 from nas.space import finding
 from nas.space.finding import Space
-from nas.space.probing import ProbeTrial, random_candidates
+from nas.space.probing import axes_of, random_candidates
 from nas.training.run import EpochResult
 
 DIGITS = 5  # of what is kept: a validation part of 10,000 images has four
+SETTINGS = ("dataset", "space", "budget", "images", "epochs", "candidates_seed")
 COLUMNS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds")
 
 
@@ -61,16 +61,22 @@ def main() -> None:
     parser.add_argument("--short", type=int, nargs="*", default=[1, 3])
     parser.add_argument("--repeat", type=float, default=0.1)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--candidates-seed",
+        type=int,
+        default=0,
+        help="tables that are to teach each other need candidates of their own",
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data-dir", type=Path)
     arguments = parser.parse_args()
     split = fewer(datasets.split(datasets.load(arguments.dataset, arguments.data_dir)), arguments.images)
     shape, n_classes = tuple(split.train_images.shape[1:]), split.n_classes
     space, task = finding.load(arguments.space), Task(shape, n_classes, arguments.epochs, Budget(arguments.budget))
-    candidates = distinct(space, task, arguments.candidates)
-    settings = {name: getattr(arguments, name) for name in ("dataset", "space", "budget", "images", "epochs")} | {
+    candidates = distinct(space, task, arguments.candidates, arguments.candidates_seed)
+    settings = {name: getattr(arguments, name) for name in SETTINGS} | {
         "space_digest": space.digest,
-        "distributions": distributions(space, task),
+        "distributions": {name: json.loads(distribution_to_json(d)) for name, d in axes_of(space, task).items()},
     }
     done = begun(arguments.out, settings)
     todo = [each for each in planned(arguments) if each not in done]
@@ -92,22 +98,15 @@ def fewer(split: Split, n_images: int) -> Split:
     )
 
 
-def distinct(space: Space, task: Task, n: int) -> list[tuple[Candidate, dict[str, Any]]]:
+def distinct(space: Space, task: Task, n: int, seed: int) -> list[tuple[Candidate, dict[str, Any]]]:
     """So many different random candidates within the budget; the first are the same for any number of them."""
     seen: dict[str, tuple[Candidate, dict[str, Any]]] = {}
-    for candidate, params in islice(random_candidates(space, task), 100 * n):
+    for candidate, params in islice(random_candidates(space, task, seed), 100 * n):
         if task.budget.admits(cost_of(candidate.architecture)):
             seen.setdefault(candidate.digest, (candidate, params))
         if len(seen) == n:
             break
     return list(seen.values())
-
-
-def distributions(space: Space, task: Task) -> dict[str, Any]:
-    """What the space draws from, as Optuna writes it, so that a table can be read when the space has changed."""
-    trial = ProbeTrial({}, Random(0))
-    space.suggest(trial, task)
-    return {name: json.loads(distribution_to_json(each)) for name, each in trial.distributions.items()}
 
 
 def planned(arguments: argparse.Namespace) -> Iterator[Planned]:

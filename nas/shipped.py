@@ -26,6 +26,11 @@ def studies() -> Path:
     return _folder("studies")
 
 
+def lessons() -> Path:
+    """The folder of what tables of trained candidates teach, one JSON file a space."""
+    return studies() / "lessons"
+
+
 def _folder(name: str) -> Path:
     inside, beside = PACKAGE / name, PACKAGE.parent / name
     for folder in (inside, beside):

@@ -38,7 +38,9 @@ def test_figures_are_those_of_random_candidates(name: str, budget: int) -> None:
     assert cost_of(found.typical.architecture).macs == macs[len(macs) // 2]
 
 
-@pytest.mark.parametrize(("epochs", "wanted"), [(1, 1), (3, 1 + 2 / 3), (9, 1 + 2 / 3 + 6 / 9), (10, 7 / 3 + 1 / 27)])
+@pytest.mark.parametrize(
+    ("epochs", "wanted"), [(1, 1), (3, 1 + 2 / 3), (9, 1 + 2 / 3 + 6 / 9), (20, 1 + 2 / 3 + 6 / 9 + 11 / 27)]
+)
 def test_halving_trains_a_third_on_at_each_rung(epochs: int, wanted: float) -> None:
     assert halved_epochs(epochs) == pytest.approx(wanted)
 

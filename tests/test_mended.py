@@ -150,7 +150,7 @@ def test_ending_a_search_from_a_signal_handler_takes_no_lock(mnist: Dataset) -> 
     """Whatever lock it took, the thread that it interrupts might hold."""
     study = optuna.create_study(direction="maximize")
     executor = ProcessExecutor(datasets.split(mnist), 1, 1)
-    referee = Referee(SearchOptions(workers=1), study, executor, 1)
+    referee = Referee(SearchOptions(workers=1), study, executor)
     called: list[str] = []
 
     def watch(frame: Any, event: str, argument: Any) -> None:

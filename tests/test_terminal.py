@@ -274,7 +274,7 @@ def test_commands_options_and_names_are_completed(searched: Run, tmp_path: Path)
     assert complete("search", "--space", "t") == ["tiny"]
     assert complete("check", "--dataset", "fashion") == ["fashion-mnist"]
     assert complete("ablate", "A10", "--dataset", "mn") == ["mnist"]
-    assert complete("search", "--sampler", "") == ["tpe", "random", "nsga2", "gp"]
+    assert complete("search", "--sampler", "") == ["learned", "tpe", "random", "nsga2", "gp"]
     assert complete("search", "--pruner", "h") == ["halving", "hyperband"]
     assert complete("search", "--minimize", "m") == ["macs", "memory"]
     for command in ("search", "check", "confirm", "reproduce"):

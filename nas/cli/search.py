@@ -104,6 +104,13 @@ TARGET_MISSED = 3
     metavar="auto|FILE.py",
     help="Distil: train a larger network first, or take an exported one; its scores are one more term of the loss.",
 )
+@click.option(
+    "--start-from",
+    default=SearchOptions.start_from,
+    show_default=True,
+    metavar="STUDY,...",
+    help="What the sampler learns from before the first trial: studies, files of lessons, shipped or nothing.",
+)
 @limit_options
 @click.option("--confirm", "confirming", is_flag=True, help="Then confirm the winner: see nas confirm.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON; progress goes to standard error.")

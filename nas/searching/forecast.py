@@ -13,7 +13,7 @@ from nas.network.cost import Cost, cost_of
 from nas.space.candidate import Candidate, Task
 from nas.space.finding import Space
 from nas.space.probing import check_budget, random_candidates, smallest_cost
-from nas.study.halving import HalvingPruner
+from nas.study.pausing import PausingPruner
 from nas.table import Table
 from nas.training.device import Precision
 
@@ -109,9 +109,8 @@ def seconds_per_epoch(candidate: Candidate, split: Split, n_workers: int, device
 
 def halved_epochs(epochs: int) -> float:
     """How many epochs the default pruner lets a candidate train on average: at each rung only its share goes on."""
-    pruner = HalvingPruner()
-    rungs = [rung for rung in pruner.rungs(epochs) if rung < epochs]
-    ends = [*rungs, epochs]
+    pruner = PausingPruner(epochs)
+    ends = [*(rung for rung in pruner.rungs if rung < epochs), epochs]
     steps = enumerate(pairwise([0, *ends]))
     return sum(((end - begin) / pruner.factor**i for i, (begin, end) in steps), 0.0)
 

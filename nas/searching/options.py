@@ -16,6 +16,7 @@ from nas.study.pruners import check_pruner
 from nas.study.samplers import check_sampler
 
 AUTO = "auto"  # the teacher that is trained first
+SHIPPED, NOTHING = "shipped", "nothing"  # what a search starts from, besides studies and files
 HIGHEST_SEED = 2**32 - 1  # of NumPy's generators, which Optuna's samplers use
 
 
@@ -26,7 +27,9 @@ class SearchOptions:
     `budget` is a number of parameters, or a `Budget` with further limits. `target` is a fraction of the validation
     part. `timeout` is in seconds. With `minimize`, such as "params", the smallest network is looked for that has the
     target. `formats`: what the winner is also written as, besides py; candidates that one of them cannot have are not
-    trained. `teacher` is "auto", which trains one first, or the path of an exported model.
+    trained. `teacher` is "auto", which trains one first, or the path of an exported model. `start_from` names what the
+    sampler learns from before the first trial: studies of the same storage, .json files of lessons, "shipped" for what
+    comes with nas, or "nothing"; several are separated by commas.
     """
 
     budget: int | Budget = 20_000
@@ -39,8 +42,8 @@ class SearchOptions:
     dataset: str = "mnist"
     data_dir: Path | None = None
     validation: int | None = None
-    sampler: str = "tpe"
-    pruner: str = "halving"
+    sampler: str = "learned"
+    pruner: str = "pausing"
     seed: int = 0
     workers: int = field(default_factory=opening.n_cores)
     device: str = "auto"
@@ -51,6 +54,7 @@ class SearchOptions:
     executor: str = opening.DEFAULT
     formats: tuple[str, ...] = ()
     teacher: str | None = None
+    start_from: str = SHIPPED
 
     def __post_init__(self) -> None:
         for name in ("epochs", "trials", "validation", "workers"):
@@ -71,6 +75,7 @@ class SearchOptions:
         check_sampler(self.sampler)
         check_pruner(self.pruner)
         check_formats(self.formats)
+        starting_points(self.start_from)
 
     @property
     def goal(self) -> Goal:
@@ -118,6 +123,17 @@ def check_teacher(teacher: str) -> None:
     if teacher != AUTO and Path(teacher).suffix != ".py":
         hint = nearest(teacher, [AUTO]) or ": give the .py file of a model that nas exported"
         raise InputError(f"teacher must be {AUTO} or a .py file, but got {teacher!r}{hint}")
+
+
+def starting_points(start_from: str) -> list[str]:
+    """What a search starts from, one by one; raises `InputError` where nothing is named beside something."""
+    points = [each.strip() for each in start_from.split(",")]
+    if not all(points) or (NOTHING in points and len(points) > 1):
+        raise InputError(
+            f"start-from must be {SHIPPED}, {NOTHING}, or studies and .json files separated by commas, "
+            f"but got {start_from!r}"
+        )
+    return points
 
 
 def check_target(target: float | None) -> None:

@@ -3,19 +3,18 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Literal
 
 import optuna
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial
 
 from nas.errors import WorkerError
-from nas.execution.job import Cancelled, Executor
-from nas.searching.objective import Objective
+from nas.execution.job import Executor
 from nas.searching.options import SearchOptions
-from nas.study.record import n_trained, ranked
+from nas.study.record import n_ended, ranked
 from nas.study.trial import TrialAttributes
 
 MOST_FAILURES_IN_A_ROW = 5
@@ -26,37 +25,20 @@ WhyEnded = Literal["target", "trials", "timeout", "interrupted", "exhausted"]
 class Referee:
     """Decides when a search is over, and lets no more trials begin than were asked for."""
 
-    def __init__(self, options: SearchOptions, study: optuna.Study, executor: Executor, n_jobs: int) -> None:
-        self._options, self._executor, self._n_jobs = options, executor, n_jobs
-        self._changed = threading.Condition()
-        self._n_waiting = 0
+    def __init__(self, options: SearchOptions, study: optuna.Study, executor: Executor) -> None:
+        self._options, self._executor = options, executor
+        self._lock = threading.Lock()
         self._failures_in_a_row = 0
         self._untrained_in_a_row = 0
-        self._n_trained = n_trained(study)
+        self._n_trained = n_ended(study)
         self._best = max((record.accuracy or 0.0 for record in ranked(study)), default=0.0)
         self.why_ended: WhyEnded | None = None
         self._check_limits()
 
-    def guarding(self, objective: Objective) -> Callable[[Trial], float]:
-        """The objective, ending all runs at once if something unforeseen breaks in one of them."""
-
-        def guarded(trial: Trial) -> float:
-            if self.why_ended is not None:
-                raise Cancelled
-            try:
-                return objective(trial)
-            except (optuna.TrialPruned, Cancelled, WorkerError):
-                raise
-            except BaseException:
-                self.end("interrupted")
-                raise
-
-        return guarded
-
-    def after_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Optuna calls this when a trial has been told, in the thread that ran it."""
+    def after_trial(self, trial: FrozenTrial) -> None:
+        """Counts a trial that has been told; raises `WorkerError` where one training after the other failed."""
         outcome = TrialAttributes(trial).outcome
-        with self._changed:
+        with self._lock:
             trained = outcome in ("finished", "pruned")
             self._n_trained += trained
             self._untrained_in_a_row = 0 if trained else self._untrained_in_a_row + 1
@@ -64,14 +46,17 @@ class Referee:
             if outcome == "finished":
                 self._best = max(self._best, trial.value or 0.0)
             self._check_limits()
-            self._wait_for_a_place()
-        if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW:
+            n_failures = self._failures_in_a_row
+        if n_failures >= MOST_FAILURES_IN_A_ROW:
             self.end("interrupted")
             raise WorkerError(
                 f"{MOST_FAILURES_IN_A_ROW} trainings in a row failed, the last with: {TrialAttributes(trial).reason}"
             )
-        if self.why_ended is not None:
-            study.stop()
+
+    def may_begin(self, n_begun: int) -> bool:
+        """Whether another trial may begin while `n_begun` have begun and are not over."""
+        with self._lock:
+            return self._options.trials is None or self._n_trained + n_begun < self._options.trials
 
     def end(self, why: WhyEnded) -> None:
         """Ends the search and all runs; the first reason counts. Safe in a signal handler: takes no lock."""
@@ -87,20 +72,6 @@ class Referee:
             self.end("trials")
         elif self._untrained_in_a_row >= MOST_UNTRAINED_IN_A_ROW:
             self.end("exhausted")
-
-    def _wait_for_a_place(self) -> None:
-        """Holds this thread while the trials still asked for are as many as may already be running."""
-        self._n_waiting += 1
-        self._changed.notify_all()
-        while self.why_ended is None and not self._place_is_free():
-            self._changed.wait(0.2)  # a time limit, since `end` does not notify: that would take the lock
-        self._n_waiting -= 1
-
-    def _place_is_free(self) -> bool:
-        if self._options.trials is None:
-            return True
-        n_others = self._n_jobs - self._n_waiting
-        return self._n_trained + n_others < self._options.trials
 
     @contextmanager
     def watching_signals_and_time(self) -> Iterator[None]:

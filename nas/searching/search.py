@@ -10,24 +10,26 @@ import optuna
 
 from nas import datasets
 from nas.datasets import Dataset, Split
-from nas.errors import SpaceError, StudyError, WorkerError
-from nas.execution.job import Cancelled
+from nas.errors import SpaceError, StudyError
 from nas.execution.opening import n_cores, open_executor
 from nas.export.trials import export_trial, hand_over
 from nas.files import check_writable
 from nas.searching.events import Event, Taught, Teaching, TrialEvent
 from nas.searching.formats import check_space
+from nas.searching.loop import Loop
 from nas.searching.objective import Objective
 from nas.searching.options import SearchOptions, options_of
 from nas.searching.referee import Referee, WhyEnded
+from nas.searching.starting import experience_for
 from nas.searching.teaching import Asked, asked_for, described, teachers_epochs, teachers_options, with_cost
 from nas.space import finding as spaces
 from nas.space.candidate import Task
 from nas.space.finding import Space
-from nas.space.probing import check_budget
+from nas.space.probing import axes_of, check_budget
 from nas.study.busy import busy_seconds, busy_spans
 from nas.study.locks import sole_controller
 from nas.study.opening import continue_interrupted, open_study
+from nas.study.pausing import PausingPruner
 from nas.study.record import Record, best_table, counts, n_trained, ranked
 from nas.study.storage import Storage, checkpoint_folder, open_storage, runs_folder
 from nas.study.teacher import StudyTeacher, store_teacher, teacher_of
@@ -108,7 +110,9 @@ def search(
     folder = checkpoint_folder(storage, name)
     terms = _terms(options, space, dataset, split, asked)
     with sole_controller(folder, name):
-        study = open_study(storage, name, terms, options.sampler, options.pruner, options.seed)
+        axes = axes_of(space, task, options.seed)
+        experience = experience_for(options.start_from, storage, axes)
+        study = open_study(storage, name, terms, options.sampler, options.pruner, options.seed, axes, experience)
         note_search(study, options.not_by_default, dataset.notes)
         n_continued = continue_interrupted(study)
         on_ready(Prepared(options, study, split, dataset.notes, n_continued, taught_by))
@@ -127,7 +131,7 @@ def search(
         best = ranked(study)
         model = hand_over(study, best[0], dataset, split, folder, options.out, options.storage) if best else None
         notes = _in_other_formats(options, study, best[0], dataset, split, folder, model) if model is not None else ()
-    reached = options.target is not None and bool(best) and (best[0].accuracy or 0) >= options.target
+    reached = options.target is not None and bool(best) and best[0].expected_accuracy >= options.target
     return SearchResult(options, study, why_ended, reached, best, dict(counts(study)), model, notes, teacher_of(study))
 
 
@@ -235,17 +239,13 @@ def _run(
         goal=options.goal,
         formats=options.formats,
         teacher=teacher,
+        pausing=isinstance(study.pruner, PausingPruner),
     )
-    referee = Referee(options, study, executor, n_jobs)
+    referee = Referee(options, study, executor)
     try:
         with referee.watching_signals_and_time():
             if referee.why_ended is None:
-                study.optimize(
-                    referee.guarding(objective),
-                    n_jobs=n_jobs,
-                    catch=(Cancelled, WorkerError),
-                    callbacks=[referee.after_trial],
-                )
+                Loop(study, objective, referee, n_jobs).run()
     finally:
         executor.close()
     assert referee.why_ended is not None

@@ -37,6 +37,13 @@ def random_candidates(space: Space, task: Task, seed: int = 0) -> Iterator[tuple
         yield space.suggest(trial, task), trial.params
 
 
+def axes_of(space: Space, task: Task, seed: int = 0) -> dict[str, BaseDistribution]:
+    """What a random candidate of the space is drawn from."""
+    trial = ProbeTrial({}, Random(seed))
+    space.suggest(trial, task)
+    return dict(trial.distributions)
+
+
 def check_budget(space: Space, task: Task, seed: int = 0, n_random: int = 200) -> None:
     """Raises `BudgetError`, with what comes nearest, if no candidate of the space was found that meets the budget.
 

@@ -1,4 +1,4 @@
-"""The default pruner: successive halving that never stops comparing."""
+"""A pruner: successive halving that never stops comparing."""
 
 from collections.abc import Sequence
 
@@ -37,7 +37,9 @@ class HalvingPruner(BasePruner):
             return False
         accuracy = max(trial.intermediate_values.values())
         others = study.get_trials(deepcopy=False)
-        models = [t.intermediate_values for t in others if _reached(t, self.goal) and epoch in t.intermediate_values]
+        models = [
+            t.intermediate_values for t in others if finished_with(t, self.goal) and epoch in t.intermediate_values
+        ]
         if models:
             worst = min(values[epoch] for values in models)
             return 1 - accuracy > MOST_ERRORS * (1 - worst)
@@ -55,18 +57,18 @@ class HalvingPruner(BasePruner):
     def _cutoff(self, trials: Sequence[FrozenTrial], rung: int) -> float:
         """The accuracy at a rung of the last one among the best `1 / factor`, or of the best while there are few."""
         reported = sorted(
-            (t.intermediate_values[rung] for t in trials if rung in t.intermediate_values and not _is_copy(t)),
+            (t.intermediate_values[rung] for t in trials if rung in t.intermediate_values and not is_copy(t)),
             reverse=True,
         )
         return reported[max(1, len(reported) // self.factor) - 1] if reported else 0.0
 
 
-def _reached(trial: FrozenTrial, goal: Goal) -> bool:
+def finished_with(trial: FrozenTrial, goal: Goal) -> bool:
     """Whether it was trained to its end and has the accuracy that the smallest network must have."""
     finished = trial.state == TrialState.COMPLETE and bool(trial.intermediate_values)
-    return goal.minimize is not None and finished and goal.reached(trial.intermediate_values[trial.last_step or 0])
+    return goal.minimize is not None and finished and goal.reached(trial.value or 0.0)
 
 
-def _is_copy(trial: FrozenTrial) -> bool:
+def is_copy(trial: FrozenTrial) -> bool:
     """Whether its figures stand in another trial too: a repeated candidate, or one that went on in a new trial."""
     return TrialAttributes(trial).repeats is not None or trial.state == TrialState.FAIL

@@ -1,18 +1,34 @@
 """Making, continuing and finding studies."""
 
+from collections.abc import Mapping
+
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from nas.errors import StudyError, nearest
+from nas.study.experience import Experience
 from nas.study.pruners import make_pruner
-from nas.study.samplers import make_sampler
+from nas.study.samplers import Known, make_sampler
 from nas.study.terms import TERMS, Terms
-from nas.study.trial import TrialAttributes, queue_continuation, was_cut_short
+from nas.study.trial import TrialAttributes, outcome_of, queue_continuation, was_cut_short
 
 
-def open_study(storage: RDBStorage, name: str, terms: Terms, sampler: str, pruner: str, seed: int) -> optuna.Study:
-    """The study of that name, made if there is none; `StudyError` if it was made on other terms."""
+def open_study(
+    storage: RDBStorage,
+    name: str,
+    terms: Terms,
+    sampler: str,
+    pruner: str,
+    seed: int,
+    distributions: Mapping[str, BaseDistribution] | None = None,
+    experience: Experience | None = None,
+) -> optuna.Study:
+    """The study of that name, made if there is none; `StudyError` if it was made on other terms.
+
+    `distributions`, the space's, and `experience` are for a sampler that can use them.
+    """
     study = optuna.create_study(
         storage=storage,
         study_name=name,
@@ -33,7 +49,11 @@ def open_study(storage: RDBStorage, name: str, terms: Terms, sampler: str, prune
             "Give the options it was made with, or another name with --study"
         )
     # A continued study must not repeat the random numbers it began with.
-    study.sampler = make_sampler(sampler, (seed * 1_000_003 + len(study.get_trials(deepcopy=False))) % 2**32)
+    study.sampler = make_sampler(
+        sampler,
+        (seed * 1_000_003 + len(study.get_trials(deepcopy=False))) % 2**32,
+        Known(terms.epochs, distributions, experience),
+    )
     return study
 
 
@@ -59,9 +79,14 @@ def continue_interrupted(study: optuna.Study) -> int:
     trials = study.get_trials(deepcopy=False)
     continued = {TrialAttributes(trial).continues for trial in trials}
     for trial in trials:
-        if trial.state == TrialState.RUNNING:  # its process is dead: only one controls a study
+        # Its process is dead: only one controls a study. A paused one waits, as it did.
+        if trial.state == TrialState.RUNNING and outcome_of(trial) != "paused":
             study.tell(trial.number, state=TrialState.FAIL)
-    cut_short = [trial for trial in trials if was_cut_short(trial) and trial.number not in continued]
+    cut_short = [
+        trial
+        for trial in trials
+        if was_cut_short(trial) and trial.number not in continued and outcome_of(trial) != "paused"
+    ]
     for trial in cut_short:
         queue_continuation(study, trial)
     return len(cut_short)

@@ -10,8 +10,15 @@ if TYPE_CHECKING:  # the names alone are quickly there: whoever presses TAB wait
     from optuna.pruners import BasePruner
 
 
+def _pausing(epochs: int, goal: Goal) -> "BasePruner":
+    """nas's own `PausingPruner`: at epochs 1, 3, 9, ... the best third goes on; others may, later."""
+    from nas.study.pausing import PausingPruner
+
+    return PausingPruner(epochs, goal=goal)
+
+
 def _halving(epochs: int, goal: Goal) -> "BasePruner":
-    """nas's own `HalvingPruner`: at epochs 1, 3, 9, ... the best third goes on."""
+    """nas's own `HalvingPruner`: the same, but what was stopped has ended."""
     from nas.study.halving import HalvingPruner
 
     return HalvingPruner(goal=goal)
@@ -37,6 +44,7 @@ def _none(epochs: int, goal: Goal) -> "BasePruner":
 
 
 PRUNERS: Mapping[str, Callable[[int, Goal], "BasePruner"]] = {
+    "pausing": _pausing,
     "halving": _halving,
     "hyperband": _hyperband,
     "median": _median,

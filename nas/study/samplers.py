@@ -4,46 +4,72 @@ Over-budget trials reach each of them as constraints.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nas.errors import InputError, nearest
 
 if TYPE_CHECKING:  # the names alone are quickly there: whoever presses TAB waits for them
+    from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
 
+    from nas.study.experience import Experience
 
-def _tpe(seed: int) -> "BaseSampler":
+
+@dataclass(frozen=True)
+class Known:
+    """What is known before the first trial: how many epochs a training has, the space's axes, and earlier studies."""
+
+    epochs: int
+    distributions: "Mapping[str, BaseDistribution] | None" = None
+    experience: "Experience | None" = None
+
+
+def _learned(seed: int, known: Known) -> "BaseSampler":
+    """nas's own `LearnedSampler`."""
+    from nas.study.learned import LearnedSampler
+
+    return LearnedSampler(known.epochs, seed, known.distributions, known.experience)
+
+
+def _tpe(seed: int, known: Known) -> "BaseSampler":
     from optuna.samplers import TPESampler
 
     # Rejected trials count as startup trials too, hence more than Optuna's ten.
     return TPESampler(seed=seed, n_startup_trials=15)
 
 
-def _random(seed: int) -> "BaseSampler":
+def _random(seed: int, known: Known) -> "BaseSampler":
     from optuna.samplers import RandomSampler
 
     return RandomSampler(seed=seed)
 
 
-def _nsga2(seed: int) -> "BaseSampler":
+def _nsga2(seed: int, known: Known) -> "BaseSampler":
     from optuna.samplers import NSGAIISampler
 
     return NSGAIISampler(seed=seed, population_size=20)
 
 
-def _gp(seed: int) -> "BaseSampler":
+def _gp(seed: int, known: Known) -> "BaseSampler":
     from optuna.samplers import GPSampler
 
     return GPSampler(seed=seed)
 
 
-SAMPLERS: Mapping[str, Callable[[int], "BaseSampler"]] = {"tpe": _tpe, "random": _random, "nsga2": _nsga2, "gp": _gp}
+SAMPLERS: Mapping[str, Callable[[int, Known], "BaseSampler"]] = {
+    "learned": _learned,
+    "tpe": _tpe,
+    "random": _random,
+    "nsga2": _nsga2,
+    "gp": _gp,
+}
 
 
-def make_sampler(name: str, seed: int) -> "BaseSampler":
+def make_sampler(name: str, seed: int, known: Known) -> "BaseSampler":
     """The sampler of a name; raises `InputError`."""
     check_sampler(name)
-    return SAMPLERS[name](seed)
+    return SAMPLERS[name](seed, known)
 
 
 def check_sampler(name: str) -> None:

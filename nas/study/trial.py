@@ -3,11 +3,12 @@
 Trials of earlier versions are read too: what they do not have is None.
 """
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, overload
 
 import optuna
-from optuna.trial import BaseTrial, FrozenTrial, TrialState
+from optuna.trial import BaseTrial, FrozenTrial, Trial, TrialState
 
 from nas.errors import StudyError
 from nas.network.architecture import Architecture
@@ -15,7 +16,7 @@ from nas.network.cost import COSTS, Budget, Cost
 from nas.space.candidate import Candidate
 from nas.training.recipe import Recipe
 
-Outcome = Literal["finished", "pruned", "rejected", "repeated", "failed", "interrupted", "running"]
+Outcome = Literal["finished", "pruned", "rejected", "repeated", "failed", "interrupted", "paused", "running"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 # Long ones, which a text about the trial shows better than a list of its attributes.
 LONG = ("architecture", "recipe", "digest", "network", "training", "made_with")
@@ -54,7 +55,7 @@ class _Attribute(Generic[T]):
 class TrialAttributes:
     """A trial's attributes: reading one is a look-up, assigning one of a running trial stores it."""
 
-    outcome = _Attribute[Outcome]()  # how it ended; none while it runs, or if its process was killed
+    outcome = _Attribute[Outcome]()  # how it ended, or that it is paused; none while it runs, or if its process died
     reason = _Attribute[str]()  # of that outcome, in words
     digest = _Attribute[str]()  # of the candidate
     architecture = _Attribute[dict[str, Any]]()  # from here on: of a candidate whose training began
@@ -62,6 +63,7 @@ class TrialAttributes:
     network = _Attribute[str]()  # the architecture in words
     training = _Attribute[str]()  # the recipe in words
     seed = _Attribute[int]()  # of the training
+    second_accuracy = _Attribute[float]()  # of a second training, where the first would set the bar for all others
     made_with = _Attribute[dict[str, Any]]()  # the environment of the process that trains
     limits = _Attribute[dict[str, Any]]()  # what the space was told to keep to, where the budget tightens
     repeats = _Attribute[int]()  # the trial that trained the same candidate before
@@ -121,18 +123,29 @@ def trial_of(study: optuna.Study, number: int) -> FrozenTrial:
 
 
 def outcome_of(trial: FrozenTrial) -> str:
-    """How a trial ended, or that it runs; the state's name for a trial that nas did not make."""
-    if trial.state == TrialState.RUNNING:
-        return "running"
+    """How a trial ended, or that it runs or is paused; the state's name for a trial that nas did not make."""
     outcome = TrialAttributes(trial).outcome
-    if trial.state == TrialState.FAIL and outcome is None:
+    if trial.state == TrialState.RUNNING:
+        return "paused" if outcome == "paused" else "running"
+    if trial.state == TrialState.FAIL and outcome in (None, "running"):
         return "interrupted"  # its process ended, or the search did before it began
     return outcome or trial.state.name.lower()
 
 
 def died(trial: FrozenTrial) -> bool:
     """Whether its process ended in the middle of its training, without a word."""
-    return trial.state == TrialState.FAIL and TrialAttributes(trial).outcome is None
+    return trial.state == TrialState.FAIL and TrialAttributes(trial).outcome in (None, "running")
+
+
+def paused_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Those whose training waits until it looks more promising than others."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return [trial for trial in running if outcome_of(trial) == "paused"]
+
+
+def reported(trial: Trial) -> Mapping[int, float]:
+    """What a running trial has reported so far, by epoch."""
+    return trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
 
 
 def limits_of(trial: HasAttributes, budget: Budget) -> Budget:
@@ -151,5 +164,5 @@ def queue_continuation(study: optuna.Study, trial: FrozenTrial) -> None:
 def was_cut_short(trial: FrozenTrial) -> bool:
     """Whether its training began and neither ended nor failed, so that it can go on."""
     attributes = TrialAttributes(trial)
-    ended = trial.state.is_finished() and attributes.outcome != "interrupted"
+    ended = trial.state.is_finished() and outcome_of(trial) != "interrupted"
     return attributes.seed is not None and attributes.architecture is not None and not ended

@@ -22,6 +22,7 @@ from nas.searching.options import SearchOptions
 from nas.searching.search import Prepared, SearchResult
 from nas.study.folders import DEFAULT_STORAGE
 from nas.study.record import best_table, counts, ranked
+from nas.study.trial import paused_trials
 from nas.table import clock
 from nas.terminal.console import show
 
@@ -68,6 +69,7 @@ class SearchDisplay:
         self._console, self._options = console, options
         self._lock = Lock()
         self._running: dict[int, Running] = {}
+        self._paused: set[int] = set()
         self._counts: dict[str, int] = {}
         self._best: tuple[float, Cost, int] | None = None  # accuracy, cost, trial
         self._start = time.monotonic()
@@ -85,6 +87,7 @@ class SearchDisplay:
     def ready(self, prepared: Prepared) -> None:
         """The search is about to begin."""
         self._counts = dict(counts(prepared.study))
+        self._paused = {trial.number for trial in paused_trials(prepared.study)}
         for best in ranked(prepared.study)[:1]:
             if best.cost is not None:
                 self._best = (best.accuracy or 0.0, best.cost, best.trial)
@@ -104,6 +107,9 @@ class SearchDisplay:
     def _follow(self, event: Event) -> str:
         match event:
             case Started(trial, candidate, cost):
+                if trial in self._paused:
+                    self._paused.remove(trial)
+                    self._counts["paused"] -= 1
                 self._running[trial] = Running(cost, str(candidate.architecture), self._options.epochs)
                 return ""
             case EpochDone(trial):
@@ -130,7 +136,12 @@ class SearchDisplay:
 
     def _ended(self, trial: int, outcome: str, event: Ended) -> str:
         running = self._running.pop(trial, None)
+        if trial in self._paused:  # given up
+            self._paused.remove(trial)
+            self._counts["paused"] -= 1
         self._counts[outcome] = self._counts.get(outcome, 0) + 1
+        if outcome == "paused":
+            self._paused.add(trial)
         if running is None:
             return ""
         if outcome == "finished" and self._is_best(event.accuracy or 0.0, running.cost):
@@ -145,9 +156,11 @@ class SearchDisplay:
         return goal.value(accuracy, cost, limits) > goal.value(self._best[0], self._best[1], limits)
 
     def _summary(self) -> str:
-        trained = self._counts.get("finished", 0) + self._counts.get("pruned", 0)
-        pruned, rejected = self._counts.get("pruned", 0), self._counts.get("rejected", 0)
-        tally = f"{trained} trained ({pruned} pruned), {rejected} rejected"
+        finished, pruned, rejected, paused = (
+            self._counts.get(outcome, 0) for outcome in ("finished", "pruned", "rejected", "paused")
+        )
+        stopped = ", ".join([f"{paused} paused"] * (paused > 0) + [f"{pruned} pruned"] * (pruned > 0 or not paused))
+        tally = f"{finished + pruned + paused} trained ({stopped}), {rejected} rejected"
         if self._best is None:
             return tally
         accuracy, cost, trial = self._best

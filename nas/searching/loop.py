@@ -1,0 +1,102 @@
+"""Keeps the workers busy: new trials, and paused ones that have become promising, until the referee ends the search."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Condition, Lock
+
+import optuna
+from optuna.trial import Trial, TrialState
+
+from nas.errors import WorkerError
+from nas.execution.job import Cancelled
+from nas.searching.objective import Objective, Paused
+from nas.searching.referee import Referee
+from nas.study.pausing import PausingPruner
+from nas.study.trial import paused_trials
+
+POLL_SECONDS = 0.2  # waits end after it: the referee's decision notifies nobody, since that would take a lock
+
+
+class Loop:
+    """As `study.optimize`, but for trials that were paused: these wait, and go on before a new one is asked for.
+
+    A paused trial is one that runs, to the study, with an outcome that says that it is paused. Where the search was
+    ended from outside, paused trials stay so for the next search of this study; else they are pruned.
+    """
+
+    def __init__(self, study: optuna.Study, objective: Objective, referee: Referee, n_jobs: int) -> None:
+        self._study, self._objective, self._referee, self._n_jobs = study, objective, referee, n_jobs
+        self._pruner = study.pruner if isinstance(study.pruner, PausingPruner) else None
+        self._changed, self._asking = Condition(), Lock()
+        self._n_under_way = 0
+        self._paused = {each.number: Trial(study, each._trial_id) for each in paused_trials(study)}
+
+    def run(self) -> None:
+        """Returns when the search is over; raises what ended it, if something unforeseen did."""
+        if self._n_jobs == 1:
+            self._work()
+        else:
+            with ThreadPoolExecutor(self._n_jobs) as threads:
+                for working in [threads.submit(self._work) for _ in range(self._n_jobs)]:
+                    working.result()
+        if self._referee.why_ended not in ("interrupted", "timeout"):
+            for trial in self._paused.values():
+                self._objective.give_up(trial)
+                self._study.tell(trial, state=TrialState.PRUNED)
+
+    def _work(self) -> None:
+        """What one worker does, trial after trial."""
+        try:
+            while (trial := self._next()) is not None:
+                self._do(trial)
+        except BaseException:
+            self._referee.end("interrupted")
+            raise
+
+    def _next(self) -> Trial | None:
+        """A paused trial that goes on, or a new one; waits where neither may begin. None when the search is over."""
+        with self._changed:
+            while self._referee.why_ended is None:
+                n_begun = self._n_under_way + len(self._paused)
+                may_begin = self._referee.may_begin(n_begun)
+                goes_on = self._most_promising(none_begins=not may_begin and not self._n_under_way)
+                if goes_on is not None or may_begin:
+                    self._n_under_way += 1
+                    break
+                if not self._n_under_way:  # nothing will change any more
+                    self._referee.end("trials")
+                self._changed.wait(POLL_SECONDS)
+            else:
+                return None
+        if goes_on is not None:
+            return goes_on
+        with self._asking:
+            return self._study.ask()
+
+    def _most_promising(self, none_begins: bool) -> Trial | None:
+        if self._pruner is None or not self._paused:
+            return None
+        number = self._pruner.goes_on(self._study, tuple(self._paused), none_begins)
+        return None if number is None else self._paused.pop(number)
+
+    def _do(self, trial: Trial) -> None:
+        value, state, paused = None, None, False
+        try:
+            if self._referee.why_ended is not None:
+                raise Cancelled
+            value = self._objective(trial)
+        except Paused:
+            paused = True
+        except optuna.TrialPruned:
+            state = TrialState.PRUNED
+        except (Cancelled, WorkerError):
+            state = TrialState.FAIL
+        except BaseException:
+            self._study.tell(trial, state=TrialState.FAIL)
+            raise
+        if not paused:
+            self._referee.after_trial(self._study.tell(trial, value, state=state))
+        with self._changed:
+            if paused:
+                self._paused[trial.number] = trial
+            self._n_under_way -= 1
+            self._changed.notify_all()

@@ -1,0 +1,82 @@
+"""The axes of a search space as numbers: what models of candidates see."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+Params = Mapping[str, Any]
+Numbers = NDArray[np.float64]
+
+
+class Axes:
+    """Distributions by their names, all of them suggested by every trial.
+
+    A number becomes one from 0 to 1, on a logarithmic scale where the space draws it so; a choice becomes as many
+    numbers as there are choices, with a distance of 1 between any two.
+    """
+
+    def __init__(self, distributions: Mapping[str, BaseDistribution]) -> None:
+        self.distributions = dict(sorted(distributions.items()))
+
+    def __bool__(self) -> bool:
+        return bool(self.distributions)
+
+    def encoded(self, params: Sequence[Params]) -> Numbers:
+        """Points `(n, dimensions)`."""
+        columns = [
+            column
+            for name, distribution in self.distributions.items()
+            for column in _columns(distribution, [each[name] for each in params])
+        ]
+        return np.array(columns, dtype=float).reshape(len(columns), len(params)).T
+
+    def covers(self, params: Params) -> bool:
+        """Whether all axes have a value in their range, and there is no other."""
+        return params.keys() == self.distributions.keys() and all(
+            _contains(distribution, params[name]) for name, distribution in self.distributions.items()
+        )
+
+    def drawn(self, random: np.random.Generator) -> dict[str, Any]:
+        """Random parameters, as Optuna would draw them."""
+        return {name: _drawn(distribution, random) for name, distribution in self.distributions.items()}
+
+    def changed(self, params: Params, n: int, random: np.random.Generator) -> dict[str, Any]:
+        """The same with `n` axes drawn anew."""
+        names = random.choice(list(self.distributions), size=min(n, len(self.distributions)), replace=False)
+        return {**params, **{name: _drawn(self.distributions[name], random) for name in names}}
+
+
+def _contains(distribution: BaseDistribution, value: Any) -> bool:
+    if isinstance(distribution, CategoricalDistribution):
+        return value in distribution.choices
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    return bool(distribution.low <= value <= distribution.high)
+
+
+def _columns(distribution: BaseDistribution, values: Sequence[Any]) -> list[Any]:
+    if isinstance(distribution, CategoricalDistribution):
+        return [[np.sqrt(0.5) * (value == choice) for value in values] for choice in distribution.choices]
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    scale = np.log if distribution.log else np.asarray
+    low, high = scale(float(distribution.low)), scale(float(distribution.high))
+    return [(scale(np.array(values, dtype=float)) - low) / (high - low if high > low else 1.0)]
+
+
+def _drawn(distribution: BaseDistribution, random: np.random.Generator) -> Any:
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            return choices[random.integers(len(choices))]
+        case IntDistribution(low=low, high=high, step=step, log=True):
+            return min(high, int(low * ((high + 1) / low) ** random.random()))
+        case IntDistribution(low=low, high=high, step=step):
+            return int(low + step * random.integers((high - low) // step + 1))
+        case FloatDistribution(low=low, high=high, log=True):
+            return min(high, float(low * (high / low) ** random.random()))  # rounding may go over
+        case FloatDistribution(low=low, high=high, step=None):
+            return float(random.uniform(low, high))
+        case FloatDistribution(low=low, high=high, step=float(step)):
+            return float(min(high, low + step * random.integers(round((high - low) / step) + 1)))
+    raise TypeError(f"unknown distribution {distribution!r}")

@@ -1,0 +1,147 @@
+"""The default sampler: learns which candidates are good from how trainings begin, and from earlier studies."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.study.axes import Axes, Numbers, Params
+from nas.study.curves import finals
+from nas.study.experience import Experience
+from nas.study.gaussian import Process, likeliest
+from nas.study.halving import is_copy
+
+N_STARTUP = 8  # random trials before there is a model, where no earlier study helps
+N_DRAWN, N_CHANGED, N_PARENTS = 300, 150, 5
+MOST_SEEN = 200  # trials that a model is made of
+MOST_CHANGES = 4  # axes in which a suggestion differs from a good one
+FIRST_DOUBT = 0.3  # logits: what of earlier studies holds in this one, before its first trial
+TRUST = (1.0, 0.5, 0.0)  # what share of what earlier studies say is kept, whichever makes this one likeliest
+
+
+class LearnedSampler(BaseSampler):
+    """Suggests what a Gaussian process over the axes expects most of, with the benefit of the doubt (Srinivas et al.
+    2010, arXiv 0912.3995): mean plus `doubt` standard deviations, of the last epoch's accuracy.
+
+    Trainings that were stopped, are paused or run count too, with what their last epoch says of their end
+    (`nas.study.curves`). Where `experience` of earlier studies with the same axes is there, the process tells how far
+    candidates are from what these would make one expect, and not even the first trial is random. Rejected trials teach
+    it what is over the budget.
+
+    Takes part in any study of Optuna that maximizes accuracies and reports them by epochs from 1 to `n_epochs`.
+    `distributions`: of the space, if they are known before the first trial.
+    """
+
+    def __init__(
+        self,
+        n_epochs: int,
+        seed: int | None = None,
+        distributions: Mapping[str, BaseDistribution] | None = None,
+        experience: Experience | None = None,
+        doubt: float = 0.5,
+    ) -> None:
+        self.n_epochs, self.doubt, self.experience = n_epochs, doubt, experience
+        self._distributions = None if distributions is None else dict(distributions)
+        self._random = np.random.default_rng(seed)
+        self._independent = RandomSampler(seed=seed)
+
+    def reseed_rng(self) -> None:
+        """Optuna calls this where a sampler is copied."""
+        self._random = np.random.default_rng()
+        self._independent.reseed_rng()
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The axes that all trials have."""
+        if self._distributions is not None:
+            return self._distributions
+        common: dict[str, BaseDistribution] | None = None
+        for each in study.get_trials(deepcopy=False):
+            if each.distributions and each.number != trial.number and each.state != TrialState.WAITING:
+                before = each.distributions if common is None else common
+                common = {name: d for name, d in each.distributions.items() if before.get(name) == d}
+        return common or {}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Parameters of the most promising of many candidates."""
+        axes = Axes(search_space)
+        if not axes:
+            return {}
+        trials = [each for each in study.get_trials(deepcopy=False) if axes.covers(each.params) and not is_copy(each)]
+        seen = [each for each in trials if each.intermediate_values]
+        if self.experience is None and len(seen) < N_STARTUP:
+            return {}
+        values, variances = finals([each.intermediate_values for each in seen], self.n_epochs)
+        if len(seen) > MOST_SEEN:  # what a suggestion takes must not grow for ever
+            kept = _spread(values, MOST_SEEN)
+            seen, values, variances = [seen[i] for i in kept], values[kept], variances[kept]
+        best = [seen[i].params for i in np.argsort(-values)[:N_PARENTS]]
+        pool = self._pool(axes, best)
+        worth = self._worth(axes, pool, [each.params for each in seen], values, variances)
+        tried = [each.params for each in trials]
+        best_first = [pool[i] for i in np.argsort(-worth) if pool[i] not in tried]
+        return dict(_within_limits(axes, best_first or pool, trials)[0])
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """At random: the first trials, and what not all trials have."""
+        return self._independent.sample_independent(study, trial, param_name, param_distribution)
+
+    def _pool(self, axes: Axes, best: Sequence[Params]) -> list[Params]:
+        """Random parameters, and the best ones with some axes changed."""
+        pool: list[Params] = [axes.drawn(self._random) for _ in range(N_DRAWN)]
+        for i in range(N_CHANGED if best else 0):
+            n_changes = int(self._random.integers(1, MOST_CHANGES + 1))
+            pool.append(axes.changed(best[i % len(best)], n_changes, self._random))
+        return pool
+
+    def _worth(
+        self, axes: Axes, pool: Sequence[Params], params: Sequence[Params], values: Numbers, variances: Numbers
+    ) -> Numbers:
+        """What is expected of the candidates of a pool, and the doubt, from the values of those that were trained."""
+        before = self._expected_before(pool)
+        if not params:
+            return before + self.doubt * FIRST_DOUBT * self._random.standard_normal(len(pool))
+        before_these, points = self._expected_before(params), axes.encoded(params)
+        trusted = TRUST if self.experience is not None else TRUST[-1:]
+        processes = {share: _fitted(points, values - share * before_these, variances) for share in trusted}
+        share = max(trusted, key=lambda each: processes[each].log_likelihood)
+        means, spreads = processes[share].expected(axes.encoded(pool))
+        result: Numbers = share * before + means + self.doubt * spreads
+        return result
+
+    def _expected_before(self, params: Sequence[Params]) -> Numbers:
+        return np.zeros(len(params)) if self.experience is None else self.experience.expected(params)
+
+
+def _spread(values: Numbers, n: int) -> list[int]:
+    """Places of `n` values: the better half of them the best ones, the other half spread over all others."""
+    order = np.argsort(-values)
+    n_best = n // 2
+    others = order[n_best:][np.linspace(0, len(order) - n_best - 1, n - n_best).astype(int)]
+    return [*order[:n_best].tolist(), *others.tolist()]
+
+
+def _fitted(points: Numbers, values: Numbers, variances: Numbers) -> Process:
+    return likeliest(points, values - values.mean(), variances)
+
+
+def _within_limits(axes: Axes, candidates: Sequence[Params], trials: Sequence[FrozenTrial]) -> Sequence[Params]:
+    """The candidates that probably meet the limits, or the one nearest to that; all while none was rejected."""
+    checked = [each for each in trials if each.constraints][-MOST_SEEN:]
+    # A limit is met where its count is below it, however far: logarithms of their quotient.
+    excess = np.array([np.log(max(1e-3, 1 + max(each.constraints.values()))) for each in checked])
+    if not (excess > 0).any():
+        return candidates
+    points, level = axes.encoded([each.params for each in checked]), excess.mean()
+    means, spreads = likeliest(points, excess - level, np.full(len(checked), 1e-3)).expected(axes.encoded(candidates))
+    probable = level + means + 0.5 * spreads
+    return [each for each, over in zip(candidates, probable, strict=True) if over <= 0] or [
+        candidates[int(probable.argmin())]
+    ]

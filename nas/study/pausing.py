@@ -1,0 +1,95 @@
+"""The default pruner: successive halving by promotion; what it stops may go on later."""
+
+from collections.abc import Collection, Sequence
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.study.goal import Goal
+from nas.study.halving import MOST_ERRORS, finished_with, is_copy
+from nas.study.trial import TrialAttributes
+
+
+class PausingPruner(BasePruner):
+    """Asynchronous successive halving with promotion (Li et al. 2020, arXiv 1810.05934, algorithm 2).
+
+    At rungs 1, `factor`, `factor`², ... epochs a trial goes on if it is among the best `1 / factor` of all that came as
+    far. One that is not is stopped, and is worth going on with (`goes_on`) as soon as it is, because worse ones came
+    after it. So nothing is trained to its end only because it came first, and nothing good is lost because better ones
+    came first. What cannot be paused, in a study that `nas.search` does not run, ends there.
+
+    Where the smallest network with a certain accuracy is wanted, smaller ones must not be measured by larger ones. Once
+    a network has that accuracy, a trial goes on unless it has `MOST_ERRORS` times the errors that any such network had
+    after as many epochs; and none does that is not smaller.
+    """
+
+    def __init__(self, epochs: int, factor: int = 3, goal: Goal = Goal()) -> None:  # noqa: B008 - it is frozen
+        if factor < 2:
+            raise ValueError(f"factor must be at least 2, but got {factor=}")
+        self.epochs, self.factor, self.goal = epochs, factor, goal
+
+    @property
+    def rungs(self) -> list[int]:
+        """The epochs after which trials are compared; none where more than half of the training is done."""
+        rungs = [1]
+        while 2 * rungs[-1] * self.factor <= self.epochs:
+            rungs.append(rungs[-1] * self.factor)
+        return rungs
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Whether `trial`, which has just reported, is to stop; for studies that maximize."""
+        trials = study.get_trials(deepcopy=False)
+        if models := self._models(trials):
+            return not self._is_like(trial, models)
+        return trial.last_step in self.rungs and trial.number not in self._best(trials, trial.last_step)
+
+    def goes_on(self, study: optuna.Study, paused: Collection[int], none_begins: bool = False) -> int | None:
+        """The number of the paused trial that is to go on, the one that has come furthest first; None if none is.
+
+        `none_begins`: no other trial runs or will, so that of those that came furthest the best one goes on anyway,
+        unless one has been trained to its end.
+        """
+        trials = study.get_trials(deepcopy=False)
+        if models := self._models(trials):
+            alike = (number for number in paused if self._is_like(trials[number], models))
+            return max(alike, key=lambda number: trials[number].last_step or 0, default=None)
+        for rung in reversed(self.rungs):
+            for number in self._best(trials, rung):
+                if number in paused and trials[number].last_step == rung:
+                    return number
+        if none_begins and not any(trial.state == TrialState.COMPLETE for trial in trials):
+            return max(paused, key=lambda number: _progress(trials[number]), default=None)
+        return None
+
+    def _best(self, trials: Sequence[FrozenTrial], rung: int) -> list[int]:
+        """Numbers of the best `1 / factor` of those that came to a rung, the best first."""
+        there = [trial for trial in trials if rung in trial.intermediate_values and not is_copy(trial)]
+        there.sort(key=lambda trial: -trial.intermediate_values[rung])
+        n = len(there) // self.factor
+        # Behind the first rung the best so far goes on at once: a search shows early what it has.
+        return [trial.number for trial in there[: n if rung == 1 else max(1, n)]]
+
+    def _models(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Trials that have the accuracy that the smallest network must have."""
+        return [trial for trial in trials if finished_with(trial, self.goal)]
+
+    def _is_like(self, trial: FrozenTrial, models: Sequence[FrozenTrial]) -> bool:
+        """Whether a trial may become one of them, smaller than all of them."""
+        epoch, cost, name = trial.last_step, TrialAttributes(trial).cost, self.goal.minimize
+        if epoch is None:
+            return False
+        costs = [TrialAttributes(model).cost for model in models]
+        if (
+            cost is not None
+            and name is not None
+            and any(each is not None and cost[name] >= each[name] for each in costs)
+        ):
+            return False
+        accuracy = max(trial.intermediate_values.values())
+        worst = min((m.intermediate_values[epoch] for m in models if epoch in m.intermediate_values), default=0.0)
+        return 1 - accuracy <= MOST_ERRORS * (1 - worst)
+
+
+def _progress(trial: FrozenTrial) -> tuple[int, float]:
+    return trial.last_step or 0, max(trial.intermediate_values.values(), default=0.0)

@@ -1,0 +1,151 @@
+"""Trainings that are paused, and go on when they have become promising."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import IntDistribution
+from optuna.trial import TrialState, create_trial
+from processes import needs_proc, read_until
+from test_search import table
+
+from nas.network.cost import Cost
+from nas.study.goal import Goal
+from nas.study.pausing import PausingPruner
+from nas.study.trial import TrialAttributes
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+SMALL = ("search", "--space", "tiny", "--budget", "3k", "--epochs", "6", "--workers", "1", "--sampler", "random")
+
+
+def paused_at(study: optuna.Study, values: list[float]) -> int:
+    """A trial that runs, and has reported so much."""
+    trial = study.ask()
+    for epoch, value in enumerate(values, start=1):
+        trial.report(value, epoch)
+    return trial.number
+
+
+@given(st.integers(1, 60), st.integers(2, 4))
+def test_rungs_leave_at_least_half_of_the_training(epochs: int, factor: int) -> None:
+    rungs = PausingPruner(epochs, factor).rungs
+    assert rungs[0] == 1
+    assert all(b == factor * a for a, b in pairwise(rungs))
+    assert all(2 * rung <= epochs for rung in rungs[1:])
+
+
+@given(st.lists(st.floats(0.1, 0.99), min_size=1, max_size=20, unique=True))
+def test_the_best_third_goes_on_and_no_other(values: list[float]) -> None:
+    study = optuna.create_study(direction="maximize", pruner=PausingPruner(9))
+    numbers = [paused_at(study, [value]) for value in values]
+    pruner = study.pruner
+    assert isinstance(pruner, PausingPruner)
+    going_on, waiting = [], set(numbers)
+    while (number := pruner.goes_on(study, waiting)) is not None:
+        waiting.remove(number)
+        going_on.append(values[number])
+        assert not pruner.prune(study, study.trials[number])
+    assert going_on == sorted(values, reverse=True)[: len(values) // 3]
+    assert all(pruner.prune(study, study.trials[number]) for number in waiting)
+
+
+def test_what_came_furthest_goes_on_first_and_at_the_end_one_does() -> None:
+    study = optuna.create_study(direction="maximize", pruner=PausingPruner(9))
+    pruner = study.pruner
+    assert isinstance(pruner, PausingPruner)
+    far = [paused_at(study, [0.5, 0.6, 0.7]), paused_at(study, [0.5, 0.6, 0.8])]
+    assert pruner.goes_on(study, far) == far[1], "behind the first rung the best so far does"
+    assert pruner.goes_on(study, far[:1]) is None
+    near = [paused_at(study, [value]) for value in (0.9, 0.1)]
+    assert pruner.goes_on(study, {*far, *near}) == far[1]
+    assert pruner.goes_on(study, {far[0], *near}) == near[0], "a third of four"
+    assert pruner.goes_on(study, {far[0], near[1]}) is None
+    assert pruner.goes_on(study, {far[0], near[1]}, none_begins=True) == far[0]
+    study.add_trial(create_trial(value=0.9, intermediate_values={9: 0.9}))
+    assert pruner.goes_on(study, {far[0]}, none_begins=True) is None, "one has been trained to its end"
+
+
+def test_what_is_not_smaller_than_a_network_with_the_target_does_not_go_on() -> None:
+    goal = Goal("params", 0.95)
+    study = optuna.create_study(direction="maximize", pruner=PausingPruner(9, goal=goal))
+    pruner = study.pruner
+    assert isinstance(pruner, PausingPruner)
+    for accuracy, params in (([0.8], 900), ([0.9], 1100), ([0.7], 500)):
+        trial = study.ask()
+        TrialAttributes(trial).cost = Cost(params=params)
+        for epoch, value in enumerate(accuracy, start=1):
+            trial.report(value, epoch)
+    reached = {epoch: 0.8 + 0.02 * epoch for epoch in range(1, 10)}
+    study.add_trial(
+        create_trial(
+            params={"x": 1}, distributions={"x": IntDistribution(0, 9)}, value=0.98, intermediate_values=reached,
+            user_attrs={"params": 1000},
+        )
+    )  # fmt: skip
+    assert pruner.goes_on(study, {0, 1, 2}) == 0, "0.8 is near enough to 0.82; 0.7 is not, and 1,100 are too many"
+    assert pruner.goes_on(study, {1, 2}) is None
+
+
+def test_a_search_pauses_and_goes_on_with_the_digits_of_an_undisturbed_training(nas: Run, tmp_path: Path) -> None:
+    done = nas(*SMALL, "--trials", "8", "--pruner", "pausing")
+    assert done.returncode == 0, done.stderr
+    records = {record.trial: record for record in table(tmp_path) if record.epochs}
+    assert sorted({record.outcome for record in records.values()}) == ["finished", "pruned"]
+    assert len(records) == 8
+    storage = f"sqlite:///{tmp_path / 'runs/nas.db'}"
+    study = optuna.load_study(study_name=None, storage=storage)
+    assert not [trial for trial in study.trials if trial.state == TrialState.RUNNING]
+    order = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("trial") and " epoch " in line]
+    resumed = [n for n in set(order) if order.index(n) + order.count(n) <= len(order) - order[::-1].index(n) - 1]
+    assert resumed, "another trial was trained between two epochs of one"
+    assert nas(*SMALL, "--trials", "8", "--pruner", "none", "--storage", "whole.db").returncode == 0
+    whole = {record.seed: record for record in table(tmp_path, "whole.db") if record.epochs}
+    for record in records.values():
+        if record.finished:
+            assert record.accuracy == whole[record.seed].accuracy
+    kept = {file.name for file in (tmp_path / "runs").rglob("trial-*.pt")}
+    assert kept >= {f"trial-{n:05d}.pt" for n, record in records.items() if record.finished}
+    assert not kept & {f"trial-{n:05d}.pt" for n, record in records.items() if record.outcome == "pruned"}
+
+
+@needs_proc
+def test_what_is_paused_waits_for_the_next_search_whatever_ends_this_one(start, nas: Run, tmp_path: Path) -> None:
+    options = (*SMALL, "--trials", "8", "--pruner", "pausing")
+    process = start(*options)
+    read_until(process, "2 paused")
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    paused = [record.trial for record in table(tmp_path) if record.outcome == "paused"]
+    assert len(paused) >= 2
+    assert "paused" in nas("status").stdout
+    done = nas(*options)
+    assert done.returncode == 0, done.stderr
+    assert nas(*options, "--storage", "whole.db").returncode == 0
+    continued, whole = (
+        {
+            record.seed: (record.outcome, record.accuracy, record.epochs)
+            for record in table(tmp_path, file)
+            if record.epochs
+        }
+        for file in ("runs/nas.db", "whole.db")
+    )
+    assert set(continued) >= {seed for seed in whole if seed is not None and seed < 2}
+    finished = [seed for seed, (outcome, *_) in continued.items() if outcome == "finished"]
+    assert finished
+    for seed in finished:
+        if whole.get(seed, ("",))[0] == "finished":
+            assert continued[seed] == whole[seed]
+
+
+@pytest.mark.parametrize("trials", [1, 2, 3])
+def test_the_smallest_search_has_a_winner(nas: Run, trials: int) -> None:
+    done = nas(*SMALL, "--trials", str(trials), "--pruner", "pausing")
+    assert done.returncode == 0, done.stderr
+    assert "Model: " in done.stdout
