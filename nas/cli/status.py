@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nas.study.status import Status
 
 ALWAYS_SHOWN = ("finished", "pruned", "rejected")
-OUTCOMES = (*ALWAYS_SHOWN, "repeated", "failed", "interrupted", "running", "waiting")
+OUTCOMES = (*ALWAYS_SHOWN, "repeated", "failed", "interrupted", "running", "paused", "waiting")
 
 
 @click.command()

@@ -57,7 +57,7 @@ def _headline(details: Details) -> str:
 
 def _so_far(status: Status) -> str:
     counts, best = status.counts, status.best
-    trained = counts.get("finished", 0) + counts.get("pruned", 0)
+    trained = counts.get("finished", 0) + counts.get("pruned", 0) + counts.get("paused", 0)
     so_far = (
         f"{'A search is running. ' if status.searching else ''}{trained:,} candidates were trained so far "
         f"({counts.get('pruned', 0):,} pruned), {counts.get('rejected', 0):,} rejected."

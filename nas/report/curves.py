@@ -7,7 +7,7 @@ from optuna.trial import TrialState
 
 from nas.study.record import record_of
 
-SHOWN = ("finished", "pruned", "running")
+SHOWN = ("finished", "pruned", "paused", "running")
 
 
 class Curve(NamedTuple):
@@ -20,7 +20,7 @@ class Curve(NamedTuple):
 
 
 def curves(study: optuna.Study) -> list[Curve]:
-    """The curves of trials that finished, were pruned, or are running, in order."""
+    """The curves of trials that finished, were pruned or paused, or are running, in order."""
     shown = []
     for trial in study.get_trials(deepcopy=False):
         if trial.state == TrialState.WAITING or not trial.intermediate_values:

@@ -85,6 +85,7 @@ def curves_figure(curves: Sequence[Curve], winner: int | None) -> Figure:
     figure = _figure(scale)
     groups = (
         ("pruned", [c for c in curves if c.outcome == "pruned"], GREY, 0.45, 1.0),
+        ("paused", [c for c in curves if c.outcome == "paused"], GREY, 0.6, 1.0),
         ("running", [c for c in curves if c.outcome == "running"], GREY, 0.8, 1.5),
         ("finished", [c for c in curves if c.outcome == "finished" and c.trial != winner], BLUE, 0.75, 1.5),
         (f"trial {winner}", [c for c in curves if c.trial == winner], ORANGE, 1.0, 3.0),

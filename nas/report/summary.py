@@ -31,6 +31,7 @@ OUTCOMES = {
     "rejected": f"over the budget: {COUNTED}",
     "pruned": "stopped early by the pruner, because others did better with as much training, or because its loss was "
     "not finite any more; its accuracy is that of the epoch where it stopped",
+    "paused": "stopped early too, but it goes on as soon as it is among the best after as much training",
     "finished": "trained for all epochs; its accuracy is that of the last one, not of the best",
     "repeated": "the same candidate as an earlier trial; it has that one's figures and was not trained again",
     "winner": "the finished candidate with the best validation accuracy; of equal ones the smallest",

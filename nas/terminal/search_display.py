@@ -241,7 +241,9 @@ def _introduction(prepared: Prepared) -> list[str]:
 
 def _verdict(options: SearchOptions, result: SearchResult) -> str:
     tally = result.counts
-    trained = tally.get("finished", 0) + tally.get("pruned", 0)
+    paused = tally.get("paused", 0)
+    trained = tally.get("finished", 0) + tally.get("pruned", 0) + paused
+    waiting = f", {paused} paused" if paused else ""
     why = {
         "target": "Target reached",
         "trials": f"All {options.trials} trials are trained",
@@ -252,7 +254,7 @@ def _verdict(options: SearchOptions, result: SearchResult) -> str:
     missed = options.target is not None and not result.target_reached
     return (
         f"{why}{f'; the target of {options.target:.2%} was not reached' if missed else ''}: "
-        f"{trained} candidates trained ({tally.get('pruned', 0)} pruned), {tally.get('rejected', 0)} rejected."
+        f"{trained} candidates trained ({tally.get('pruned', 0)} pruned{waiting}), {tally.get('rejected', 0)} rejected."
     )
 
 
