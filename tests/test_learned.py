@@ -238,14 +238,16 @@ def test_a_suggestion_takes_no_longer_for_ever(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_space_whose_axes_depend_on_others_is_sampled_too() -> None:
     study = optuna.create_study(direction="maximize", sampler=LearnedSampler(EPOCHS, 0))
-    for _ in range(20):
+    for _ in range(30):
         trial = study.ask()
         deep = trial.suggest_categorical("deep", [False, True])
         rate = trial.suggest_float("rate", 0.01, 1.0, log=True)
         bonus = 0.01 * trial.suggest_int("more", 1, 3) if deep else 0.0
         trial.report(0.9 - abs(np.log10(rate) + 1) / 10 + bonus, EPOCHS)
         study.tell(trial, 0.9)
-    assert len({trial.params["rate"] for trial in study.trials}) == 20
+    off = [abs(np.log10(trial.params["rate"]) + 1) for trial in study.trials]
+    assert len(set(off)) == 30
+    assert np.mean(off[-10:]) < np.mean(off[:8]) / 2, "it learns the axes that all trials have"
 
 
 # Lessons --------------------------------------------------------------------------------------------------------------

@@ -34,10 +34,14 @@ class Axes:
         return np.array(columns, dtype=float).reshape(len(columns), len(params)).T
 
     def covers(self, params: Params) -> bool:
-        """Whether all axes have a value in their range, and there is no other."""
-        return params.keys() == self.distributions.keys() and all(
+        """Whether all axes have a value in their range; there may be others."""
+        return self.distributions.keys() <= params.keys() and all(
             _contains(distribution, params[name]) for name, distribution in self.distributions.items()
         )
+
+    def of(self, params: Params) -> dict[str, Any]:
+        """The parameters on these axes alone."""
+        return {name: params[name] for name in self.distributions}
 
     def drawn(self, random: np.random.Generator) -> dict[str, Any]:
         """Random parameters, as Optuna would draw them."""

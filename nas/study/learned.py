@@ -80,10 +80,10 @@ class LearnedSampler(BaseSampler):
         if len(seen) > MOST_SEEN:  # what a suggestion takes must not grow for ever
             kept = _spread(values, MOST_SEEN)
             seen, values, variances = [seen[i] for i in kept], values[kept], variances[kept]
-        best = [seen[i].params for i in np.argsort(-values)[:N_PARENTS]]
+        best = [axes.of(seen[i].params) for i in np.argsort(-values)[:N_PARENTS]]
         pool = self._pool(axes, best)
         worth = self._worth(axes, pool, [each.params for each in seen], values, variances)
-        tried = [each.params for each in trials]
+        tried = [axes.of(each.params) for each in trials]
         best_first = [pool[i] for i in np.argsort(-worth) if pool[i] not in tried]
         return dict(_within_limits(axes, best_first or pool, trials)[0])
 
