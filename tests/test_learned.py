@@ -152,12 +152,11 @@ def test_the_end_is_told_from_the_beginning_as_others_went() -> None:
 # The sampler ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("distributions", [None, AXES])
-def test_it_learns_from_trainings_that_are_not_over(distributions: dict[str, Any] | None) -> None:
+def test_it_learns_from_trainings_that_are_not_over() -> None:
     """The last ten of 30 trials; over eight seeds they were 0.90 on average, random ones 0.83, those of TPE 0.85."""
     learned, random = (
         [played(optuna.create_study(direction="maximize", sampler=make(seed)), 30) for seed in range(6)]
-        for make in (lambda seed: LearnedSampler(EPOCHS, seed, distributions), optuna.samplers.RandomSampler)
+        for make in (lambda seed: LearnedSampler(EPOCHS, seed), optuna.samplers.RandomSampler)
     )
     assert np.mean([each[-10:] for each in learned]) > np.mean(random) + 0.04
 
@@ -198,7 +197,7 @@ def test_suggestions_come_to_meet_the_limits() -> None:
     space, task = finding.load("documented"), Task((1, 28, 28), 10, EPOCHS, Budget(2_000))
     axes = axes_of(space, task)
     shares = []
-    for seed in range(3):
+    for seed in range(2):
         study = optuna.create_study(direction="maximize", sampler=LearnedSampler(EPOCHS, seed, axes))
         feasible = []
         for _ in range(60):
@@ -210,7 +209,7 @@ def test_suggestions_come_to_meet_the_limits() -> None:
                 trial.report(0.9, 1)
             study.tell(trial, state=TrialState.PRUNED)
         shares.append(np.mean(feasible[-40:]))
-    assert np.mean(shares) > feasible_share(space, task) + 0.1  # 0.78 to 0.52 when this was written
+    assert np.mean(shares) > feasible_share(space, task) + 0.1  # over three seeds 0.78 to 0.52 when this was written
 
 
 def test_a_suggestion_takes_no_longer_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
