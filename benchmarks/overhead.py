@@ -30,7 +30,7 @@ from nas.searching.events import EpochDone, Event
 from nas.searching.objective import Objective
 from nas.space import documented
 from nas.space import finding as spaces
-from nas.study.samplers import Known, make_sampler
+from nas.study.samplers import Basis, make_sampler
 from nas.study.storage import open_storage
 from nas.training.device import resolve_precision
 
@@ -62,9 +62,9 @@ def rejections(split: Split, numbers: list[int]) -> Iterator[tuple[int, float]]:
         study = optuna.create_study(storage=storage, direction="maximize")
         objective = Objective(spaces.load("documented"), split=split, budget=REJECTING)
         for number in numbers:
-            study.sampler = make_sampler("random", number, Known(epochs=20))
+            study.sampler = make_sampler("random", number, Basis(epochs=20))
             study.optimize(objective, n_trials=number - 50 - len(study.get_trials(deepcopy=False)))
-            study.sampler = make_sampler("tpe", 0, Known(epochs=20))
+            study.sampler = make_sampler("tpe", 0, Basis(epochs=20))
             start = time.perf_counter()
             study.optimize(objective, n_trials=50)
             yield number, 50 / (time.perf_counter() - start)

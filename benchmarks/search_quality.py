@@ -28,7 +28,7 @@ from nas.searching.events import EpochDone, Event
 from nas.searching.objective import Objective
 from nas.study.pruners import make_pruner
 from nas.study.record import ranked
-from nas.study.samplers import Known, make_sampler
+from nas.study.samplers import Basis, make_sampler
 from nas.study.storage import open_storage
 
 
@@ -112,7 +112,7 @@ def search(
     study = optuna.create_study(
         storage=open_storage(str(database)),
         direction="maximize",
-        sampler=make_sampler(setting.sampler, seed, Known(epochs)),
+        sampler=make_sampler(setting.sampler, seed, Basis(epochs)),
         pruner=make_pruner(setting.pruner, epochs),
     )
     executor = ProcessExecutor(split, n_cores(), 1)

@@ -24,24 +24,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from random import Random
 from statistics import median
 from typing import Any, Protocol
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, json_to_distribution
+from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import Trial, TrialState
 
-from nas.space.probing import ProbeTrial
+from nas.study.axes import Axes, Numbers, Params
+from nas.study.curves import logit
 from nas.study.experience import Experience, experience_of, read_lessons
 from nas.study.pausing import PausingPruner
 from nas.study.pruners import make_pruner
-from nas.study.samplers import Known, make_sampler
+from nas.study.samplers import Basis, make_sampler
 
-Params = Mapping[str, Any]
-Numbers = np.ndarray[Any, np.dtype[np.float64]]
 N_ORACLE = 20_000
 N_ALIKE = 15
 MARKS = (0.25, 0.5, 1.0)  # of the seconds of a search
@@ -77,13 +77,6 @@ class Table:
         )
 
 
-def logit(accuracy: Numbers) -> Numbers:
-    """In which curves are modelled: errors of 1 and 2 per cent are as far apart as those of 10 and 20."""
-    inside = np.clip(accuracy, 1e-4, 1 - 1e-4)
-    result: Numbers = np.log(inside / (1 - inside))
-    return result
-
-
 def accuracy_of(logits: Numbers) -> Numbers:
     result: Numbers = 1 / (1 + np.exp(-logits))
     return result
@@ -98,7 +91,8 @@ class World:
         from sklearn.ensemble import RandomForestRegressor
 
         self.table, self.distributions, self.experience = table, distributions, experience
-        self._features = np.array([self.encoded(params) for params in table.params])
+        self.axes = Axes(distributions)
+        self._features = self.axes.encoded(table.params)
         targets = np.column_stack([logit(table.accuracies), np.log(table.seconds)])
         self._forest = RandomForestRegressor(300, min_samples_leaf=2, oob_score=True, random_state=0, n_jobs=1)
         self._forest.fit(self._features, targets)
@@ -108,17 +102,6 @@ class World:
         self._noise = self._noise_of_seeds()
         share = self._noise[:, -1].var() / self._deviations[:, -1].var() if len(self._noise) else 0.0
         self.share_of_noise = float(min(1.0, share))
-
-    def encoded(self, params: Params) -> list[float]:
-        """Numbers as they are, logarithms where the space draws them so; one of several as ones and zeros."""
-        numbers: list[float] = []
-        for name, distribution in self.distributions.items():
-            if isinstance(distribution, CategoricalDistribution):
-                numbers += [float(params[name] == choice) for choice in distribution.choices]
-            else:
-                value = float(params[name])
-                numbers.append(np.log(value) if getattr(distribution, "log", False) else value)
-        return numbers
 
     def _noise_of_seeds(self) -> Numbers:
         """Deviations of single trainings from the mean of their candidate, (trainings, epochs), in logits."""
@@ -130,24 +113,24 @@ class World:
 
     def true_curves(self, params: Sequence[Params]) -> tuple[Numbers, Numbers]:
         """Logits `(n, epochs)` without the noise of a seed, and seconds an epoch `(n,)`."""
-        features = np.array([self.encoded(each) for each in params])
-        answers = self._told(features)
+        features = self.axes.encoded(params)
+        answers = self._answers(features)
         deviations = np.array(
             [self._deviation(each, answer) for each, answer in zip(features, answers[:, -2], strict=True)]
         )
         return answers[:, :-1] + deviations, np.exp(answers[:, -1])
 
-    def _deviation(self, features: Numbers, told: float) -> Numbers:
+    def _deviation(self, features: Numbers, answer: float) -> Numbers:
         """How a candidate deviates from the forest: as one of the table's whose accuracy it tells nearly alike.
 
         Always the same one; but for the part that is noise.
         """
-        alike = np.argsort(np.abs(self._of_others[:, -2] - told))[:N_ALIKE]
+        alike = np.argsort(np.abs(self._of_others[:, -2] - answer))[:N_ALIKE]
         chosen = alike[int.from_bytes(hashlib.sha256(features.tobytes()).digest()[:4], "big") % len(alike)]
         result: Numbers = self._deviations[chosen] * np.sqrt(1 - self.share_of_noise)
         return result
 
-    def _told(self, features: Numbers) -> Numbers:
+    def _answers(self, features: Numbers) -> Numbers:
         """As the forest's `predict`, whose checks take ten times as long as the answer for a single candidate."""
         inputs = features.astype(np.float32)
         result: Numbers = np.mean([tree.tree_.predict(inputs)[..., 0] for tree in self._forest.estimators_], axis=0)
@@ -163,15 +146,15 @@ class World:
     @cached_property
     def best(self) -> float:
         """The best true accuracy of many random candidates."""
-        random = np.random.default_rng(0)
-        params = [draw(self.distributions, random) for _ in range(N_ORACLE)]
+        random = Random(0)
+        params = [self.axes.drawn(random) for _ in range(N_ORACLE)]
         return float(accuracy_of(self.true_curves(params)[0][:, -1]).max())
 
     def errors(self) -> str:
         """How well the surrogate tells candidates that it was not made of."""
-        told, true = self._of_others[:, -2], logit(self.table.accuracies)[:, -1]
-        off = 100 * np.abs(accuracy_of(told) - accuracy_of(true))
-        rank = np.corrcoef(told.argsort().argsort(), true.argsort().argsort())[0, 1]
+        predicted, true = self._of_others[:, -2], logit(self.table.accuracies)[:, -1]
+        off = 100 * np.abs(accuracy_of(predicted) - accuracy_of(true))
+        rank = np.corrcoef(predicted.argsort().argsort(), true.argsort().argsort())[0, 1]
         spread = 100 * np.std([curves[:, -1].std(ddof=1) for curves in self.table.repeats] or [0.0])
         noise = 100 * np.mean([curves[:, -1].std(ddof=1) for curves in self.table.repeats] or [0.0])
         return (
@@ -179,14 +162,6 @@ class World:
             f"standard deviation between seeds {noise:.2f} points (± {spread:.2f} among candidates), "
             f"{self.share_of_noise:.0%} of what the forest does not tell"
         )
-
-
-def draw(distributions: Mapping[str, BaseDistribution], random: np.random.Generator) -> Params:
-    """Random parameters as the space draws them."""
-    from random import Random
-
-    trial = ProbeTrial({}, Random(int(random.integers(2**31))))
-    return {name: trial._suggest(name, distribution) for name, distribution in distributions.items()}
 
 
 # Searches -------------------------------------------------------------------------------------------------------------
@@ -256,13 +231,13 @@ class OneEpochThenBest:
     """
 
     def __init__(self, n_first: int, world: World, n_epochs: int, seed: int) -> None:
-        self._random, self._world, self._n_epochs = np.random.default_rng(seed), world, n_epochs
+        self._random, self._axes, self._n_epochs = Random(seed), world.axes, n_epochs
         self._n_first, self._n_begun, self._stopped = n_first, 0, list[Training]()
 
     def next(self) -> tuple[Params, Trial | None] | Training:
         if self._n_begun < self._n_first or not self._stopped:
             self._n_begun += 1
-            return draw(self._world.distributions, self._random), None
+            return self._axes.drawn(self._random), None
         best = max(self._stopped, key=lambda training: training.seen[training.epoch - 1])
         self._stopped.remove(best)
         return best
@@ -279,7 +254,7 @@ PolicyMaker = Callable[[World, int, int, int], Policy]  # of world, epochs of a 
 
 def _optuna(sampler: str, pruner: str) -> PolicyMaker:
     return lambda world, n_epochs, in_all, seed: WithOptuna(
-        make_sampler(sampler, seed, Known(n_epochs, world.distributions, world.experience)),
+        make_sampler(sampler, seed, Basis(n_epochs, world.distributions, world.experience)),
         make_pruner(pruner, n_epochs),
         world,
         n_epochs,
@@ -402,8 +377,8 @@ def distributions_of(table: Table) -> dict[str, BaseDistribution]:
 
 def oracle(world: World) -> str:
     """Where a sampler can win, and by how much: the best there is against the median best of n random ones."""
-    random = np.random.default_rng(1)
-    params = [draw(world.distributions, random) for _ in range(4_000)]
+    random, draws = np.random.default_rng(1), Random(1)
+    params = [world.axes.drawn(draws) for _ in range(4_000)]
     true = 100 * accuracy_of(world.true_curves(params)[0][:, -1])
     parts = []
     for n in (10, 25, 100):

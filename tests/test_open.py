@@ -282,7 +282,7 @@ def test_an_executor_is_one_line_and_tells_its_own_environment(
 def test_a_sampler_and_a_pruner_are_a_line_each(nas: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def sampler(seed: int, known: samplers.Known) -> optuna.samplers.BaseSampler:
+    def sampler(seed: int, basis: samplers.Basis) -> optuna.samplers.BaseSampler:
         asked.append("sampler")
         return optuna.samplers.RandomSampler(seed=seed)
 

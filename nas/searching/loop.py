@@ -46,14 +46,17 @@ class Loop:
     def _work(self) -> None:
         """What one worker does, trial after trial."""
         try:
-            while (trial := self._next()) is not None:
-                self._do(trial)
+            while (task := self._next()) is not None:
+                self._do(*task)
         except BaseException:
             self._referee.end("interrupted")
             raise
 
-    def _next(self) -> Trial | None:
-        """A paused trial that goes on, or a new one; waits where neither may begin. None when the search is over."""
+    def _next(self) -> tuple[Trial, bool] | None:
+        """A paused trial that goes on, and True, or a new one, and False; None when the search is over.
+
+        Waits where neither may begin.
+        """
         with self._changed:
             while self._referee.why_ended is None:
                 n_begun = self._n_under_way + len(self._paused)
@@ -68,9 +71,9 @@ class Loop:
             else:
                 return None
         if goes_on is not None:
-            return goes_on
+            return goes_on, True
         with self._asking:
-            return self._study.ask()
+            return self._study.ask(), False
 
     def _most_promising(self, none_begins: bool) -> Trial | None:
         if self._pruner is None or not self._paused:
@@ -78,11 +81,11 @@ class Loop:
         number = self._pruner.goes_on(self._study, tuple(self._paused), none_begins)
         return None if number is None else self._paused.pop(number)
 
-    def _do(self, trial: Trial) -> None:
+    def _do(self, trial: Trial, goes_on: bool) -> None:
         value, state, paused = None, None, False
         try:
             if self._referee.why_ended is not None:
-                raise Cancelled
+                raise Paused if goes_on else Cancelled
             value = self._objective(trial)
         except Paused:
             paused = True

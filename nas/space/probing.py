@@ -25,7 +25,7 @@ class ProbeTrial(FixedTrial):
 
     def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
         if name not in self._params:
-            self._params[name] = _draw(distribution, self._random)
+            self._params[name] = draw(distribution, self._random)
         return super()._suggest(name, distribution)
 
 
@@ -149,7 +149,8 @@ def _spread(distribution: BaseDistribution) -> Sequence[Any]:
     return _extremes(distribution)
 
 
-def _draw(distribution: BaseDistribution, random: Random) -> Any:
+def draw(distribution: BaseDistribution, random: Random) -> Any:
+    """A random value, uniform, or log-uniform where the distribution says so."""
     match distribution:
         case CategoricalDistribution(choices=choices):
             return random.choice(choices)

@@ -1,11 +1,14 @@
 """The axes of a search space as numbers: what models of candidates see."""
 
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from nas.space.probing import draw
 
 Params = Mapping[str, Any]
 Numbers = NDArray[np.float64]
@@ -43,14 +46,14 @@ class Axes:
         """The parameters on these axes alone."""
         return {name: params[name] for name in self.distributions}
 
-    def drawn(self, random: np.random.Generator) -> dict[str, Any]:
-        """Random parameters, as Optuna would draw them."""
-        return {name: _drawn(distribution, random) for name, distribution in self.distributions.items()}
+    def drawn(self, random: Random) -> dict[str, Any]:
+        """Random parameters."""
+        return {name: draw(distribution, random) for name, distribution in self.distributions.items()}
 
-    def changed(self, params: Params, n: int, random: np.random.Generator) -> dict[str, Any]:
+    def changed(self, params: Params, n: int, random: Random) -> dict[str, Any]:
         """The same with `n` axes drawn anew."""
-        names = random.choice(list(self.distributions), size=min(n, len(self.distributions)), replace=False)
-        return {**params, **{name: _drawn(self.distributions[name], random) for name in names}}
+        names = random.sample(list(self.distributions), min(n, len(self.distributions)))
+        return {**params, **{name: draw(self.distributions[name], random) for name in names}}
 
 
 def _contains(distribution: BaseDistribution, value: Any) -> bool:
@@ -67,20 +70,3 @@ def _columns(distribution: BaseDistribution, values: Sequence[Any]) -> list[Any]
     scale = np.log if distribution.log else np.asarray
     low, high = scale(float(distribution.low)), scale(float(distribution.high))
     return [(scale(np.array(values, dtype=float)) - low) / (high - low if high > low else 1.0)]
-
-
-def _drawn(distribution: BaseDistribution, random: np.random.Generator) -> Any:
-    match distribution:
-        case CategoricalDistribution(choices=choices):
-            return choices[random.integers(len(choices))]
-        case IntDistribution(low=low, high=high, step=step, log=True):
-            return min(high, int(low * ((high + 1) / low) ** random.random()))
-        case IntDistribution(low=low, high=high, step=step):
-            return int(low + step * random.integers((high - low) // step + 1))
-        case FloatDistribution(low=low, high=high, log=True):
-            return min(high, float(low * (high / low) ** random.random()))  # rounding may go over
-        case FloatDistribution(low=low, high=high, step=None):
-            return float(random.uniform(low, high))
-        case FloatDistribution(low=low, high=high, step=float(step)):
-            return float(min(high, low + step * random.integers(round((high - low) / step) + 1)))
-    raise TypeError(f"unknown distribution {distribution!r}")

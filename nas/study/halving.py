@@ -37,12 +37,8 @@ class HalvingPruner(BasePruner):
             return False
         accuracy = max(trial.intermediate_values.values())
         others = study.get_trials(deepcopy=False)
-        models = [
-            t.intermediate_values for t in others if finished_with(t, self.goal) and epoch in t.intermediate_values
-        ]
-        if models:
-            worst = min(values[epoch] for values in models)
-            return 1 - accuracy > MOST_ERRORS * (1 - worst)
+        if models := [each for each in others if finished_with(each, self.goal)]:
+            return has_too_many_errors(trial, models)
         return any(accuracy < self._cutoff(others, rung) for rung in self.rungs(epoch))
 
     def rungs(self, epoch: int) -> list[int]:
@@ -67,6 +63,14 @@ def finished_with(trial: FrozenTrial, goal: Goal) -> bool:
     """Whether it was trained to its end and has the accuracy that the smallest network must have."""
     finished = trial.state == TrialState.COMPLETE and bool(trial.intermediate_values)
     return goal.minimize is not None and finished and goal.reached(trial.value or 0.0)
+
+
+def has_too_many_errors(trial: FrozenTrial, models: Sequence[FrozenTrial]) -> bool:
+    """Whether a trial has more than `MOST_ERRORS` times the errors that any of the models had after as many epochs."""
+    epoch = trial.last_step or 0
+    accuracies = [model.intermediate_values[epoch] for model in models if epoch in model.intermediate_values]
+    errors = 1 - max(trial.intermediate_values.values(), default=0.0)
+    return bool(accuracies) and errors > MOST_ERRORS * (1 - min(accuracies))
 
 
 def is_copy(trial: FrozenTrial) -> bool:

@@ -1,6 +1,7 @@
 """The default sampler: learns which candidates are good from how trainings begin, and from earlier studies."""
 
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -46,12 +47,12 @@ class LearnedSampler(BaseSampler):
     ) -> None:
         self.n_epochs, self.doubt, self.experience = n_epochs, doubt, experience
         self._distributions = None if distributions is None else dict(distributions)
-        self._random = np.random.default_rng(seed)
+        self._random = Random(seed)
         self._independent = RandomSampler(seed=seed)
 
     def reseed_rng(self) -> None:
         """Optuna calls this where a sampler is copied."""
-        self._random = np.random.default_rng()
+        self._random = Random()
         self._independent.reseed_rng()
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -97,7 +98,7 @@ class LearnedSampler(BaseSampler):
         """Random parameters, and the best ones with some axes changed."""
         pool: list[Params] = [axes.drawn(self._random) for _ in range(N_DRAWN)]
         for i in range(N_CHANGED if best else 0):
-            n_changes = int(self._random.integers(1, MOST_CHANGES + 1))
+            n_changes = self._random.randint(1, MOST_CHANGES)
             pool.append(axes.changed(best[i % len(best)], n_changes, self._random))
         return pool
 
@@ -107,7 +108,8 @@ class LearnedSampler(BaseSampler):
         """What is expected of the candidates of a pool, and the doubt, from the values of those that were trained."""
         before = self._expected_before(pool)
         if not params:
-            return before + self.doubt * FIRST_DOUBT * self._random.standard_normal(len(pool))
+            doubts: Numbers = np.array([self._random.gauss(0, self.doubt * FIRST_DOUBT) for _ in pool])
+            return before + doubts
         before_these, points = self._expected_before(params), axes.encoded(params)
         trusted = TRUST if self.experience is not None else TRUST[-1:]
         processes = {share: _fitted(points, values - share * before_these, variances) for share in trusted}

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from nas.errors import StudyError, nearest
 from nas.study.experience import Experience
 from nas.study.pruners import make_pruner
-from nas.study.samplers import Known, make_sampler
+from nas.study.samplers import Basis, make_sampler
 from nas.study.terms import TERMS, Terms
 from nas.study.trial import TrialAttributes, outcome_of, queue_continuation, was_cut_short
 
@@ -52,7 +52,7 @@ def open_study(
     study.sampler = make_sampler(
         sampler,
         (seed * 1_000_003 + len(study.get_trials(deepcopy=False))) % 2**32,
-        Known(terms.epochs, distributions, experience),
+        Basis(terms.epochs, distributions, experience),
     )
     return study
 

@@ -7,7 +7,7 @@ from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.study.goal import Goal
-from nas.study.halving import MOST_ERRORS, finished_with, is_copy
+from nas.study.halving import finished_with, has_too_many_errors, is_copy
 from nas.study.trial import TrialAttributes
 
 
@@ -20,8 +20,8 @@ class PausingPruner(BasePruner):
     came first. What cannot be paused, in a study that `nas.search` does not run, ends there.
 
     Where the smallest network with a certain accuracy is wanted, smaller ones must not be measured by larger ones. Once
-    a network has that accuracy, a trial goes on unless it has `MOST_ERRORS` times the errors that any such network had
-    after as many epochs; and none does that is not smaller.
+    a network has that accuracy, a trial goes on unless it has too many more errors than such networks had after as many
+    epochs (as with `HalvingPruner`); and none does that is not smaller.
     """
 
     def __init__(self, epochs: int, factor: int = 3, goal: Goal = Goal()) -> None:  # noqa: B008 - it is frozen
@@ -76,19 +76,17 @@ class PausingPruner(BasePruner):
 
     def _is_like(self, trial: FrozenTrial, models: Sequence[FrozenTrial]) -> bool:
         """Whether a trial may become one of them, smaller than all of them."""
-        epoch, cost, name = trial.last_step, TrialAttributes(trial).cost, self.goal.minimize
-        if epoch is None:
-            return False
-        costs = [TrialAttributes(model).cost for model in models]
-        if (
-            cost is not None
-            and name is not None
-            and any(each is not None and cost[name] >= each[name] for each in costs)
-        ):
-            return False
-        accuracy = max(trial.intermediate_values.values())
-        worst = min((m.intermediate_values[epoch] for m in models if epoch in m.intermediate_values), default=0.0)
-        return 1 - accuracy <= MOST_ERRORS * (1 - worst)
+        assert self.goal.minimize is not None  # else there are no models
+        cost, *costs = (_count(each, self.goal.minimize) for each in (trial, *models))
+        return cost < min(costs) and not has_too_many_errors(trial, models)
+
+
+def _count(trial: FrozenTrial, name: str) -> float:
+    """What a trial's network costs."""
+    cost = TrialAttributes(trial).cost
+    assert cost is not None  # it was counted before it was trained
+    count: float = cost[name]
+    return count
 
 
 def _progress(trial: FrozenTrial) -> tuple[int, float]:

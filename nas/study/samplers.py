@@ -17,47 +17,47 @@ if TYPE_CHECKING:  # the names alone are quickly there: whoever presses TAB wait
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known before the first trial: how many epochs a training has, the space's axes, and earlier studies."""
+class Basis:
+    """What a sampler starts from: how many epochs a training has, the space's axes, and earlier studies."""
 
     epochs: int
     distributions: "Mapping[str, BaseDistribution] | None" = None
     experience: "Experience | None" = None
 
 
-def _learned(seed: int, known: Known) -> "BaseSampler":
+def _learned(seed: int, basis: Basis) -> "BaseSampler":
     """nas's own `LearnedSampler`."""
     from nas.study.learned import LearnedSampler
 
-    return LearnedSampler(known.epochs, seed, known.distributions, known.experience)
+    return LearnedSampler(basis.epochs, seed, basis.distributions, basis.experience)
 
 
-def _tpe(seed: int, known: Known) -> "BaseSampler":
+def _tpe(seed: int, basis: Basis) -> "BaseSampler":
     from optuna.samplers import TPESampler
 
     # Rejected trials count as startup trials too, hence more than Optuna's ten.
     return TPESampler(seed=seed, n_startup_trials=15)
 
 
-def _random(seed: int, known: Known) -> "BaseSampler":
+def _random(seed: int, basis: Basis) -> "BaseSampler":
     from optuna.samplers import RandomSampler
 
     return RandomSampler(seed=seed)
 
 
-def _nsga2(seed: int, known: Known) -> "BaseSampler":
+def _nsga2(seed: int, basis: Basis) -> "BaseSampler":
     from optuna.samplers import NSGAIISampler
 
     return NSGAIISampler(seed=seed, population_size=20)
 
 
-def _gp(seed: int, known: Known) -> "BaseSampler":
+def _gp(seed: int, basis: Basis) -> "BaseSampler":
     from optuna.samplers import GPSampler
 
     return GPSampler(seed=seed)
 
 
-SAMPLERS: Mapping[str, Callable[[int, Known], "BaseSampler"]] = {
+SAMPLERS: Mapping[str, Callable[[int, Basis], "BaseSampler"]] = {
     "learned": _learned,
     "tpe": _tpe,
     "random": _random,
@@ -66,10 +66,10 @@ SAMPLERS: Mapping[str, Callable[[int, Known], "BaseSampler"]] = {
 }
 
 
-def make_sampler(name: str, seed: int, known: Known) -> "BaseSampler":
+def make_sampler(name: str, seed: int, basis: Basis) -> "BaseSampler":
     """The sampler of a name; raises `InputError`."""
     check_sampler(name)
-    return SAMPLERS[name](seed, known)
+    return SAMPLERS[name](seed, basis)
 
 
 def check_sampler(name: str) -> None:

@@ -107,9 +107,7 @@ class SearchDisplay:
     def _follow(self, event: Event) -> str:
         match event:
             case Started(trial, candidate, cost):
-                if trial in self._paused:
-                    self._paused.remove(trial)
-                    self._counts["paused"] -= 1
+                self._paused.discard(trial)
                 self._running[trial] = Running(cost, str(candidate.architecture), self._options.epochs)
                 return ""
             case EpochDone(trial):
@@ -136,12 +134,11 @@ class SearchDisplay:
 
     def _ended(self, trial: int, outcome: str, event: Ended) -> str:
         running = self._running.pop(trial, None)
-        if trial in self._paused:  # given up
-            self._paused.remove(trial)
-            self._counts["paused"] -= 1
-        self._counts[outcome] = self._counts.get(outcome, 0) + 1
         if outcome == "paused":
             self._paused.add(trial)
+        else:
+            self._paused.discard(trial)  # if it was given up
+            self._counts[outcome] = self._counts.get(outcome, 0) + 1
         if running is None:
             return ""
         if outcome == "finished" and self._is_best(event.accuracy or 0.0, running.cost):
@@ -156,9 +153,8 @@ class SearchDisplay:
         return goal.value(accuracy, cost, limits) > goal.value(self._best[0], self._best[1], limits)
 
     def _summary(self) -> str:
-        finished, pruned, rejected, paused = (
-            self._counts.get(outcome, 0) for outcome in ("finished", "pruned", "rejected", "paused")
-        )
+        finished, pruned, rejected = (self._counts.get(each, 0) for each in ("finished", "pruned", "rejected"))
+        paused = len(self._paused)
         stopped = ", ".join([f"{paused} paused"] * (paused > 0) + [f"{pruned} pruned"] * (pruned > 0 or not paused))
         tally = f"{finished + pruned + paused} trained ({stopped}), {rejected} rejected"
         if self._best is None:
