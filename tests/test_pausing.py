@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,10 +17,16 @@ from optuna.trial import TrialState, create_trial
 from processes import needs_proc, read_until
 from test_search import table
 
+from nas import datasets
+from nas.execution.processes import ProcessExecutor
 from nas.network.cost import Cost
+from nas.searching.loop import Loop
+from nas.searching.objective import Objective
+from nas.searching.options import SearchOptions
+from nas.searching.referee import Referee
 from nas.study.goal import Goal
 from nas.study.pausing import PausingPruner
-from nas.study.trial import TrialAttributes
+from nas.study.trial import TrialAttributes, outcome_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 SMALL = ("search", "--space", "tiny", "--budget", "3k", "--epochs", "6", "--workers", "1", "--sampler", "random")
@@ -149,3 +156,18 @@ def test_the_smallest_search_has_a_winner(nas: Run, trials: int) -> None:
     done = nas(*SMALL, "--trials", str(trials), "--pruner", "pausing")
     assert done.returncode == 0, done.stderr
     assert "Model: " in done.stdout
+
+
+def test_a_trial_that_was_about_to_go_on_stays_paused_when_the_search_ends(few_images: str) -> None:
+    study = optuna.create_study(direction="maximize", pruner=PausingPruner(6))
+    split = datasets.split(datasets.load(few_images))
+    with closing(ProcessExecutor(split, 1, 1)) as executor:
+        referee = Referee(SearchOptions(workers=1), study, executor)
+        loop = Loop(study, Objective("tiny", budget=3000, epochs=6, split=split, executor=executor), referee, 1)
+        paused, new = study.ask(), study.ask()
+        TrialAttributes(paused).outcome = "paused"
+        referee.end("interrupted")
+        loop._do(paused, goes_on=True)
+        loop._do(new, goes_on=False)
+    assert [outcome_of(trial) for trial in study.trials] == ["paused", "interrupted"]
+    assert [trial.state for trial in study.trials] == [TrialState.RUNNING, TrialState.FAIL]
