@@ -131,7 +131,9 @@ def test_what_is_paused_waits_for_the_next_search_whatever_ends_this_one(start, 
     process.communicate(timeout=60)
     paused = [record.trial for record in table(tmp_path) if record.outcome == "paused"]
     assert len(paused) >= 2
-    assert "paused" in nas("status").stdout
+    assert f"{len(paused)} paused" in nas("status").stdout
+    assert nas("report", "-o", "report.html").returncode == 0
+    assert f"{len(paused)} of them stopped early" in (tmp_path / "report.html").read_text("utf-8")
     done = nas(*options)
     assert done.returncode == 0, done.stderr
     assert nas(*options, "--storage", "whole.db").returncode == 0

@@ -85,7 +85,7 @@ def front_section(front: Front) -> Section:
 def _curves(study: optuna.Study, winner: Record | None) -> Section:
     plot = plots.curves_figure(study, None if winner is None else winner.trial)
     alt = "Validation accuracy of each candidate after each epoch it was trained."
-    text = "Validation accuracy, epoch by epoch. Pruned trainings are faint and end where they were stopped."
+    text = "Validation accuracy, epoch by epoch. Pruned and paused trainings are faint and end where they were stopped."
     return Section("Learning curves", [_figure("curves", plot, alt, f"{text} {SCALE}")])
 
 

@@ -9,7 +9,7 @@ import optuna
 from nas.network.cost import COSTS
 from nas.study.confirmation import Confirmed, readings
 from nas.study.goal import Goal
-from nas.study.record import Record, counts, ranked, records
+from nas.study.record import Record, counts, n_trained, ranked, records
 from nas.study.teacher import StudyTeacher, taught_by, teacher_of
 from nas.study.terms import Terms, notes_of, target_of, terms_of
 from nas.table import Table, plural
@@ -61,9 +61,10 @@ def question(study: optuna.Study) -> str:
 def answer(study: optuna.Study, winner: Record | None, confirmed: Confirmed | None) -> list[str]:
     """The answer, in a few sentences."""
     tally = counts(study)
+    n_stopped = tally["pruned"] + tally["paused"]
     effort = (
-        f"{plural(tally['finished'] + tally['pruned'], 'candidate')} trained, {tally['pruned']:,} of them stopped "
-        f"early; {tally['rejected']:,} rejected before training, because they were {_over(terms_of(study).goal)}."
+        f"{plural(n_trained(study), 'candidate')} trained, {n_stopped:,} of them stopped early; {tally['rejected']:,} "
+        f"rejected before training, because they were {_over(terms_of(study).goal)}."
     )
     if winner is None or winner.accuracy is None or winner.cost is None:
         return ["Found: nothing yet, since no training has finished.", effort]
@@ -79,7 +80,7 @@ def _reached(study: optuna.Study) -> list[str]:
     target, best = terms_of(study).target or target_of(study), ranked(study)[0]
     if target is None:
         return []
-    accuracy = best.accuracy or 0.0
+    accuracy = best.expected_accuracy
     if accuracy >= target:
         return [f"The target of {100 * target:.2f} % was reached, by trial {best.trial}."]
     return [
