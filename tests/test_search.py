@@ -53,6 +53,35 @@ def test_one_worker_and_the_same_seed_give_the_same_table_to_the_last_digit(nas,
     assert [row["validation_accuracy"] for row in first] != [row["validation_accuracy"] for row in other]
 
 
+def test_a_training_ends_with_the_first_epoch_that_has_the_target(nas, tmp_path: Path) -> None:
+    options = ("search", "--space", "tiny", "--epochs", "12", "--budget", "3k", "--workers", "1", "--trials", "1")
+    whole = nas(*options, "--storage", "whole.db")
+    assert whole.returncode == 0, whole.stderr
+    (undisturbed,) = curves(tmp_path, "whole.db")
+    target = sorted(undisturbed)[len(undisturbed) // 2]
+    n_epochs = 1 + next(i for i, accuracy in enumerate(undisturbed) if accuracy >= target)
+    assert n_epochs < 12
+    done = nas(*options, "--target", f"{target}")
+    assert done.returncode == 0, done.stderr
+    assert curves(tmp_path) == [undisturbed[:n_epochs]]
+    (record,) = (record for record in table(tmp_path) if record.epochs)
+    assert (record.outcome, record.epochs) == ("finished", n_epochs)
+    assert f"finished: the target after epoch {n_epochs} of 12" in done.stdout
+    assert f"epoch {n_epochs} of 12 planned" in next((tmp_path / "runs").glob("*.md")).read_text("utf-8")
+    again = nas("retrain", "--trial", str(record.trial))
+    assert again.returncode == 0, again.stdout
+    smallest = nas(*options, "--target", f"{target}", "--minimize", "params", "--storage", "smallest.db")
+    assert smallest.returncode == 0, smallest.stderr
+    assert curves(tmp_path, "smallest.db") == [undisturbed], "the smallest is compared after all its epochs"
+
+
+def curves(folder: Path, database: str = "runs/nas.db") -> list[list[float]]:
+    """Of the trials that were trained, in order: the accuracy of each epoch."""
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{folder / database}")
+    trained = (trial.intermediate_values for trial in study.trials if trial.intermediate_values)
+    return [[values[epoch] for epoch in sorted(values)] for values in trained]
+
+
 def test_a_search_hands_over_a_model_that_loads_without_nas(nas, tmp_path: Path) -> None:
     done = nas("search", *TINY, "--trials", "4", "--json")
     assert done.returncode == 0, done.stderr

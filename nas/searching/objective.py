@@ -48,7 +48,8 @@ class Objective:
     `space` is a name, a path or a function; `dataset` a name or a loaded one; `budget` a number of parameters or a
     `Budget`. With a `folder`, checkpoints and the trained weights are kept in it. With a `teacher` each candidate's
     recipe has its soft labels, with a weight and a temperature of the space's, else of the search's. With `pausing`,
-    where the pruner would stop a trial `Paused` is raised, and its checkpoint, if there is a folder, kept.
+    where the pruner would stop a trial `Paused` is raised, and its checkpoint, if there is a folder, kept. With
+    `stop_at`, a fraction, a training ends with the first epoch whose accuracy is as high.
     """
 
     def __init__(
@@ -71,8 +72,9 @@ class Objective:
         formats: Sequence[str] = (),
         teacher: Teacher | None = None,
         pausing: bool = False,
+        stop_at: float | None = None,
     ) -> None:
-        self.space, self.pausing = spaces.load(space), pausing
+        self.space, self.pausing, self.stop_at = spaces.load(space), pausing, stop_at
         check_formats(formats)
         self.goal, self.formats, self.teacher = goal, formats, teacher
         self.budget = budget if isinstance(budget, Budget) else Budget(budget)
@@ -236,7 +238,7 @@ class Objective:
         one lucky training must not set the bar for all that follow. Then it is the mean of both.
         """
         if self.goal.minimize is None or not self.goal.reached(accuracy):
-            return accuracy, ""
+            return accuracy, self._why_stopped(trial)
         self.observer(Started(trial.number, job.candidate, cost))
         again = replace(job, seed=job.seed + SECOND_SEED, checkpoint=None, checkpoint_made_with=None)
         second = 0.0
@@ -249,7 +251,9 @@ class Objective:
         return mean, f"{second:.2%} with a second seed, {'' if self.goal.reached(mean) else 'not '}enough on average"
 
     def _follow(self, trial: Trial, run: Run) -> float:
-        """Reports each epoch; ends the trial where the pruner, or a number that is none, says so."""
+        """Reports each epoch, up to the one that is good enough; ends the trial where the pruner, or a number that is
+        none, says so.
+        """
         accuracy, n_reported = 0.0, len(reported(trial))
         for result in run:
             accuracy = result.validation_accuracy
@@ -260,9 +264,15 @@ class Objective:
                 continue
             trial.report(accuracy, result.epoch)
             self.observer(EpochDone(trial.number, result))
+            if self.stop_at is not None and accuracy >= self.stop_at:
+                break
             if result.epoch < self.task.epochs and trial.should_prune():
                 self._stop(trial, result.epoch, accuracy)
         return accuracy
+
+    def _why_stopped(self, trial: Trial) -> str:
+        n_epochs = len(reported(trial))
+        return f"the target after epoch {n_epochs} of {self.task.epochs}" if n_epochs < self.task.epochs else ""
 
     def _stop(self, trial: Trial, epoch: int, accuracy: float) -> None:
         """Raises `Paused` or `TrialPruned`."""

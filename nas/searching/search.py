@@ -240,6 +240,7 @@ def _run(
         formats=options.formats,
         teacher=teacher,
         pausing=isinstance(study.pruner, PausingPruner),
+        stop_at=options.target if options.minimize is None else None,  # the smallest is compared after all its epochs
     )
     referee = Referee(options, study, executor)
     try:

@@ -43,7 +43,7 @@ class Record:
 
     @property
     def finished(self) -> bool:
-        """Whether all its epochs were trained, by itself."""
+        """Whether it was trained to the end, by itself: that of its schedule, or of the search that had its target."""
         return self.outcome == "finished"
 
     @property
