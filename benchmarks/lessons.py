@@ -2,12 +2,14 @@
 
     python benchmarks/lessons.py studies/tables/mnist-2000.jsonl ... --out studies/lessons/budget_fill.json
 
-A lesson holds the parameters of a table's candidates and the logit of the accuracy that each came to, the mean over its
-seeds where it was trained with several. Tables that others are compared on must not be among them.
+A lesson holds the parameters of a table's candidates, the logit of the accuracy that each came to, the mean over its
+seeds where it was trained with several, and the logarithm of its multiply-accumulates. Tables that others are compared
+on must not be among them.
 """
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +36,17 @@ def lesson(table: Path, n: int) -> Lesson:
     settings, *lines = map(json.loads, table.read_text().splitlines())
     params: dict[int, Any] = {}
     values: dict[int, list[float]] = {}
+    macs: dict[int, float] = {}
     for line in lines:
         if line["epochs"] == settings["epochs"] and line["candidate"] < n:
             params[line["candidate"]] = line["params"]
+            macs[line["candidate"]] = math.log(line["cost"]["macs"])
             values.setdefault(line["candidate"], []).append(float(logit(line["validation_accuracy"][-1:])[0]))
     axes = {name: json_to_distribution(json.dumps(each)) for name, each in settings["distributions"].items()}
     dataset, budget, epochs, images = (settings[name] for name in ("dataset", "budget", "epochs", "images"))
     origin = f"{dataset}, {budget:,} parameters, {epochs} epochs of {images:,} images"
-    return Lesson(origin, axes, list(params.values()), [float(np.mean(values[number])) for number in params])
+    means = [float(np.mean(values[number])) for number in params]
+    return Lesson(origin, axes, list(params.values()), means, list(macs.values()))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,16 @@
 
     python benchmarks/table.py --space budget_fill --budget 2000 --out studies/tables/mnist-2000.jsonl
         [--dataset mnist] [--images 10000] [--epochs 10] [--candidates 400] [--short 1 3] [--repeat 0.1]
-        [--seeds 3] [--data-dir DIR]
+        [--seeds 3] [--data-dir DIR] [--clock]
 
 Each line of `--out` is one training: which candidate (its parameters in the space, and its costs), how many epochs were
 planned, with which seed, and after each epoch the loss and accuracy of both parts of the data, and its seconds. Every
 candidate is trained to the end with the first seed, and once for each of the `--short` schedules, which are complete
 ones of so many epochs; a share of the candidates, `--repeat`, with all `--seeds` seeds, for the noise between two
 trainings. What is in the file is not trained again, so it can be interrupted, and given more candidates later.
+
+Seconds taken beside other work are worth little. `--clock` measures those of an epoch once more, of every candidate
+that is in the file, on a quiet machine: a few minutes, on 2,000 of the images.
 """
 
 import argparse
@@ -38,12 +41,13 @@ from nas.training.run import EpochResult
 
 DIGITS = 5  # of what is kept: a validation part of 10,000 images has four
 SETTINGS = ("dataset", "space", "budget", "images", "epochs", "candidates_seed")
+CLOCKED_IMAGES, CLOCKED_EPOCHS = 2_000, 3
 COLUMNS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds")
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One training: a candidate by its number, the length of its schedule, and a seed."""
+    """One training: a candidate by its number, the length of its schedule, and a seed; no epochs: its time is taken."""
 
     number: int
     epochs: int
@@ -67,6 +71,7 @@ def main() -> None:
         default=0,
         help="tables that are to teach each other need candidates of their own",
     )
+    parser.add_argument("--clock", action="store_true", help="only take the time of what is there")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data-dir", type=Path)
     arguments = parser.parse_args()
@@ -79,11 +84,17 @@ def main() -> None:
         "distributions": {name: json.loads(distribution_to_json(d)) for name, d in axes_of(space, task).items()},
     }
     done = begun(arguments.out, settings)
-    todo = [each for each in planned(arguments) if each not in done]
+    if arguments.clock:
+        n_validation = round(len(split.validation_images) * CLOCKED_IMAGES / arguments.images)
+        split = fewer(split, CLOCKED_IMAGES, n_validation)
+        wanted = sorted({Planned(each.number, 0, 0) for each in done}, key=lambda each: each.number)
+    else:
+        wanted = list(planned(arguments))
+    todo = [each for each in wanted if each not in done]
     print(f"{len(done):,} trainings are there, {len(todo):,} to do, on {n_cores()} cores", flush=True)
     executor = ProcessExecutor(split, n_cores(), 1)
     try:
-        train_all(todo, candidates, space, task, executor, arguments.out)
+        train_all(todo, candidates, space, task, executor, arguments.out, arguments.images)
     except KeyboardInterrupt:
         executor.cancel()
         sys.exit(130)
@@ -91,10 +102,14 @@ def main() -> None:
         executor.close()
 
 
-def fewer(split: Split, n_images: int) -> Split:
-    """The same with the first images of the training part alone."""
+def fewer(split: Split, n_images: int, n_validation: int | None = None) -> Split:
+    """The same with the first images of the training part alone, and as many to validate, or all."""
     return replace(
-        split, train_images=split.train_images[:n_images].clone(), train_labels=split.train_labels[:n_images].clone()
+        split,
+        train_images=split.train_images[:n_images].clone(),
+        train_labels=split.train_labels[:n_images].clone(),
+        validation_images=split.validation_images[:n_validation].clone(),
+        validation_labels=split.validation_labels[:n_validation].clone(),
     )
 
 
@@ -146,28 +161,31 @@ def train_all(
     task: Task,
     executor: Executor,
     file: Path,
+    n_images: int,
 ) -> None:
     lock, start, n_done = Lock(), time.monotonic(), 0
 
     def train(each: Planned) -> None:
-        nonlocal n_done
         candidate, params = candidates[each.number]
+        if not each.epochs:
+            note(each, {"seconds_of_epoch": round(seconds_of_epoch(executor, candidate, n_images), DIGITS)}, "timed")
+            return
         scheduled = space.suggest(FixedTrial(params), replace(task, epochs=each.epochs))
         result = curve(executor, Job(Candidate(candidate.architecture, scheduled.recipe), seed_of(each)))
-        line = {
-            "candidate": each.number,
-            "epochs": each.epochs,
-            "seed": each.seed,
-            **({"params": params, "cost": dict(cost_of(candidate.architecture))} if each.epochs == task.epochs else {}),
-            **result,
-        }
+        is_long = each.epochs == task.epochs
+        described = {"params": params, "cost": dict(cost_of(candidate.architecture))} if is_long else {}
+        note(each, {**described, **result}, f"{result['validation_accuracy'][-1]:.2%}")
+
+    def note(each: Planned, what: dict[str, Any], in_words: str) -> None:
+        nonlocal n_done
+        line = {"candidate": each.number, "epochs": each.epochs, "seed": each.seed, **what}
         with lock, file.open("a") as table:
             table.write(json.dumps(line, separators=(",", ":")) + "\n")
             n_done += 1
             left = (time.monotonic() - start) / n_done * (len(todo) - n_done)
             print(
                 f"{n_done:,} of {len(todo):,}: candidate {each.number}, {each.epochs} epochs, seed {each.seed}: "
-                f"{result['validation_accuracy'][-1]:.2%}; {left / 60:.0f} min left",
+                f"{in_words}; {left / 60:.0f} min left",
                 flush=True,
             )
 
@@ -179,6 +197,13 @@ def train_all(
             threads.shutdown(wait=False, cancel_futures=True)
             executor.cancel()
             raise
+
+
+def seconds_of_epoch(executor: Executor, candidate: Candidate, n_images: int) -> float:
+    """Of so many images, on a worker beside which the others do as much; the first epoch pays for what is done once."""
+    short = replace(candidate, recipe=replace(candidate.recipe, epochs=CLOCKED_EPOCHS))
+    seconds = curve(executor, Job(short, 0))["seconds"]
+    return min(seconds[1:]) * n_images / CLOCKED_IMAGES
 
 
 def seed_of(each: Planned) -> int:

@@ -19,7 +19,7 @@ from nas.network.cost import Budget, cost_of
 from nas.space import finding
 from nas.space.candidate import Task
 from nas.space.probing import axes_of, feasible_share
-from nas.study import learned
+from nas.study import experience, learned
 from nas.study.axes import Axes
 from nas.study.curves import finals, logit
 from nas.study.experience import Experience, Lesson, experience_of
@@ -161,7 +161,7 @@ def test_the_same_seed_suggests_the_same() -> None:
 def test_earlier_studies_spare_the_random_start() -> None:
     random = Random(5)
     params = [Axes(AXES).drawn(random) for _ in range(60)]
-    lesson = Lesson("test", AXES, params, logit([worth(each) - 0.05 for each in params]).tolist())
+    lesson = Lesson("test", AXES, params, logit([worth(each) - 0.05 for each in params]).tolist(), [0.0] * len(params))
     experience = experience_of([lesson], AXES)
     assert experience is not None
     firsts = [
@@ -174,7 +174,8 @@ def test_what_misleads_is_overcome() -> None:
     """Lessons that say the opposite: after 40 trials the sampler is past them."""
     random = Random(5)
     params = [Axes(AXES).drawn(random) for _ in range(60)]
-    wrong = Experience([Lesson("test", AXES, params, logit([1 - worth(each) for each in params]).tolist())])
+    values = logit([1 - worth(each) for each in params]).tolist()
+    wrong = Experience([Lesson("test", AXES, params, values, [0.0] * len(params))])
     values = played(optuna.create_study(sampler=LearnedSampler(EPOCHS, 0, AXES, wrong)), 40)
     assert np.mean(values[-10:]) > np.mean(values[:10]) + 0.05
 
@@ -199,6 +200,37 @@ def test_suggestions_come_to_meet_the_limits() -> None:
     assert np.mean(shares) > feasible_share(space, task) + 0.1  # over three seeds 0.78 to 0.52 when this was written
 
 
+@pytest.mark.parametrize("from_lessons", [False, True])
+def test_of_what_promises_as_much_the_cheaper_is_suggested(from_lessons: bool) -> None:
+    """Here the accuracy does not depend on `share`, and the cost on nothing else."""
+
+    def log_macs(params: dict[str, Any]) -> float:
+        return float(10 + 3 * params["share"])
+
+    random = Random(0)
+    params = [Axes(AXES).drawn(random) for _ in range(60)]
+    costs = [log_macs(each) for each in params]
+    lesson = Lesson("test", AXES, params, logit([worth(each) for each in params]).tolist(), costs)
+    shares, accuracies = {}, {}
+    for price in (0.0, 0.3):
+        studies = []
+        for seed in range(4):
+            before = Experience([lesson]) if from_lessons else None
+            sampler = LearnedSampler(EPOCHS, seed, AXES, before, price=price)
+            study = optuna.create_study(direction="maximize", sampler=sampler)
+            for _ in range(4 if from_lessons else 20):
+                trial = study.ask(AXES)
+                trial.set_user_attr("macs", round(np.exp(log_macs(trial.params))))
+                trial.report(worth(trial.params), EPOCHS)
+                study.tell(trial, worth(trial.params))
+            studies.append(study)
+        lasts = [trial for study in studies for trial in study.trials[-4:]]
+        shares[price] = np.mean([trial.params["share"] for trial in lasts])
+        accuracies[price] = np.mean([worth(trial.params) for trial in lasts])
+    assert shares[0.3] < shares[0.0] - 0.2
+    assert accuracies[0.3] > accuracies[0.0] - 0.05
+
+
 def test_a_suggestion_takes_no_longer_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model is made of so many trials at most, the best ones among them."""
     sizes: list[int] = []
@@ -208,6 +240,7 @@ def test_a_suggestion_takes_no_longer_for_ever(monkeypatch: pytest.MonkeyPatch) 
         return likeliest(points, values, noise)
 
     monkeypatch.setattr(learned, "likeliest", spy)
+    monkeypatch.setattr(experience, "likeliest", spy)
     study = optuna.create_study(direction="maximize", sampler=LearnedSampler(EPOCHS, 0, AXES))
     random = Random(0)
     for _ in range(300):
@@ -242,9 +275,10 @@ def test_a_space_whose_axes_depend_on_others_is_sampled_too() -> None:
 def test_a_lesson_is_read_as_it_was_written_and_seen_by_spaces_that_share_its_axes() -> None:
     random = Random(0)
     params = [Axes(AXES).drawn(random) for _ in range(30)]
-    lesson = Lesson("here", AXES, params, [0.1 * i for i in range(30)])
+    lesson = Lesson("here", AXES, params, [0.1 * i for i in range(30)], [0.2 * i for i in range(30)])
     again = Lesson.from_dict(lesson.to_dict())
     assert again.distributions == AXES
+    np.testing.assert_allclose([again.values, again.macs], [lesson.values, lesson.macs], atol=1e-3)
     np.testing.assert_allclose(Axes(AXES).encoded(again.params), Axes(AXES).encoded(params), atol=1e-3)
     wider = {**AXES, "teacher_weight": FloatDistribution(0, 1)}
     seen = lesson.seen_by(wider)

@@ -12,12 +12,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.study.axes import Axes, Numbers, Params
 from nas.study.curves import finals
-from nas.study.experience import Experience
+from nas.study.experience import Experience, log_macs, process_of_costs
 from nas.study.gaussian import Process, likeliest
 from nas.study.halving import is_copy
 
 N_STARTUP = 8  # random trials before there is a model, where no earlier study helps
 N_DRAWN, N_CHANGED, N_PARENTS = 300, 150, 5
+FEWEST_COUNTED = 5  # trials that say what candidates cost
+PRICE = 0.1  # logits that e times the multiply-accumulates are to be worth
 MOST_SEEN = 200  # trials that a model is made of
 MOST_CHANGES = 4  # axes in which a suggestion differs from a good one
 FIRST_DOUBT = 0.3  # logits: what of earlier studies holds in this one, before its first trial
@@ -26,7 +28,9 @@ TRUST = (1.0, 0.5, 0.0)  # what share of what earlier studies say is kept, which
 
 class LearnedSampler(BaseSampler):
     """Suggests what a Gaussian process over the axes expects most of, with the benefit of the doubt (Srinivas et al.
-    2010, arXiv 0912.3995): mean plus `doubt` standard deviations, of the last epoch's accuracy.
+    2010, arXiv 0912.3995): mean plus `doubt` standard deviations, of the last epoch's accuracy, less a `price` for what
+    its training takes. Of two candidates that promise as much the one whose epochs are shorter comes first: more can be
+    tried in the same time.
 
     Trainings that were stopped, are paused or run count too, with what their last epoch says of their end
     (`nas.study.curves`). Where `experience` of earlier studies with the same axes is there, the process tells how far
@@ -44,8 +48,9 @@ class LearnedSampler(BaseSampler):
         distributions: Mapping[str, BaseDistribution] | None = None,
         experience: Experience | None = None,
         doubt: float = 0.5,
+        price: float = PRICE,
     ) -> None:
-        self.n_epochs, self.doubt, self.experience = n_epochs, doubt, experience
+        self.n_epochs, self.doubt, self.price, self.experience = n_epochs, doubt, price, experience
         self._distributions = None if distributions is None else dict(distributions)
         self._random = Random(seed)
         self._independent = RandomSampler(seed=seed)
@@ -84,6 +89,7 @@ class LearnedSampler(BaseSampler):
         best = [axes.of(seen[i].params) for i in np.argsort(-values)[:N_PARENTS]]
         pool = self._pool(axes, best)
         worth = self._worth(axes, pool, [each.params for each in seen], values, variances)
+        worth -= self.price * self._log_macs(axes, pool, seen)
         tried = [axes.of(each.params) for each in trials]
         best_first = [pool[i] for i in np.argsort(-worth) if pool[i] not in tried]
         return dict(_within_limits(axes, best_first or pool, trials)[0])
@@ -117,6 +123,17 @@ class LearnedSampler(BaseSampler):
         means, spreads = processes[share].expected(axes.encoded(pool))
         result: Numbers = share * before + means + self.doubt * spreads
         return result
+
+    def _log_macs(self, axes: Axes, pool: Sequence[Params], seen: Sequence[FrozenTrial]) -> Numbers:
+        """Logarithms `(n,)` of the multiply-accumulates of a pool's candidates, but for a constant."""
+        counted = [(each.params, macs) for each in seen if (macs := log_macs(each)) is not None]
+        before = np.zeros(len(pool)) if self.experience is None else self.experience.expected_macs(pool)
+        if len(counted) < FEWEST_COUNTED:
+            return before
+        params, costs = [each for each, _ in counted], np.array([macs for _, macs in counted])
+        excess = costs - (0.0 if self.experience is None else self.experience.expected_macs(params))
+        rest: Numbers = process_of_costs(axes.encoded(params), excess - excess.mean()).expected(axes.encoded(pool))[0]
+        return before + rest
 
     def _expected_before(self, params: Sequence[Params]) -> Numbers:
         return np.zeros(len(params)) if self.experience is None else self.experience.expected(params)
