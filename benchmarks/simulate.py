@@ -18,6 +18,10 @@ Holm's correction. `oracle` trains the best candidate and nothing else.
 
 A search has 120 epochs in all, but at least 60 for each worker, lest one training take most of the time; its seconds
 are what so many epochs of the table's candidates take its workers, on average.
+
+Policies of other packages (`simulated/others.py`) take part where these are installed: SMAC by `nas[benchmark]`, NePS
+by `pip install neural-pipeline-search`, Syne Tune by `pip install syne-tune huggingface_hub`. `smac`, `syne-tune CQR`
+and `gp, halving` need minutes to hours for a hundred searches, and are played only where they are named.
 """
 
 import argparse

@@ -215,6 +215,24 @@ def _optuna(sampler: str, pruner: str, slow: bool = False) -> Entry:
     return Entry(make, slow=slow)
 
 
+def _syne_tune(terms: Terms) -> Policy:
+    from simulated.others import WithSyneTune
+
+    return WithSyneTune(terms)
+
+
+def _neps(terms: Terms) -> Policy:
+    from simulated.others import WithNeps
+
+    return WithNeps(terms)
+
+
+def _smac(terms: Terms) -> Policy:
+    from simulated.others import WithSmac
+
+    return WithSmac(terms)
+
+
 ORACLE = "oracle"
 POLICIES: Mapping[str, Entry] = {
     ORACLE: Entry(Oracle),
@@ -228,4 +246,7 @@ POLICIES: Mapping[str, Entry] = {
     "tpe, hyperband": _optuna("tpe", "hyperband"),
     "gp, halving": _optuna("gp", "halving", slow=True),
     "one epoch, then the best": Entry(OneEpochThenBest),
+    "syne-tune CQR": Entry(_syne_tune, ("syne_tune", "huggingface_hub"), slow=True),
+    "neps PriorBand": Entry(_neps, ("neps",)),
+    "smac": Entry(_smac, ("smac",), slow=True),
 }
