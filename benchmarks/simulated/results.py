@@ -22,9 +22,9 @@ Histories = Mapping[str, Sequence[History]]  # by the policy's name
 def rows(histories: Histories, against: str, world: World, extent: Extent, axis: Axis) -> Iterator[str]:
     """Lines of Markdown; the oracle, which is none of them, is not ranked among the searches."""
     whole = extent.along(axis)
-    marks = [f"after {mark:.0%} of the {axis}" for mark in MARKS]
+    marks = [f"after {mark:.0%}" for mark in MARKS]
     workers = f"{extent.n_workers} worker{'s' * (extent.n_workers > 1)}"
-    head = f"{workers}, {extent.epochs} epochs in all, {extent.seconds:.0f} s"
+    head = f"{workers}, {extent.epochs} epochs in all, {extent.seconds:.0f} s; regret over the {axis}"
     yield f"| {head} | {' | '.join(marks)} | mean rank | in half the {axis} | p |"
     yield "|---" * (len(MARKS) + 4) + "|"
     ends = {name: regrets(each, world, whole, axis) for name, each in histories.items() if name != ORACLE}
