@@ -1,0 +1,1 @@
+"""What benchmarks/simulate.py is made of: worlds that answer, policies that ask, searches, and what came out."""
