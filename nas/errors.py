@@ -9,7 +9,8 @@
     ├── StudyError           a study is unknown, was made with other settings, or what is stored of it cannot be used
     ├── ExportError          a frozen model failed its check
     │   └── FileInTheWay     a file of that name is there already, with another content
-    └── WorkerError          a worker process ended while it trained a candidate
+    └── WorkerError          a training failed
+        └── WorkerDied       the process that trained ended: another one can go on
 
 Every message says the rule, what was given, and what to do; `nearest` finds what may have been meant.
 """
@@ -55,7 +56,20 @@ class FileInTheWay(ExportError):  # noqa: N818 - says what it is
 
 
 class WorkerError(NasError):
-    """A worker process ended while it trained a candidate."""
+    """A training failed."""
+
+
+class WorkerDied(WorkerError):  # noqa: N818 - says what happened
+    """The process that trained ended in the middle of it; what it had reached is in its checkpoint."""
+
+
+def first_cause(error: BaseException) -> str:
+    """What an error began with, in words: of `unexpected pos 64 vs 0` the full disk at which writing failed."""
+    seen = {id(error)}
+    while (before := error.__cause__ or error.__context__) is not None and id(before) not in seen:
+        error = before
+        seen.add(id(error))
+    return f"{type(error).__name__}: {error}"
 
 
 def nearest(name: str, choices: Iterable[str], cutoff: float = 0.6) -> str:

@@ -147,7 +147,7 @@ class Executor(Protocol):
     def run(self, job: Job) -> Run:
         """Begins a job, or waits until it can; closing the run ends it.
 
-        Here and from its epochs `WorkerError` is raised if whatever trains it ended, and `Cancelled` after `cancel`.
+        Here and from its epochs `WorkerError` is raised if it failed, and `Cancelled` after `cancel`.
         """
         ...
 

@@ -4,22 +4,25 @@ import os
 import signal
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 
 import torch
 
-from nas.errors import WorkerError
-from nas.execution.job import Cancelled, Job, Message, Run
+from nas.errors import WorkerDied, WorkerError, first_cause
+from nas.execution.job import Began, Cancelled, Job, Message, Run
 from nas.training.run import TrainingData
 
 # glibc otherwise gives large buffers back to the kernel after every operation, and page faults then cost a tenth to a
 # quarter of each training step. Read when a process starts, so workers get it from their parent's environment.
 ALLOCATOR = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=4294967296"
 POLL_SECONDS = 0.2
+MOST_DEATHS = 3  # of workers in the same epoch of a training
 _STARTING = Lock()  # the environment is that of the whole process, so that workers are started one at a time
 
 
@@ -27,7 +30,9 @@ class ProcessExecutor:
     """`n_workers` processes that live as long as the executor; a run takes one that is free, or waits for one.
 
     `data` must have its tensors in CPU memory; they are moved to shared memory. Workers end with the process that made
-    them, however it ends.
+    them, however it ends. Where a worker ends in the middle of a training, another one goes on with it from its
+    checkpoint, if it has one, and at most the epoch in progress is lost; nobody hears of it. Only a training in which
+    `MOST_DEATHS` workers ended in the same epoch fails.
     """
 
     def __init__(self, data: TrainingData, n_workers: int, n_threads: int) -> None:
@@ -44,9 +49,35 @@ class ProcessExecutor:
         return Run(self._messages(job))
 
     def _messages(self, job: Job) -> Generator[Message, None, None]:
-        worker = self._free.get() or self._start()
-        keep: _Worker | None = None
+        """What is heard of a job, once, from as many workers as it takes."""
+        began: Began | None = None
+        n_epochs = n_deaths = 0  # how far it has come, and how many died behind that
+        while True:
+            try:
+                with closing(self._messages_of_one_worker(job)) as messages:
+                    for message in messages:
+                        if isinstance(message, Began):
+                            if began is None:
+                                began = message
+                                yield message
+                        elif message.epoch > n_epochs:
+                            n_epochs, n_deaths = message.epoch, 0
+                            yield message
+                return
+            except WorkerDied as death:
+                n_deaths += 1
+                if n_deaths == MOST_DEATHS:
+                    raise WorkerError(
+                        f"{death}, and so did {MOST_DEATHS - 1} before it in epoch {n_epochs + 1}"
+                    ) from None
+                if began is not None:  # the next one must compute as this one did
+                    job = replace(job, checkpoint_made_with=began.made_with)
+
+    def _messages_of_one_worker(self, job: Job) -> Generator[Message, None, None]:
+        worker, keep = self._free.get(), None
         try:
+            if worker is None:
+                worker = self._start()
             worker.send(job)
             while (message := self._receive(worker)) is not None:
                 try:
@@ -58,7 +89,7 @@ class ProcessExecutor:
                 worker.send("go on")
             keep = worker
         finally:
-            if keep is None:
+            if keep is None and worker is not None:
                 self._discard(worker)
             self._free.put(keep)
 
@@ -89,7 +120,12 @@ class ProcessExecutor:
                 raise Cancelled
             if worker.has_news(POLL_SECONDS):
                 break
-        message = worker.receive()
+        try:
+            message = worker.receive()
+        except WorkerDied:
+            if self._cancelled:  # it was ended
+                raise Cancelled from None
+            raise
         if isinstance(message, Exception):
             raise message
         return message
@@ -102,9 +138,14 @@ class _Worker:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process: BaseProcess = context.Process(target=_work, args=(theirs, data, n_threads), daemon=True)
-        with _STARTING, _allocator_settings():
-            self._process.start()
-        theirs.close()
+        self._out_of_memory_before = _times_out_of_memory()
+        try:
+            with _STARTING, _allocator_settings():
+                self._process.start()
+        except BrokenPipeError:  # it was killed before it had read what it is to do
+            raise WorkerDied("a worker process ended while it was starting") from None
+        finally:
+            theirs.close()
 
     def has_news(self, seconds: float) -> bool:
         return self._connection.poll(seconds)
@@ -127,11 +168,22 @@ class _Worker:
         self._process.join()
         self._connection.close()
 
-    def _died(self) -> WorkerError:
+    def _died(self) -> WorkerDied:
         self._process.join(1)
         code = self._process.exitcode
         cause = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        return WorkerError(f"the worker process {self._process.pid} ended in the middle of a training ({cause})")
+        if code == -signal.SIGKILL and _times_out_of_memory() > self._out_of_memory_before:
+            cause += ", the system was out of memory"
+        return WorkerDied(f"the worker process {self._process.pid} ended in the middle of a training ({cause})")
+
+
+def _times_out_of_memory() -> int:
+    """How often the kernel has ended a process for want of memory since it started; 0 where it does not tell."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
 @contextmanager
@@ -171,7 +223,7 @@ def _news(
             placed[job.device] = data.to(job.device)
         yield from job.messages(placed[job.device])
     except Exception as error:
-        yield WorkerError(f"{type(error).__name__}: {error}")
+        yield WorkerError(first_cause(error))
     else:
         yield None
 

@@ -28,7 +28,7 @@ class Referee:
     def __init__(self, options: SearchOptions, study: optuna.Study, executor: Executor) -> None:
         self._options, self._executor = options, executor
         self._lock = threading.Lock()
-        self._failures_in_a_row = 0
+        self._failures_in_a_row: list[str] = []  # their reasons; what was rejected in between is no training
         self._untrained_in_a_row = 0
         self._n_trained = n_ended(study)
         self._best = max((record.accuracy or 0.0 for record in ranked(study)), default=0.0)
@@ -42,16 +42,17 @@ class Referee:
             trained = outcome in ("finished", "pruned")
             self._n_trained += trained
             self._untrained_in_a_row = 0 if trained else self._untrained_in_a_row + 1
-            self._failures_in_a_row = self._failures_in_a_row + 1 if outcome == "failed" else 0
+            if outcome == "failed":
+                self._failures_in_a_row.append(TrialAttributes(trial).reason or "")
+            elif trained:
+                self._failures_in_a_row.clear()
             if outcome == "finished":
                 self._best = max(self._best, trial.value or 0.0)
             self._check_limits()
-            n_failures = self._failures_in_a_row
-        if n_failures >= MOST_FAILURES_IN_A_ROW:
+            failures = list(self._failures_in_a_row)
+        if len(failures) >= MOST_FAILURES_IN_A_ROW:
             self.end("interrupted")
-            raise WorkerError(
-                f"{MOST_FAILURES_IN_A_ROW} trainings in a row failed, the last with: {TrialAttributes(trial).reason}"
-            )
+            raise WorkerError(f"{MOST_FAILURES_IN_A_ROW} trainings in a row failed, the first with: {failures[0]}")
 
     def may_begin(self, n_begun: int) -> bool:
         """Whether another trial may begin while `n_begun` have begun and are not over."""
@@ -66,7 +67,7 @@ class Referee:
 
     def _check_limits(self) -> None:
         options = self._options
-        if options.target is not None and options.minimize is None and self._best >= options.target:
+        if options.until_target and self._best >= (options.target or 0.0):
             self.end("target")
         elif options.trials is not None and self._n_trained >= options.trials:
             self.end("trials")
