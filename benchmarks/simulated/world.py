@@ -30,7 +30,7 @@ class Table:
     settings: Mapping[str, Any]
     params: Sequence[Params]
     accuracies: Numbers  # (candidates, epochs): on validation images, of the first seed
-    seconds: Numbers  # (candidates,): of an epoch
+    seconds: Numbers  # (candidates,): of an epoch, on a quiet machine where that was clocked
     costs: Numbers  # (candidates, costs): in the order of COSTS
     of_seeds: Sequence[Numbers]  # of each candidate (seeds, epochs): accuracies of all its trainings
 
@@ -39,6 +39,7 @@ class Table:
         settings, *lines = map(json.loads, file.read_text().splitlines())
         long = [line for line in lines if line["epochs"] == settings["epochs"]]
         first = [line for line in long if line["seed"] == 0]
+        clocked = {line["candidate"]: line["seconds_of_epoch"] for line in lines if "seconds_of_epoch" in line}
         curves: dict[int, list[list[float]]] = {}
         for line in long:
             curves.setdefault(line["candidate"], []).append(line["validation_accuracy"])
@@ -46,7 +47,7 @@ class Table:
             settings,
             [line["params"] for line in first],
             np.array([line["validation_accuracy"] for line in first]),
-            np.array([median(line["seconds"]) for line in first]),
+            np.array([clocked.get(line["candidate"]) or median(line["seconds"]) for line in first]),
             np.array([[line["cost"][name] for name in COSTS] for line in first], dtype=float),
             [np.array(curves[line["candidate"]]) for line in first],
         )
