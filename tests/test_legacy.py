@@ -85,15 +85,15 @@ def test_a_front_and_a_report_are_written(legacy: Run, tmp_path: Path) -> None:
 
 
 def test_a_search_goes_on_with_the_training_that_was_killed(legacy: Run, tmp_path: Path) -> None:
+    study = find_study(open_storage(str(tmp_path / "runs" / "nas.db")), "old")
+    killed = records(study)[41]
     done = legacy(*GO_ON, "--trials", "5")
     assert done.returncode == 3, done.stderr
     assert "1 go on where they were cut short" in done.stdout
     study = find_study(open_storage(str(tmp_path / "runs" / "nas.db")), "old")
-    last = records(study)[-1]
-    killed = records(study)[41]
-    assert last.seed == killed.seed
-    assert last.candidate == killed.candidate
-    assert last.outcome in ("finished", "pruned")
+    assert records(study)[41].seed == killed.seed
+    assert records(study)[41].candidate == killed.candidate
+    assert records(study)[41].outcome in ("finished", "pruned")
 
 
 def test_what_was_confirmed_is_not_trained_or_tested_again(legacy: Run, tmp_path: Path) -> None:

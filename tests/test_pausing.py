@@ -48,9 +48,9 @@ def test_rungs_leave_at_least_half_of_the_training(epochs: int, factor: int) -> 
     assert all(2 * rung <= epochs for rung in rungs[1:])
 
 
-@given(st.lists(st.floats(0.1, 0.99), min_size=1, max_size=20, unique=True))
-def test_the_best_third_goes_on_and_no_other(values: list[float]) -> None:
-    study = optuna.create_study(direction="maximize", pruner=PausingPruner(9))
+@given(st.lists(st.floats(0.1, 0.99), min_size=1, max_size=20, unique=True), st.booleans())
+def test_the_best_third_goes_on_and_no_other(values: list[float], until_target: bool) -> None:
+    study = optuna.create_study(direction="maximize", pruner=PausingPruner(9, until_target=until_target))
     numbers = [paused_at(study, [value]) for value in values]
     pruner = study.pruner
     assert isinstance(pruner, PausingPruner)
@@ -59,7 +59,8 @@ def test_the_best_third_goes_on_and_no_other(values: list[float]) -> None:
         waiting.remove(number)
         going_on.append(values[number])
         assert not pruner.prune(study, study.trials[number])
-    assert going_on == sorted(values, reverse=True)[: len(values) // 3]
+    n = max(until_target, len(values) // 3)  # where a target ends the search, the best so far at once
+    assert going_on == sorted(values, reverse=True)[:n]
     assert all(pruner.prune(study, study.trials[number]) for number in waiting)
 
 
@@ -172,4 +173,4 @@ def test_a_trial_that_was_about_to_go_on_stays_paused_when_the_search_ends(few_i
         loop._do(paused, goes_on=True)
         loop._do(new, goes_on=False)
     assert [outcome_of(trial) for trial in study.trials] == ["paused", "interrupted"]
-    assert [trial.state for trial in study.trials] == [TrialState.RUNNING, TrialState.FAIL]
+    assert [trial.state for trial in study.trials] == [TrialState.RUNNING, TrialState.WAITING]

@@ -8,25 +8,30 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import optuna
 import pytest
+from optuna.trial import TrialState
 from processes import is_alive, needs_proc, read_until, workers_of
 
 from nas import datasets
 from nas.datasets.dataset import Dataset
-from nas.errors import InputError, WorkerError
+from nas.errors import InputError, WorkerError, first_cause
+from nas.execution.inline import InlineExecutor
 from nas.execution.job import Job
 from nas.execution.processes import ProcessExecutor
 from nas.network.cost import Budget
 from nas.searching.options import SearchOptions
+from nas.searching.referee import Referee
 from nas.searching.search import search
 from nas.space import finding as space
 from nas.space.candidate import Task
 from nas.space.probing import random_candidates
 from nas.study.record import Record, records
 from nas.study.storage import open_storage
+from nas.study.trial import Outcome, TrialAttributes
 
 TINY = ("--space", "tiny", "--epochs", "2", "--budget", "3k")
 SLOW_TO_TRAIN = ("--space", "tiny", "--epochs", "40", "--budget", "3k", "--pruner", "none")
@@ -166,12 +171,38 @@ def test_interrupting_stops_cleanly_and_the_next_run_goes_on_with_the_same_digit
     (cut_short,) = (record for record in table(tmp_path) if record.epochs)
     assert (cut_short.outcome, cut_short.epochs < 16) == ("interrupted", True)
 
+    assert "1 interrupted" in nas("status").stdout
     assert nas(*options).returncode == 0
-    continued = table(tmp_path)[-1]
     assert nas(*options, "--storage", "whole.db").returncode == 0
-    whole = table(tmp_path, "whole.db")[-1]
-    assert continued.outcome == whole.outcome == "finished"
-    assert (continued.accuracy, continued.epochs, continued.seed) == (whole.accuracy, 16, whole.seed)
+    continued, whole = (table(tmp_path, file)[-1] for file in ("runs/nas.db", "whole.db"))
+    assert (continued.outcome, continued.epochs) == ("finished", 16)
+    assert continued.to_dict() == whole.to_dict()
+    assert "interrupted" not in nas("status").stdout
+
+
+@needs_proc
+@pytest.mark.usefixtures("one_core")
+@pytest.mark.parametrize("sampler", ["learned", "tpe"])
+def test_however_often_it_is_killed_a_search_with_one_worker_ends_in_the_same_table(
+    start, nas, tmp_path: Path, sampler: str
+) -> None:
+    """At moments that have nothing to do with what it does: while it suggests, trains, pauses, or hands over."""
+    random = Random(sampler)
+    options = ("search", "--space", "tiny", "--budget", "3k", "--epochs", "6", "--trials", "9", "--workers", "1")
+    options = (*options, "--sampler", sampler)
+    for _ in range(5):
+        process = start(*options)
+        read_until(process, "Study")
+        time.sleep(random.uniform(1, 6))
+        os.killpg(process.pid, random.choice([signal.SIGKILL, signal.SIGINT]))
+        process.communicate(timeout=60)
+    done = nas(*options)
+    assert done.returncode == 0, done.stderr
+    assert nas(*options, "--storage", "whole.db").returncode == 0
+    assert len(table(tmp_path)) >= 9
+    killed, whole = ([each.to_dict() for each in table(tmp_path, file)] for file in ("runs/nas.db", "whole.db"))
+    assert killed == whole
+    assert curves(tmp_path) == curves(tmp_path, "whole.db")
 
 
 @pytest.mark.slow
@@ -183,11 +214,11 @@ def test_a_training_that_goes_on_in_another_precision_begins_anew(start, nas, tm
     read_until(process, "epoch  2/12")
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
+    cut_short = table(tmp_path)[-1]
+    assert (cut_short.outcome, cut_short.made_with["precision"]) == ("interrupted", "float32")
     assert nas(*options, "bfloat16").returncode == 0
     assert nas(*options, "bfloat16", "--storage", "whole.db").returncode == 0
-    cut_short, continued = (record for record in table(tmp_path) if record.epochs)
-    whole = table(tmp_path, "whole.db")[-1]
-    assert (cut_short.outcome, cut_short.made_with["precision"]) == ("interrupted", "float32")
+    continued, whole = (table(tmp_path, file)[-1] for file in ("runs/nas.db", "whole.db"))
     assert (continued.accuracy, continued.made_with) == (whole.accuracy, whole.made_with)
 
 
@@ -227,17 +258,75 @@ def test_what_fails_in_a_worker_is_told(mnist: Dataset, tmp_path: Path) -> None:
 
 
 @needs_proc
-def test_killing_a_worker_fails_only_its_own_trial(start, tmp_path: Path) -> None:
-    process = start("search", *SLOW_TO_TRAIN, "--trials", "3", "--workers", "2", "--epochs", "9")
-    read_until(process, "epoch   2/9")
-    victim = workers_of(process)[0]
-    os.kill(victim, signal.SIGKILL)
+@pytest.mark.usefixtures("one_core")
+def test_a_killed_worker_costs_no_trial_and_no_digit(start, nas, tmp_path: Path) -> None:
+    """Whether it is killed in the middle of its training, or at its very beginning, or twice in one epoch."""
+    options = ("search", *SLOW_TO_TRAIN, "--trials", "2", "--workers", "1", "--epochs", "9")
+    process = start(*options)
+    killed = []
+    for heard in ("epoch   2/9", "epoch   5/9", "epoch   6/9"):
+        read_until(process, heard)
+        killed += workers_of(process)
+        os.kill(killed[-1], signal.SIGKILL)
+    while not (again := [pid for pid in workers_of(process) if pid not in killed]):
+        time.sleep(0.05)
+    os.kill(again[0], signal.SIGKILL)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
-    outcomes = [record.outcome for record in table(tmp_path) if record.candidate is not None]
-    assert sorted(outcomes) == ["failed", "finished", "finished", "finished"]
-    (failed,) = (record for record in table(tmp_path) if record.outcome == "failed")
-    assert "signal 9" in failed.reason
+    assert nas(*options, "--storage", "whole.db").returncode == 0
+    assert [record.to_dict() for record in table(tmp_path)] == [
+        record.to_dict() for record in table(tmp_path, "whole.db")
+    ]
+    assert curves(tmp_path) == curves(tmp_path, "whole.db")
+
+
+@needs_proc
+def test_a_training_that_kills_its_workers_fails_by_itself(start, tmp_path: Path) -> None:
+    process = start("search", *SLOW_TO_TRAIN, "--trials", "1", "--workers", "1", "--epochs", "9")
+    read_until(process, "epoch   2/9")
+    killed: set[int] = set()
+    while len(killed) < 3 and process.poll() is None:
+        for pid in set(workers_of(process)) - killed:
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        time.sleep(0.02)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    trained = [record for record in table(tmp_path) if record.candidate is not None]
+    assert [record.outcome for record in trained] == ["failed", "finished"]
+    assert "signal 9" in trained[0].reason
+    assert "in epoch 3" in trained[0].reason or "in epoch 4" in trained[0].reason  # it had gone on until the first kill
+
+
+def test_the_stop_after_failures_counts_trainings_and_tells_the_first_cause() -> None:
+    study = optuna.create_study(direction="maximize")
+    referee = Referee(SearchOptions(workers=1), study, InlineExecutor(None))  # type: ignore[arg-type]
+
+    def tell(outcome: Outcome, reason: str) -> None:
+        trial = study.ask()
+        TrialAttributes(trial).outcome, TrialAttributes(trial).reason = outcome, reason
+        referee.after_trial(study.tell(trial, state=TrialState.FAIL))
+
+    tell("failed", "before")
+    tell("pruned", "it was trained")
+    for i in range(4):
+        tell("failed", "OSError: No space left on device" if i == 0 else "RuntimeError: unexpected pos 64 vs 0")
+        tell("rejected", "over the budget")
+    with pytest.raises(WorkerError, match="No space left on device"):
+        tell("failed", "the last")
+    assert referee.why_ended == "interrupted"
+
+
+def test_an_error_says_what_it_began_with() -> None:
+    def write() -> None:
+        try:
+            raise OSError(28, "No space left on device")
+        finally:
+            raise RuntimeError("unexpected pos 64 vs 0")
+
+    with pytest.raises(RuntimeError) as raised:
+        write()
+    assert first_cause(raised.value) == "OSError: [Errno 28] No space left on device"
 
 
 @needs_proc

@@ -94,8 +94,9 @@ def _how_to_read(terms: Terms, best: float | None) -> str:
             f"- **Infeasible**: rejected, since the network is over the budget{cut_off}. It was counted and dropped "
             "before anything was built, so it has no value and took no time; the sampler was told by how much it is "
             "over.",
-            "- **Fail**: interrupted, and a search that goes on continues its training in a new trial; or failed, with "
-            "an error that its note tells, and not continued.",
+            "- **Waiting**: interrupted, and a search that goes on continues its training; **Running**, too, while it "
+            "is paused because others did better.",
+            "- **Fail**: failed, with an error that its note tells, and not continued.",
         ]
     )
 

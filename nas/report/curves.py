@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import optuna
-from optuna.trial import TrialState
 
 from nas.study.record import record_of
 
@@ -23,7 +22,7 @@ def curves(study: optuna.Study) -> list[Curve]:
     """The curves of trials that finished, were pruned or paused, or are running, in order."""
     shown = []
     for trial in study.get_trials(deepcopy=False):
-        if trial.state == TrialState.WAITING or not trial.intermediate_values:
+        if not trial.intermediate_values:
             continue
         record = record_of(trial)
         if record.outcome in SHOWN and record.cost is not None:

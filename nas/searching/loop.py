@@ -11,16 +11,18 @@ from nas.execution.job import Cancelled
 from nas.searching.objective import Objective, Paused
 from nas.searching.referee import Referee
 from nas.study.pausing import PausingPruner
-from nas.study.trial import paused_trials
+from nas.study.trial import let_wait, paused_trials
 
 POLL_SECONDS = 0.2  # waits end after it: the referee's decision notifies nobody, since that would take a lock
 
 
 class Loop:
-    """As `study.optimize`, but for trials that were paused: these wait, and go on before a new one is asked for.
+    """As `study.optimize`, but for trials that were interrupted or paused: these go on before a new one is asked for,
+    in the same trial, the interrupted ones of an earlier search first.
 
     A paused trial is one that runs, to the study, with an outcome that says that it is paused. Where the search was
-    ended from outside, paused trials stay so for the next search of this study; else they are pruned.
+    ended from outside, paused trials stay so for the next search of this study; else they are pruned. An interrupted
+    one waits, to the study.
     """
 
     def __init__(self, study: optuna.Study, objective: Objective, referee: Referee, n_jobs: int) -> None:
@@ -28,6 +30,7 @@ class Loop:
         self._pruner = study.pruner if isinstance(study.pruner, PausingPruner) else None
         self._changed, self._asking = Condition(), Lock()
         self._n_under_way = 0
+        self._n_waiting = len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
         self._paused = {each.number: Trial(study, each._trial_id) for each in paused_trials(study)}
 
     def run(self) -> None:
@@ -53,14 +56,16 @@ class Loop:
             raise
 
     def _next(self) -> tuple[Trial, bool] | None:
-        """A paused trial that goes on, and True, or a new one, and False; None when the search is over.
+        """A paused trial that goes on, and True, or one that waits or is new, and False; None when the search is over.
 
         Waits where neither may begin.
         """
         with self._changed:
             while self._referee.why_ended is None:
-                n_begun = self._n_under_way + len(self._paused)
-                may_begin = self._referee.may_begin(n_begun)
+                if self._n_waiting:
+                    goes_on, self._n_waiting, self._n_under_way = None, self._n_waiting - 1, self._n_under_way + 1
+                    break
+                may_begin = self._referee.may_begin(self._n_under_way + len(self._paused))
                 goes_on = self._most_promising(none_begins=not may_begin and not self._n_under_way)
                 if goes_on is not None or may_begin:
                     self._n_under_way += 1
@@ -82,7 +87,7 @@ class Loop:
         return None if number is None else self._paused.pop(number)
 
     def _do(self, trial: Trial, goes_on: bool) -> None:
-        value, state, paused = None, None, False
+        value, state, paused, interrupted = None, None, False, False
         try:
             if self._referee.why_ended is not None:
                 raise Paused if goes_on else Cancelled
@@ -91,12 +96,15 @@ class Loop:
             paused = True
         except optuna.TrialPruned:
             state = TrialState.PRUNED
-        except (Cancelled, WorkerError):
+        except Cancelled:
+            interrupted = True
+            let_wait(self._study, trial._trial_id)
+        except WorkerError:
             state = TrialState.FAIL
         except BaseException:
             self._study.tell(trial, state=TrialState.FAIL)
             raise
-        if not paused:
+        if not paused and not interrupted:
             self._referee.after_trial(self._study.tell(trial, value, state=state))
         with self._changed:
             if paused:

@@ -21,9 +21,10 @@ from nas.searching.events import Ended, EpochDone, Event, Started
 from nas.space import finding as spaces
 from nas.space.candidate import Candidate, Task
 from nas.space.finding import Space, SpaceFunction
+from nas.study.busy import begin_stretch, end_stretch
 from nas.study.goal import Goal
 from nas.study.record import record_of
-from nas.study.trial import Outcome, TrialAttributes, limits_of, paused_trials, reported
+from nas.study.trial import Outcome, TrialAttributes, limits_of, reported
 from nas.training.checkpoint import checkpoint_path
 from nas.training.device import resolve_device, resolve_precision
 from nas.training.teacher import Teacher
@@ -98,7 +99,7 @@ class Objective:
                 "a study must maximize accuracy, but this one does not: create_study(direction='maximize')"
             )
         self._learn_of_earlier(trial.study)
-        if TrialAttributes(trial).outcome == "paused":
+        if _was_begun(trial):
             return self._go_on(trial)
         candidate = self.space.suggest(trial, replace(self.task, budget=self._budget_of(trial)))
         cost = self._cost_of(candidate)
@@ -163,15 +164,16 @@ class Objective:
         attributes.digest = digest
         with self._lock:
             first = self._trained.setdefault(digest, trial.number)
-        return None if first in (trial.number, attributes.continues) else first
+        return None if first == trial.number else first
 
     def _learn_of_earlier(self, study: optuna.Study) -> None:
         """What earlier runs of this study trained, and what they reached; what failed may be tried again."""
         with self._lock:
             if self._knows_earlier_trials:
                 return
-            ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-            for earlier in (*ended, *paused_trials(study)):
+            for earlier in study.get_trials(deepcopy=False):
+                if earlier.state == TrialState.FAIL:
+                    continue
                 attributes = TrialAttributes(earlier)
                 if attributes.digest is not None and attributes.repeats is None:
                     self._trained.setdefault(attributes.digest, earlier.number)
@@ -192,13 +194,15 @@ class Objective:
         return original.value
 
     def _go_on(self, trial: Trial) -> float:
-        """With a training that was paused, from its checkpoint, or anew if that is gone."""
+        """With a training that was paused or interrupted, from its checkpoint, or anew if that is gone."""
         attributes = TrialAttributes(trial)
-        candidate, cost = attributes.candidate, attributes.cost
+        candidate, cost, was_paused = attributes.candidate, attributes.cost, attributes.outcome == "paused"
         assert candidate is not None
         assert cost is not None
         attributes.outcome = "running"
-        return self._follow_to_end(trial, candidate, cost, self._job(trial, candidate, goes_on=True))
+        begin_stretch(trial)
+        job = self._job(trial, candidate, goes_on=True)
+        return self._follow_to_end(trial, candidate, cost, job, was_interrupted=not was_paused)
 
     def _train(self, trial: Trial, candidate: Candidate, cost: Cost) -> float:
         job = self._job(trial, candidate)
@@ -206,12 +210,14 @@ class Objective:
         attributes.candidate, attributes.seed = candidate, job.seed
         return self._follow_to_end(trial, candidate, cost, job)
 
-    def _follow_to_end(self, trial: Trial, candidate: Candidate, cost: Cost, job: Job) -> float:
+    def _follow_to_end(
+        self, trial: Trial, candidate: Candidate, cost: Cost, job: Job, was_interrupted: bool = False
+    ) -> float:
         self.observer(Started(trial.number, candidate, cost))
         try:
             with self.executor.run(job) as run:
                 TrialAttributes(trial).made_with = run.made_with
-                accuracy = self._follow(trial, run)
+                accuracy = self._follow(trial, run, was_interrupted)
             expected, reason = self._expected(trial, job, cost, accuracy)
         except optuna.TrialPruned:
             if job.checkpoint is not None:
@@ -220,6 +226,7 @@ class Objective:
         except Paused:
             raise
         except (Cancelled, KeyboardInterrupt):
+            end_stretch(trial)
             self._end(trial, "interrupted", "the search was stopped")
             raise
         except Exception as error:
@@ -250,9 +257,12 @@ class Objective:
         mean = (accuracy + second) / 2
         return mean, f"{second:.2%} with a second seed, {'' if self.goal.reached(mean) else 'not '}enough on average"
 
-    def _follow(self, trial: Trial, run: Run) -> float:
+    def _follow(self, trial: Trial, run: Run, was_interrupted: bool) -> float:
         """Reports each epoch, up to the one that is good enough; ends the trial where the pruner, or a number that is
         none, says so.
+
+        What was reported before is not again; but where that was interrupted nobody knows whether the pruner had its
+        say on the last of it.
         """
         accuracy, n_reported = 0.0, len(reported(trial))
         for result in run:
@@ -260,10 +270,11 @@ class Objective:
             if not math.isfinite(result.train_loss + result.validation_loss + accuracy):
                 self._end(trial, "pruned", f"loss was not finite in epoch {result.epoch}", accuracy)
                 raise optuna.TrialPruned("loss was not finite")
-            if result.epoch <= n_reported:  # before it was paused
+            if result.epoch > n_reported:
+                trial.report(accuracy, result.epoch)
+                self.observer(EpochDone(trial.number, result))
+            elif result.epoch < n_reported or not was_interrupted:
                 continue
-            trial.report(accuracy, result.epoch)
-            self.observer(EpochDone(trial.number, result))
             if self.stop_at is not None and accuracy >= self.stop_at:
                 break
             if result.epoch < self.task.epochs and trial.should_prune():
@@ -277,20 +288,19 @@ class Objective:
     def _stop(self, trial: Trial, epoch: int, accuracy: float) -> None:
         """Raises `Paused` or `TrialPruned`."""
         if self.pausing:
+            end_stretch(trial)
             self._end(trial, "paused", accuracy=accuracy)
             raise Paused
         self._end(trial, "pruned", f"stopped by the pruner after epoch {epoch}", accuracy)
         raise optuna.TrialPruned
 
     def _job(self, trial: Trial, candidate: Candidate, goes_on: bool = False) -> Job:
-        """Seeds derive from the study's seed and the trial's number; a continued trial keeps those it began with."""
+        """Seeds derive from the study's seed and the trial's number."""
         attributes, checkpoint = TrialAttributes(trial), self.checkpoint(trial.number)
         seed = self.seed * 1_000_003 + trial.number if attributes.seed is None else attributes.seed
         if checkpoint is not None and not goes_on:
             checkpoint.parent.mkdir(parents=True, exist_ok=True)
             checkpoint.unlink(missing_ok=True)  # left by another study of this name, whose database was removed
-            if attributes.continues is not None:
-                _take_over(checkpoint_path(checkpoint.parent, attributes.continues), checkpoint)
         return Job(candidate, seed, self.device, self.precision, checkpoint, attributes.made_with, teacher=self.teacher)
 
     def _forget(self, candidate: Candidate) -> None:
@@ -300,12 +310,12 @@ class Objective:
     def _end(self, trial: Trial, outcome: Outcome, reason: str = "", accuracy: float | None = None) -> None:
         attributes = TrialAttributes(trial)
         attributes.outcome = outcome
-        if reason:
+        if reason or attributes.reason:  # of an earlier interruption
             attributes.reason = reason
         self.observer(Ended(trial.number, outcome, reason, accuracy))
 
 
-def _take_over(earlier: Path, checkpoint: Path) -> None:
-    """Has a continued trial go on from the checkpoint of the one that was cut short, where that left one."""
-    if earlier.exists():
-        earlier.replace(checkpoint)
+def _was_begun(trial: Trial) -> bool:
+    """Whether its training had begun, so that it can go on."""
+    attributes = TrialAttributes(trial)
+    return attributes.seed is not None and attributes.candidate is not None and attributes.cost is not None

@@ -83,6 +83,11 @@ class SearchOptions:
         return Goal() if self.minimize is None else Goal(self.minimize, self.target)
 
     @property
+    def until_target(self) -> bool:
+        """Whether the first network that has the target ends it; the smallest that has it is looked for to the end."""
+        return self.target is not None and self.minimize is None
+
+    @property
     def limits(self) -> Budget:
         """All limits as one budget."""
         assert isinstance(self.budget, Budget)

@@ -112,7 +112,9 @@ def search(
     with sole_controller(folder, name):
         axes = axes_of(space, task, options.seed)
         experience = experience_for(options.start_from, storage, axes)
-        study = open_study(storage, name, terms, options.sampler, options.pruner, options.seed, axes, experience)
+        study = open_study(
+            storage, name, terms, options.sampler, options.pruner, options.seed, axes, experience, options.until_target
+        )
         note_search(study, options.not_by_default, dataset.notes)
         n_continued = continue_interrupted(study)
         on_ready(Prepared(options, study, split, dataset.notes, n_continued, taught_by))
@@ -240,7 +242,7 @@ def _run(
         formats=options.formats,
         teacher=teacher,
         pausing=isinstance(study.pruner, PausingPruner),
-        stop_at=options.target if options.minimize is None else None,  # the smallest is compared after all its epochs
+        stop_at=options.target if options.until_target else None,
     )
     referee = Referee(options, study, executor)
     try:

@@ -1,16 +1,18 @@
 """The time in which a study was worked on: one reckoning, for all that tell it.
 
-When a trial ended whose process was killed is not known, and the time at which the next search told it would count the
-night in between: it counts up to the last thing that is known to have happened before.
+A trial that is paused or interrupted is trained in several stretches. When the last of them ended where its process was
+killed is not known, and the time at which the next search tells it would count the night in between: it counts up to
+the last thing that is known to have happened before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from optuna.trial import FrozenTrial, TrialState
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
 
-from nas.study.trial import died
+from nas.study.trial import HasAttributes, TrialAttributes, died, outcome_of
 
 
 class Span(NamedTuple):
@@ -22,18 +24,8 @@ class Span(NamedTuple):
 
 def busy_spans(trials: Sequence[FrozenTrial], searching: bool = False) -> list[Span]:
     """The spans of a study's trials, in order and without overlaps; `searching`: trials that run go on until now."""
-    now = datetime.now()
-    events = sorted(
-        moment
-        for trial in trials
-        for moment in (trial.datetime_start, None if died(trial) else trial.datetime_complete)
-        if moment is not None
-    )
-    under_way = sorted(
-        (trial.datetime_start, _end(trial, events, now, searching))
-        for trial in trials
-        if trial.datetime_start is not None
-    )
+    now, moments = datetime.now(), _moments(trials)
+    under_way = sorted(span for trial in trials for span in _of_trial(trial, moments, now, searching))
     spans: list[Span] = []
     for start, end in under_way:
         if spans and start <= spans[-1].end:
@@ -48,10 +40,63 @@ def busy_seconds(spans: Sequence[Span], until: datetime = datetime.max) -> float
     return sum((min(end, until) - start).total_seconds() for start, end in spans if start < until)
 
 
-def _end(trial: FrozenTrial, events: Sequence[datetime], now: datetime, searching: bool) -> datetime:
-    if trial.state == TrialState.RUNNING and searching:
-        return now
-    if trial.datetime_complete is not None and not died(trial):
-        return trial.datetime_complete
-    recorded = trial.datetime_complete or now
-    return max((moment for moment in events if moment < recorded), default=recorded)
+def end_stretch(trial: Trial) -> None:
+    """Notes that a trial is left now, to go on later."""
+    attributes = TrialAttributes(trial)
+    begun = attributes.resumed or (trial.datetime_start or datetime.now()).isoformat()
+    attributes.stretches = [*(attributes.stretches or []), [begun, datetime.now().isoformat()]]
+
+
+def begin_stretch(trial: Trial) -> None:
+    """Notes that a trial goes on now."""
+    TrialAttributes(trial).resumed = datetime.now().isoformat()
+
+
+def note_stretch(study: optuna.Study, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> None:
+    """Notes the last stretch of a trial whose process was killed, as far as it is known."""
+    stretches = [[start.isoformat(), end.isoformat()] for start, end in _of_trial(trial, _moments(trials))]
+    study._storage.set_trial_user_attr(trial._trial_id, "stretches", stretches)
+
+
+def _moments(trials: Sequence[FrozenTrial]) -> list[datetime]:
+    """All that is known to have happened, in order."""
+    return sorted(
+        moment
+        for trial in trials
+        for moment in (
+            *(each for stretch in _stretches(trial) for each in stretch),
+            _resumed(trial),
+            None if died(trial) else trial.datetime_complete,
+        )
+        if moment is not None
+    )
+
+
+def _of_trial(
+    trial: FrozenTrial, moments: Sequence[datetime], now: datetime | None = None, searching: bool = False
+) -> Iterator[Span]:
+    """Its stretches, the last one too."""
+    yield from _stretches(trial)
+    start, outcome = _resumed(trial), outcome_of(trial)
+    if start is None or outcome == "paused" or trial.state == TrialState.WAITING:  # it was left, and that was noted
+        return
+    if trial.state == TrialState.RUNNING and searching and now is not None:
+        yield Span(start, now)
+    elif trial.datetime_complete is not None and not died(trial):
+        yield Span(start, trial.datetime_complete)
+    else:
+        recorded = trial.datetime_complete or now or datetime.now()
+        yield Span(start, max((moment for moment in moments if moment < recorded), default=recorded))
+
+
+def _stretches(trial: HasAttributes) -> list[Span]:
+    return [
+        Span(datetime.fromisoformat(start), datetime.fromisoformat(end))
+        for start, end in TrialAttributes(trial).stretches or []
+    ]
+
+
+def _resumed(trial: FrozenTrial) -> datetime | None:
+    """When its last stretch began."""
+    resumed = TrialAttributes(trial).resumed
+    return trial.datetime_start if resumed is None else datetime.fromisoformat(resumed)

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import optuna
-from optuna.trial import FixedTrial, FrozenTrial, TrialState
+from optuna.trial import FixedTrial, FrozenTrial
 
 from nas.errors import NasError, StudyError
 from nas.network.cost import COSTS, Budget
@@ -17,7 +17,7 @@ from nas.space.finding import Space
 from nas.study.record import Record, record_of
 from nas.study.teacher import StudyTeacher, teacher_of
 from nas.study.terms import Terms, terms_of
-from nas.study.trial import TrialAttributes, limits_of, trial_of
+from nas.study.trial import TrialAttributes, limits_of, outcome_of, trial_of
 from nas.table import Table
 
 BAR = 24  # characters of the longest bar of a learning curve
@@ -57,7 +57,7 @@ class Details:
 def details_of(study: optuna.Study, number: int) -> Details:
     """The details of a trial by its number; `StudyError` if there is none, or none that has begun."""
     trial = trial_of(study, number)
-    if trial.state == TrialState.WAITING:
+    if outcome_of(trial) == "waiting":
         raise StudyError(f"a trial must have begun, but trial {number} waits for a search to go on with it")
     trials, teacher = study.get_trials(deepcopy=False), teacher_of(study)
     return describe(study.study_name, terms_of(study), trials, trial, teacher)

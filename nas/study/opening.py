@@ -8,11 +8,12 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from nas.errors import StudyError, nearest
+from nas.study.busy import note_stretch
 from nas.study.experience import Experience
 from nas.study.pruners import make_pruner
 from nas.study.samplers import Basis, make_sampler
 from nas.study.terms import TERMS, Terms
-from nas.study.trial import TrialAttributes, outcome_of, queue_continuation, was_cut_short
+from nas.study.trial import let_wait, outcome_of, was_begun
 
 
 def open_study(
@@ -24,17 +25,19 @@ def open_study(
     seed: int,
     distributions: Mapping[str, BaseDistribution] | None = None,
     experience: Experience | None = None,
+    until_target: bool = False,
 ) -> optuna.Study:
     """The study of that name, made if there is none; `StudyError` if it was made on other terms.
 
-    `distributions`, the space's, and `experience` are for a sampler that can use them.
+    `distributions`, the space's, and `experience` are for a sampler that can use them; `until_target`, for a pruner:
+    the search ends with the first network that has its target.
     """
     study = optuna.create_study(
         storage=storage,
         study_name=name,
         direction="maximize",
         load_if_exists=True,
-        pruner=make_pruner(pruner, terms.epochs, terms.goal),
+        pruner=make_pruner(pruner, terms.epochs, terms.goal, until_target),
     )
     stored = study.user_attrs.get(TERMS)
     if stored is None:
@@ -48,12 +51,7 @@ def open_study(
             f"study {name!r} was made on other terms: {'; '.join(differences)}. "
             "Give the options it was made with, or another name with --study"
         )
-    # A continued study must not repeat the random numbers it began with.
-    study.sampler = make_sampler(
-        sampler,
-        (seed * 1_000_003 + len(study.get_trials(deepcopy=False))) % 2**32,
-        Basis(terms.epochs, distributions, experience),
-    )
+    study.sampler = make_sampler(sampler, seed, Basis(terms.epochs, distributions, experience))
     return study
 
 
@@ -75,18 +73,12 @@ def find_study(storage: RDBStorage, name: str | None = None) -> optuna.Study:
 
 
 def continue_interrupted(study: optuna.Study) -> int:
-    """Queues every trial whose training was cut short, to go on from its checkpoint; returns how many."""
+    """Has every trial that was interrupted wait for its turn, to go on from its checkpoint; returns how many."""
     trials = study.get_trials(deepcopy=False)
-    continued = {TrialAttributes(trial).continues for trial in trials}
     for trial in trials:
-        # Its process is dead: only one controls a study. A paused one waits, as it did.
+        # Its process is dead: only one controls a study. A paused one stays so.
         if trial.state == TrialState.RUNNING and outcome_of(trial) != "paused":
-            study.tell(trial.number, state=TrialState.FAIL)
-    cut_short = [
-        trial
-        for trial in trials
-        if was_cut_short(trial) and trial.number not in continued and outcome_of(trial) != "paused"
-    ]
-    for trial in cut_short:
-        queue_continuation(study, trial)
-    return len(cut_short)
+            note_stretch(study, trial, trials)
+            let_wait(study, trial._trial_id)
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    return sum(map(was_begun, waiting))

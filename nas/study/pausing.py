@@ -22,12 +22,21 @@ class PausingPruner(BasePruner):
     Where the smallest network with a certain accuracy is wanted, smaller ones must not be measured by larger ones. Once
     a network has that accuracy, a trial goes on unless it has too many more errors than such networks had after as many
     epochs (as with `HalvingPruner`); and none does that is not smaller.
+
+    Behind the first rung the best so far goes on at once, so that a search shows early what it has; where it ends with
+    the first network that has its target (`until_target`), at the first rung, too.
     """
 
-    def __init__(self, epochs: int, factor: int = 3, goal: Goal = Goal()) -> None:  # noqa: B008 - it is frozen
+    def __init__(
+        self,
+        epochs: int,
+        factor: int = 3,
+        goal: Goal = Goal(),  # noqa: B008 - it is frozen
+        until_target: bool = False,
+    ) -> None:
         if factor < 2:
             raise ValueError(f"factor must be at least 2, but got {factor=}")
-        self.epochs, self.factor, self.goal = epochs, factor, goal
+        self.epochs, self.factor, self.goal, self.until_target = epochs, factor, goal, until_target
 
     @property
     def rungs(self) -> list[int]:
@@ -67,8 +76,8 @@ class PausingPruner(BasePruner):
         there = [trial for trial in trials if rung in trial.intermediate_values and not is_copy(trial)]
         there.sort(key=lambda trial: -trial.intermediate_values[rung])
         n = len(there) // self.factor
-        # Behind the first rung the best so far goes on at once: a search shows early what it has.
-        return [trial.number for trial in there[: n if rung == 1 else max(1, n)]]
+        at_once = rung > 1 or self.until_target
+        return [trial.number for trial in there[: max(1, n) if at_once else n]]
 
     def _models(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """Trials that have the accuracy that the smallest network must have."""

@@ -103,7 +103,7 @@ def record_of(trial: FrozenTrial) -> Record:
 
 def records(study: optuna.Study) -> list[Record]:
     """All trials of a study that began, in order."""
-    return [record_of(trial) for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
+    return [record_of(trial) for trial in study.get_trials(deepcopy=False) if outcome_of(trial) != "waiting"]
 
 
 def ranked(study: optuna.Study) -> list[Record]:
@@ -149,7 +149,7 @@ def counts(study: optuna.Study) -> Counter[str]:
 
 def outcomes(trials: Sequence[FrozenTrial]) -> Counter[str]:
     """As `counts`, of a study's trials that were read already."""
-    return Counter(outcome_of(trial) for trial in trials if trial.state != TrialState.WAITING)
+    return Counter(outcome for trial in trials if (outcome := outcome_of(trial)) != "waiting")
 
 
 def n_trained(study: optuna.Study) -> int:

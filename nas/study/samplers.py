@@ -67,9 +67,15 @@ SAMPLERS: Mapping[str, Callable[[int, Basis], "BaseSampler"]] = {
 
 
 def make_sampler(name: str, seed: int, basis: Basis) -> "BaseSampler":
-    """The sampler of a name; raises `InputError`."""
+    """The sampler of a name; raises `InputError`.
+
+    What it suggests for a trial depends on the seed, the trial's number and those before it alone, so that a search
+    which was killed in between suggests what it would have.
+    """
+    from nas.study.repeating import RepeatingSampler
+
     check_sampler(name)
-    return SAMPLERS[name](seed, basis)
+    return RepeatingSampler(lambda seed: SAMPLERS[name](seed, basis), seed)
 
 
 def check_sampler(name: str) -> None:

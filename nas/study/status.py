@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from nas.network.cost import COSTS
 from nas.study.busy import busy_seconds, busy_spans
@@ -19,7 +19,7 @@ from nas.study.record import Record, outcomes, ranking
 from nas.study.storage import checkpoint_folder
 from nas.study.teacher import StudyTeacher, teacher_of
 from nas.study.terms import Terms, default_name, is_of_nas, options_of, terms_of
-from nas.study.trial import TrialAttributes
+from nas.study.trial import TrialAttributes, outcome_of
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _counts(trials: Sequence[FrozenTrial], searching: bool) -> dict[str, int]:
     tally = outcomes(trials)
     if not searching:
         tally["interrupted"] += tally.pop("running", 0)
-    tally["waiting"] = sum(trial.state == TrialState.WAITING for trial in trials)
+    tally["waiting"] = sum(outcome_of(trial) == "waiting" for trial in trials)
     return {outcome: n for outcome, n in tally.items() if n}
 
 
@@ -129,7 +129,7 @@ def _told_by_trials(terms: Terms, trials: Sequence[FrozenTrial]) -> dict[str, An
 
 
 def _epochs(trials: Sequence[FrozenTrial]) -> int:
-    """Epochs trained, each once: a repeated candidate has another's figures, a continued one those it goes on from."""
+    """Epochs trained, each once: a repeated candidate has another's figures, as does a continued one of old studies."""
     furthest: dict[int, int] = {}
     for trial in trials:
         if TrialAttributes(trial).repeats is None:

@@ -20,7 +20,6 @@ Outcome = Literal["finished", "pruned", "rejected", "repeated", "failed", "inter
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 # Long ones, which a text about the trial shows better than a list of its attributes.
 LONG = ("architecture", "recipe", "digest", "network", "training", "made_with")
-KEPT_WHEN_CONTINUED = ("seed", "limits", "made_with")
 
 T = TypeVar("T")
 
@@ -67,7 +66,9 @@ class TrialAttributes:
     made_with = _Attribute[dict[str, Any]]()  # the environment of the process that trains
     limits = _Attribute[dict[str, Any]]()  # what the space was told to keep to, where the budget tightens
     repeats = _Attribute[int]()  # the trial that trained the same candidate before
-    continues = _Attribute[int]()  # the trial, cut short, whose training goes on in this one
+    continues = _Attribute[int]()  # in studies of versions before 0.15: the trial whose training went on in this one
+    resumed = _Attribute[str]()  # when its training went on last, if it ever did; ISO, local time
+    stretches = _Attribute[list[list[str]]]()  # the times in which it was trained before that, from and to
 
     def __init__(self, trial: HasAttributes) -> None:
         self._trial = trial
@@ -123,17 +124,26 @@ def trial_of(study: optuna.Study, number: int) -> FrozenTrial:
 
 
 def outcome_of(trial: FrozenTrial) -> str:
-    """How a trial ended, or that it runs or is paused; the state's name for a trial that nas did not make."""
+    """How a trial ended, or that it runs, is paused, or was interrupted and waits; the state's name for a trial that
+    nas did not make.
+    """
     outcome = TrialAttributes(trial).outcome
     if trial.state == TrialState.RUNNING:
         return "paused" if outcome == "paused" else "running"
+    if trial.state == TrialState.WAITING:
+        return "interrupted" if was_begun(trial) else "waiting"
     if trial.state == TrialState.FAIL and outcome in (None, "running"):
         return "interrupted"  # its process ended, or the search did before it began
     return outcome or trial.state.name.lower()
 
 
+def was_begun(trial: FrozenTrial) -> bool:
+    """Whether a search has had it: one that waits may have been queued by the user."""
+    return trial.datetime_start is not None
+
+
 def died(trial: FrozenTrial) -> bool:
-    """Whether its process ended in the middle of its training, without a word."""
+    """Whether its process ended in the middle of its training, without a word: in studies of versions before 0.15."""
     return trial.state == TrialState.FAIL and TrialAttributes(trial).outcome in (None, "running")
 
 
@@ -154,15 +164,6 @@ def limits_of(trial: HasAttributes, budget: Budget) -> Budget:
     return budget if limits is None else Budget(**limits)
 
 
-def queue_continuation(study: optuna.Study, trial: FrozenTrial) -> None:
-    """A new trial, in which the training of this one goes on, waits for its turn."""
-    stored = TrialAttributes(trial).stored
-    kept = {name: stored[name] for name in KEPT_WHEN_CONTINUED if name in stored}
-    study.enqueue_trial(trial.params, user_attrs={"continues": trial.number, **kept})
-
-
-def was_cut_short(trial: FrozenTrial) -> bool:
-    """Whether its training began and neither ended nor failed, so that it can go on."""
-    attributes = TrialAttributes(trial)
-    ended = trial.state.is_finished() and outcome_of(trial) != "interrupted"
-    return attributes.seed is not None and attributes.architecture is not None and not ended
+def let_wait(study: optuna.Study, trial_id: int) -> None:
+    """A trial that was interrupted waits, and is the next that is asked for."""
+    study._storage.set_trial_state_values(trial_id, TrialState.WAITING)
