@@ -19,7 +19,7 @@ from nas.study.halving import is_copy
 N_STARTUP = 8  # random trials before there is a model, where no earlier study helps
 N_DRAWN, N_CHANGED, N_PARENTS = 300, 150, 5
 FEWEST_COUNTED = 5  # trials that say what candidates cost
-PRICE = 0.1  # logits that e times the multiply-accumulates are to be worth
+PRICE, PRICE_UNTIL_TARGET = 0.1, 0.3  # logits that e times the multiply-accumulates are to be worth
 MOST_SEEN = 200  # trials that a model is made of
 MOST_CHANGES = 4  # axes in which a suggestion differs from a good one
 FIRST_DOUBT = 0.3  # logits: what of earlier studies holds in this one, before its first trial

@@ -29,8 +29,8 @@ def open_study(
 ) -> optuna.Study:
     """The study of that name, made if there is none; `StudyError` if it was made on other terms.
 
-    `distributions`, the space's, and `experience` are for a sampler that can use them; `until_target`, for a pruner:
-    the search ends with the first network that has its target.
+    `distributions`, the space's, and `experience` are for a sampler that can use them; `until_target` says
+    that the search ends with the first network that has its target.
     """
     study = optuna.create_study(
         storage=storage,
@@ -51,7 +51,7 @@ def open_study(
             f"study {name!r} was made on other terms: {'; '.join(differences)}. "
             "Give the options it was made with, or another name with --study"
         )
-    study.sampler = make_sampler(sampler, seed, Basis(terms.epochs, distributions, experience))
+    study.sampler = make_sampler(sampler, seed, Basis(terms.epochs, distributions, experience, until_target))
     return study
 
 

@@ -23,8 +23,9 @@ class PausingPruner(BasePruner):
     a network has that accuracy, a trial goes on unless it has too many more errors than such networks had after as many
     epochs (as with `HalvingPruner`); and none does that is not smaller.
 
-    Behind the first rung the best so far goes on at once, so that a search shows early what it has; where it ends with
-    the first network that has its target (`until_target`), at the first rung, too.
+    Behind the first rung the best so far goes on at once, so that a search shows early what it has. Where it ends with
+    the first network that has its target (`until_target`), that is so at the first rung, too, and trials are compared
+    after every epoch, at the rung that they passed last: one that others have overtaken with less training stops.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class PausingPruner(BasePruner):
         trials = study.get_trials(deepcopy=False)
         if models := self._models(trials):
             return not self._is_like(trial, models)
-        return trial.last_step in self.rungs and trial.number not in self._best(trials, trial.last_step)
+        if not self.until_target and trial.last_step not in self.rungs:
+            return False
+        return trial.number not in self._best(trials, self._rung(trial))
 
     def goes_on(self, study: optuna.Study, paused: Collection[int], none_begins: bool = False) -> int | None:
         """The number of the paused trial that is to go on, the one that has come furthest first; None if none is.
@@ -65,11 +68,15 @@ class PausingPruner(BasePruner):
             return max(alike, key=lambda number: trials[number].last_step or 0, default=None)
         for rung in reversed(self.rungs):
             for number in self._best(trials, rung):
-                if number in paused and trials[number].last_step == rung:
+                if number in paused and self._rung(trials[number]) == rung:
                     return number
         if none_begins and not any(trial.state == TrialState.COMPLETE for trial in trials):
             return max(paused, key=lambda number: _progress(trials[number]), default=None)
         return None
+
+    def _rung(self, trial: FrozenTrial) -> int:
+        """The last one that a trial has passed."""
+        return max(rung for rung in self.rungs if rung <= (trial.last_step or 1))
 
     def _best(self, trials: Sequence[FrozenTrial], rung: int) -> list[int]:
         """Numbers of the best `1 / factor` of those that came to a rung, the best first."""

@@ -18,18 +18,22 @@ if TYPE_CHECKING:  # the names alone are quickly there: whoever presses TAB wait
 
 @dataclass(frozen=True)
 class Basis:
-    """What a sampler starts from: how many epochs a training has, the space's axes, and earlier studies."""
+    """What a sampler starts from: how many epochs a training has, the space's axes, and earlier studies; and whether the
+    search ends with the first network that has its target, so that time is all that counts.
+    """
 
     epochs: int
     distributions: "Mapping[str, BaseDistribution] | None" = None
     experience: "Experience | None" = None
+    until_target: bool = False
 
 
 def _learned(seed: int, basis: Basis) -> "BaseSampler":
     """nas's own `LearnedSampler`."""
-    from nas.study.learned import LearnedSampler
+    from nas.study.learned import PRICE, PRICE_UNTIL_TARGET, LearnedSampler
 
-    return LearnedSampler(basis.epochs, seed, basis.distributions, basis.experience)
+    price = PRICE_UNTIL_TARGET if basis.until_target else PRICE
+    return LearnedSampler(basis.epochs, seed, basis.distributions, basis.experience, price=price)
 
 
 def _tpe(seed: int, basis: Basis) -> "BaseSampler":
