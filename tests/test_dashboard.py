@@ -13,7 +13,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from subprocess import CompletedProcess
 from threading import Thread
@@ -278,6 +279,41 @@ def test_an_edited_note_is_kept_and_nothing_else_is_written(searched: Path) -> N
     assert [line for line in dump(searched) if "study_system_attributes" not in line] == before
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:{port}"}, 200),
+        ({"Host": "192.168.1.7:{port}"}, 200),  # an address is nobody's name
+        ({"Host": "evil.example:{port}"}, 403),  # a name that somebody has lead to this machine
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example:{port}"}, 403),
+        ({"Origin": "http://127.0.0.1:{port}"}, 200),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1:1"}, 403),  # another server on this machine
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_pages_of_others_cannot_read_studies_or_write_notes(
+    searched: Path, headers: dict[str, str], status: int
+) -> None:
+    database = searched
+    before = dump(database)
+    with served(database) as url:
+        port = int(url.split(":")[2].split("/")[0])
+        own = {name: value.format(port=port) for name, value in headers.items()}
+
+        def asked(method: str, path: str, body: bytes | None = None) -> int:
+            with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+                connection.request(method, path, body, {**own, "Content-Type": "application/json"})
+                return connection.getresponse().status
+
+        assert asked("GET", "/api/studies") == status
+        if status == 403:
+            assert asked("PUT", "/api/studies/1/note", b'{"version": 1, "body": "theirs"}') == 403
+            assert dump(database) == before
+
+
 def test_a_note_that_somebody_wrote_before_is_shown_as_it_is(searched: Path) -> None:
     from optuna_dashboard import save_note
 
@@ -343,7 +379,7 @@ def test_a_running_search_is_shown_and_goes_on(start: Start, tmp_path: Path) -> 
         assert later["note"]["body"] != running["note"]["body"], "its learning curve grows"
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
-    assert process.returncode == 0
+    assert process.returncode == 130
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1"])

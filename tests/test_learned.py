@@ -214,7 +214,7 @@ def test_of_what_promises_as_much_the_cheaper_is_suggested(from_lessons: bool) -
     shares, accuracies = {}, {}
     for price in (0.0, 0.3):
         studies = []
-        for seed in range(4):
+        for seed in range(2):
             before = Experience([lesson]) if from_lessons else None
             sampler = LearnedSampler(EPOCHS, seed, AXES, before, price=price)
             study = optuna.create_study(direction="maximize", sampler=sampler)

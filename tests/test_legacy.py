@@ -20,6 +20,7 @@ from subprocess import CompletedProcess
 
 import pytest
 import torch
+from test_cli import check_refused
 
 from nas.dashboard.models import exports
 from nas.study.confirmation import confirmations
@@ -129,3 +130,10 @@ def test_a_model_is_used_and_found_for_its_trial(legacy: Run, tmp_path: Path, mo
     model = import_module("few_776_trial_29").load()
     with torch.no_grad():
         assert model(torch.zeros(2, 1, 28, 28, dtype=torch.uint8)).shape == (2, 10)
+
+
+def test_a_study_of_a_newer_version_is_refused(legacy: Run, tmp_path: Path) -> None:
+    study = find_study(open_storage(str(tmp_path / "runs" / "nas.db")), "old")
+    study.set_user_attr("layout", 1_000)
+    for command in (GO_ON, ("trials", "--study", "old"), ("export", "--study", "old")):
+        check_refused(legacy(*command), "layout", "1000", "update nas")

@@ -320,7 +320,7 @@ def test_the_command_follows_a_search_on_the_terminal_while_its_result_goes_to_a
         os.killpg(search.process.pid, signal.SIGINT)  # as a terminal does
         while search.read():
             pass
-        assert search.process.wait() == 0, search.written
+        assert search.process.wait() == 130, search.written
     assert max(map(len, screens[-1])) <= 80
     assert [*FIGURES, "network"] in map(cells, screens[-1])
     assert re.fullmatch(r"\d:\d\d  0 trained \(0 pruned\), \d+ rejected", screens[-1][-1])

@@ -286,7 +286,7 @@ def test_a_sampler_and_a_pruner_are_a_line_each(nas: Run, monkeypatch: pytest.Mo
         asked.append("sampler")
         return optuna.samplers.RandomSampler(seed=seed)
 
-    def pruner(epochs: int, goal: Any) -> optuna.pruners.BasePruner:
+    def pruner(epochs: int, goal: Any, until_target: bool) -> optuna.pruners.BasePruner:
         asked.append("pruner")
         return optuna.pruners.NopPruner()
 
@@ -295,7 +295,7 @@ def test_a_sampler_and_a_pruner_are_a_line_each(nas: Run, monkeypatch: pytest.Mo
     quick = ("--space", "tiny", "--budget", "4k", "--epochs", "1", "--trials", "1", "--workers", "1")
     done = nas("search", *quick, "--sampler", "mine", "--pruner", "mine")
     assert done.returncode == 0, done.stderr
-    assert sorted(asked) == ["pruner", "sampler"]
+    assert set(asked) == {"pruner", "sampler"}
 
 
 def test_a_scheme_is_a_reader_and_a_line(few_images: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -533,7 +533,7 @@ def test_its_training_goes_on_where_it_was_stopped_with_the_same_digits(
     read_until(process, "epoch   2/8")
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, output
+    assert process.returncode == 130, output
     assert "Interrupted" in output
     assert "Traceback" not in output
     assert "'auto', which is not trained yet" in nas("status", "--study", "taught").stdout

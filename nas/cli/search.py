@@ -26,7 +26,7 @@ from nas.study.samplers import SAMPLERS
 if TYPE_CHECKING:
     from nas.searching.search import SearchResult
 
-TARGET_MISSED = 3
+TARGET_MISSED, INTERRUPTED = 3, 130
 
 
 @click.command()
@@ -118,7 +118,8 @@ TARGET_MISSED = 3
 def search(ctx: click.Context, /, confirming: bool, as_json: bool, **settings: Any) -> None:
     """Search for the best network under a budget and hand over the winner.
 
-    Running the same command again continues the study. Ends with exit code 0 if the target was reached, with 3 if not.
+    Running the same command again continues the study. Ends with exit code 0 if the target was reached, with 3 if not,
+    with 130 if it was interrupted before.
 
     \b
     Example:
@@ -152,7 +153,13 @@ def search(ctx: click.Context, /, confirming: bool, as_json: bool, **settings: A
     finally:  # what the search reached is told, however its confirmation ends
         if as_json:
             click.echo(json.dumps(data, indent=2))
-    ctx.exit(0 if result.target_reached or options.target is None else TARGET_MISSED)
+    ctx.exit(_exit_code(result))
+
+
+def _exit_code(result: "SearchResult") -> int:
+    if result.why_ended == "interrupted" and not result.target_reached:
+        return INTERRUPTED
+    return 0 if result.target_reached or result.options.target is None else TARGET_MISSED
 
 
 def as_plain_data(result: "SearchResult") -> dict[str, Any]:

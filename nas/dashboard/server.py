@@ -5,12 +5,13 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from bottle import Bottle, HTTPResponse, request
@@ -63,7 +64,7 @@ def serve(view: View, host: str, port: int, allow_remote: bool = False) -> Serve
         )
     kind = Server6 if all(address.version == 6 for address in addresses) else Server
     try:
-        return make_server(host, port, app(view), server_class=kind, handler_class=_Quiet)
+        return make_server(host, port, app(view, host), server_class=kind, handler_class=_Quiet)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         raise InputError(
@@ -72,9 +73,11 @@ def serve(view: View, host: str, port: int, allow_remote: bool = False) -> Serve
         ) from error
 
 
-def app(view: View) -> Bottle:
-    """optuna-dashboard on a view, which shows and changes nothing but notes."""
+def app(view: View, host: str = "127.0.0.1") -> Bottle:
+    """optuna-dashboard on a view, which shows and changes nothing but notes; `host` is what it listens on."""
     dashboard = wsgi(view, artifact_store=view.artifacts)
+    names = {"localhost", host, socket.gethostname(), socket.getfqdn()}
+    dashboard.add_hook("before_request", lambda: _refuse_foreign({name.lower() for name in names}))
     dashboard.add_hook("before_request", _refuse_changes)
     dashboard.install(_Preparing(view))
     return dashboard
@@ -113,11 +116,37 @@ def _marked(sent: Any) -> Any:
     return sent
 
 
+def _refuse_foreign(names: Collection[str]) -> None:
+    """Another page in the same browser must not read studies, or write notes.
+
+    It could have its own name lead to this machine (DNS rebinding): then the name that is asked for is not one of ours.
+    Or it asks for ours: then the browser says where the question is from.
+    """
+    host = request.get_header("Host", "")
+    name = (urlsplit(f"//{host}").hostname or "").lower()
+    if name not in names and not _is_address(name):
+        _refuse(f"the dashboard must be asked for by a name of this machine, but got {name!r}")
+    origin = request.get_header("Origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        _refuse(f"the dashboard answers its own pages alone, but one of {origin!r} asked")
+
+
+def _is_address(name: str) -> bool:
+    """Whether it is no name, but an address, which nobody else can have lead here."""
+    with suppress(ValueError):
+        ip_address(name)
+        return True
+    return False
+
+
 def _refuse_changes() -> None:
     """Deleting or renaming a study would pull it from under its search and its checkpoints."""
     if request.method in READS or (request.method == "PUT" and request.path.endswith("/note")):
         return
-    reason = "nas dashboard shows studies and changes nothing but notes"
+    _refuse("nas dashboard shows studies and changes nothing but notes")
+
+
+def _refuse(reason: str) -> NoReturn:
     raise HTTPResponse(json.dumps({"reason": reason}), 403, {"Content-Type": "application/json"})
 
 

@@ -85,6 +85,12 @@ def hand_over(
     raise AssertionError("numbers do not end")
 
 
+def check_weights(records: Sequence[Record], checkpoints: Path) -> None:
+    """Raises `ExportError` or `StudyError` unless the weights of finished trials are there, and whole."""
+    for record in records:
+        _weights(checkpoint_path(checkpoints, record.trial), record, None)
+
+
 def frozen_model(
     study: optuna.Study,
     record: Record,

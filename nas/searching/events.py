@@ -54,4 +54,11 @@ class Taught:
     teacher: StudyTeacher
 
 
-Event = TrialEvent | Teaching | Taught
+@dataclass(frozen=True)
+class Told:
+    """Something that whoever watches should know, in a sentence."""
+
+    text: str
+
+
+Event = TrialEvent | Teaching | Taught | Told

@@ -6,7 +6,7 @@ from threading import Condition, Lock
 import optuna
 from optuna.trial import Trial, TrialState
 
-from nas.errors import WorkerError
+from nas.errors import StudyError, WorkerError
 from nas.execution.job import Cancelled
 from nas.searching.objective import Objective, Paused
 from nas.searching.referee import Referee
@@ -101,6 +101,8 @@ class Loop:
             let_wait(self._study, trial._trial_id)
         except WorkerError:
             state = TrialState.FAIL
+        except StudyError:  # of the database, which cannot be told anything
+            raise
         except BaseException:
             self._study.tell(trial, state=TrialState.FAIL)
             raise

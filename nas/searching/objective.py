@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas import datasets
 from nas.datasets import Dataset, Split
-from nas.errors import InputError
+from nas.errors import InputError, StudyError
 from nas.execution.inline import InlineExecutor
 from nas.execution.job import Cancelled, Executor, Job, Run
 from nas.export.formats import check_formats, refused_by
@@ -228,6 +228,8 @@ class Objective:
         except (Cancelled, KeyboardInterrupt):
             end_stretch(trial)
             self._end(trial, "interrupted", "the search was stopped")
+            raise
+        except StudyError:  # the database cannot be used, and so cannot be told
             raise
         except Exception as error:
             self._forget(candidate)

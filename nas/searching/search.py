@@ -12,10 +12,11 @@ from nas import datasets
 from nas.datasets import Dataset, Split
 from nas.errors import SpaceError, StudyError
 from nas.execution.opening import n_cores, open_executor
-from nas.export.trials import export_trial, hand_over
+from nas.export.trials import check_weights, export_trial, hand_over
 from nas.files import check_writable
-from nas.searching.events import Event, Taught, Teaching, TrialEvent
+from nas.searching.events import Event, Taught, Teaching, Told, TrialEvent
 from nas.searching.formats import check_space
+from nas.searching.leftovers import remove_leftovers
 from nas.searching.loop import Loop
 from nas.searching.objective import Objective
 from nas.searching.options import SearchOptions, options_of
@@ -29,6 +30,7 @@ from nas.space.probing import axes_of, check_budget
 from nas.study.busy import busy_seconds, busy_spans
 from nas.study.locks import sole_controller
 from nas.study.opening import continue_interrupted, open_study
+from nas.study.patience import LONGEST, Patience
 from nas.study.pausing import PausingPruner
 from nas.study.record import Record, best_table, counts, n_trained, ranked
 from nas.study.storage import Storage, checkpoint_folder, open_storage, runs_folder
@@ -104,6 +106,7 @@ def search(
     asked = asked_for(options, dataset, split, SPLIT_SEED)
     taught_by = None if asked is None else asked.name
     storage = open_storage(options.storage)
+    storage.patience.seconds, storage.patience.told = LONGEST, lambda text: on_event(Told(text))
     name = options.study or default_name(
         options.dataset, options.limits, space.name, options.epochs, options.seed, options.goal, taught_by
     )
@@ -117,6 +120,8 @@ def search(
         )
         note_search(study, options.not_by_default, dataset.notes)
         n_continued = continue_interrupted(study)
+        check_weights(ranked(study)[:1], folder)
+        remove_leftovers(study, folder, options.out)
         on_ready(Prepared(options, study, split, dataset.notes, n_continued, taught_by))
         began = time.monotonic()
         teacher = None if asked is None else _teacher(asked, options, study, dataset, split, storage, on_event)
@@ -125,7 +130,7 @@ def search(
         else:
             left = _with_less_time(options, time.monotonic() - began)
             try:
-                why_ended = _run(left, study, space, dataset, split, folder, on_event, teacher)
+                why_ended = _run(left, study, space, dataset, split, folder, on_event, teacher, storage.patience)
             except SpaceError as error:
                 n = n_trained(study)
                 before = f"what was trained before it, {n} candidate{'s' * (n != 1)}, is kept in study {name!r}"
@@ -219,6 +224,7 @@ def _run(
     folder: Path,
     on_event: Callable[[Event], None],
     teacher: Teacher | None,
+    patience: Patience,
 ) -> WhyEnded:
     n_jobs = options.workers
     if options.trials is not None:
@@ -245,6 +251,7 @@ def _run(
         stop_at=options.target if options.until_target else None,
     )
     referee = Referee(options, study, executor)
+    patience.over = lambda: referee.why_ended == "interrupted"
     try:
         with referee.watching_signals_and_time():
             if referee.why_ended is None:

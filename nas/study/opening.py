@@ -12,7 +12,7 @@ from nas.study.busy import note_stretch
 from nas.study.experience import Experience
 from nas.study.pruners import make_pruner
 from nas.study.samplers import Basis, make_sampler
-from nas.study.terms import TERMS, Terms
+from nas.study.terms import LAYOUT, LAYOUT_NAME, TERMS, Terms, check_layout
 from nas.study.trial import let_wait, outcome_of, was_begun
 
 
@@ -39,6 +39,7 @@ def open_study(
         load_if_exists=True,
         pruner=make_pruner(pruner, terms.epochs, terms.goal, until_target),
     )
+    check_layout(study)
     stored = study.user_attrs.get(TERMS)
     if stored is None:
         if study.get_trials(deepcopy=False):
@@ -51,6 +52,7 @@ def open_study(
             f"study {name!r} was made on other terms: {'; '.join(differences)}. "
             "Give the options it was made with, or another name with --study"
         )
+    study.set_user_attr(LAYOUT_NAME, LAYOUT)
     study.sampler = make_sampler(sampler, seed, Basis(terms.epochs, distributions, experience, until_target))
     return study
 
@@ -69,7 +71,9 @@ def find_study(storage: RDBStorage, name: str | None = None) -> optuna.Study:
     if name not in names:
         hint = nearest(name, names, cutoff=0.4) or f": there are {', '.join(map(repr, names))}"
         raise StudyError(f"a study must be one that exists, but got {name!r}{hint}")
-    return optuna.load_study(study_name=name, storage=storage)
+    study = optuna.load_study(study_name=name, storage=storage)
+    check_layout(study)
+    return study
 
 
 def continue_interrupted(study: optuna.Study) -> int:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:  # the names alone are quickly there: whoever presses TAB wait
 
 @dataclass(frozen=True)
 class Basis:
-    """What a sampler starts from: how many epochs a training has, the space's axes, and earlier studies; and whether the
-    search ends with the first network that has its target, so that time is all that counts.
+    """What a sampler starts from: how many epochs a training has, the space's axes, and earlier studies.
+
+    `until_target`: the search ends with the first network that has its target, so that time is all that counts.
     """
 
     epochs: int

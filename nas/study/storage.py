@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from functools import wraps
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar, overload
@@ -13,10 +14,33 @@ from optuna.trial import TrialState
 
 from nas.errors import StudyError
 from nas.study.folders import RUNS, slug
+from nas.study.patience import Patience
+
+# What is asked of a database while a search goes on; also what Optuna's cache asks of it.
+PATIENT = (
+    "_create_new_trial",
+    "_get_best_trial_id",
+    "_get_trials",
+    "_set_trial_param",
+    "get_all_studies",
+    "get_study_directions",
+    "get_study_id_from_name",
+    "get_study_name_from_id",
+    "get_study_system_attrs",
+    "get_study_user_attrs",
+    "get_trial",
+    "get_trial_id_from_study_id_trial_number",
+    "set_study_system_attr",
+    "set_study_user_attr",
+    "set_trial_intermediate_value",
+    "set_trial_system_attr",
+    "set_trial_user_attr",
+)
 
 
 class Storage(RDBStorage):
-    """Optuna's database, in which two threads never start the same waiting trial.
+    """Optuna's database, in which two threads never start the same waiting trial, and which is tried again where it
+    cannot be used for a while: see `Patience`.
 
     Optuna reads a trial's state and then changes it, under a lock of the row. SQLite has no such locks.
     """
@@ -24,11 +48,33 @@ class Storage(RDBStorage):
     def __init__(self, url: str, **settings: Any) -> None:
         super().__init__(url, **settings)
         self._changing_state = Lock()
+        self.patience = Patience(
+            self.engine.url.render_as_string(hide_password=True), sqlite_file(str(self.engine.url))
+        )
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """As Optuna's, one thread at a time."""
-        with self._changing_state:
-            return super().set_trial_state_values(trial_id, state, values)
+
+        def change() -> bool:
+            with self._changing_state:
+                return super(Storage, self).set_trial_state_values(trial_id, state, values)
+
+        return self.patience.try_to(change)
+
+
+def _patient(name: str) -> Any:
+    """One of Optuna's methods, tried again where the database cannot be used."""
+    method = getattr(RDBStorage, name)
+
+    @wraps(method)
+    def patient(self: Storage, *args: Any, **settings: Any) -> Any:
+        return self.patience.try_to(lambda: method(self, *args, **settings))
+
+    return patient
+
+
+for _name in PATIENT:
+    setattr(Storage, _name, _patient(_name))
 
 
 S = TypeVar("S", bound=Storage)

@@ -13,6 +13,8 @@ from nas.study.teacher import TEACHER, StudyTeacher
 if TYPE_CHECKING:
     import optuna
 
+LAYOUT = 2  # of what is stored of a study: an older one is read, and gone on with; a newer one may mean what it likes
+LAYOUT_NAME = "layout"  # the study's user attribute that holds it; studies of layout 1 have none
 TERMS = "nas"  # the study's user attribute that holds its terms
 OPTIONS = "options"  # the one that holds what its last search was told
 NOTES = "notes"  # the one that holds what is odd about the data
@@ -78,6 +80,16 @@ class Terms:
         return in_words
 
 
+def check_layout(study: "optuna.Study") -> None:
+    """Raises `StudyError` where a newer version of nas has made the study, or gone on with it."""
+    layout = study.user_attrs.get(LAYOUT_NAME, 1)
+    if layout > LAYOUT:
+        raise StudyError(
+            f"a study must have a layout that this version of nas knows, up to {LAYOUT}, but {study.study_name!r} has "
+            f"{layout}: update nas"
+        )
+
+
 def is_of_nas(study: "optuna.Study") -> bool:
     """Whether nas made the study."""
     return TERMS in study.user_attrs
@@ -127,7 +139,7 @@ def default_name(
 
 def readable(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """A study's attributes with its terms in words, one by one."""
-    in_words = (TERMS, OPTIONS, TEACHER)
+    in_words = (LAYOUT_NAME, TERMS, OPTIONS, TEACHER)
     rest = {name: value for name, value in attributes.items() if name not in in_words and value != []}
     if TEACHER in attributes:
         rest["teacher"] = StudyTeacher(**attributes[TEACHER]).figures

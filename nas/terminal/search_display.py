@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.network.cost import Cost
-from nas.searching.events import Ended, EpochDone, Event, Started, Taught, Teaching, TrialEvent
+from nas.searching.events import Ended, EpochDone, Event, Started, Taught, Teaching, Told, TrialEvent
 from nas.searching.options import SearchOptions
 from nas.searching.search import Prepared, SearchResult
 from nas.study.folders import DEFAULT_STORAGE
@@ -101,7 +101,7 @@ class SearchDisplay:
         """Something happened to a trial."""
         with self._lock:
             line = self._follow(event)
-        if line and (isinstance(event, Taught) or not self._console.is_interactive):
+        if line and (isinstance(event, Taught | Told) or not self._console.is_interactive):
             self._console.print(line, soft_wrap=not self._console.is_interactive)
 
     def _follow(self, event: Event) -> str:
@@ -117,6 +117,8 @@ class SearchDisplay:
                 return self._ended(trial, outcome, event)
             case Teaching(about, epochs):
                 return self._follow_teacher(about, epochs)
+            case Told(text):
+                return text
             case Taught(teacher):
                 return f"Teacher: {teacher.figures}; {teacher.cost}. {teacher.trained_on}"
 
