@@ -22,7 +22,7 @@ from nas.training.run import TrainingData
 # quarter of each training step. Read when a process starts, so workers get it from their parent's environment.
 ALLOCATOR = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=4294967296"
 POLL_SECONDS = 0.2
-MOST_DEATHS = 3  # of workers in the same epoch of a training
+MOST_DEATHS, MOST_STARTS = 3, 10  # of workers in the same epoch of a training; before one of them came to train
 _STARTING = Lock()  # the environment is that of the whole process, so that workers are started one at a time
 
 
@@ -32,7 +32,7 @@ class ProcessExecutor:
     `data` must have its tensors in CPU memory; they are moved to shared memory. Workers end with the process that made
     them, however it ends. Where a worker ends in the middle of a training, another one goes on with it from its
     checkpoint, if it has one, and at most the epoch in progress is lost; nobody hears of it. Only a training in which
-    `MOST_DEATHS` workers ended in the same epoch fails.
+    `MOST_DEATHS` workers ended in the same epoch fails, or for which `MOST_STARTS` could not even begin.
     """
 
     def __init__(self, data: TrainingData, n_workers: int, n_threads: int) -> None:
@@ -51,12 +51,14 @@ class ProcessExecutor:
     def _messages(self, job: Job) -> Generator[Message, None, None]:
         """What is heard of a job, once, from as many workers as it takes."""
         began: Began | None = None
-        n_epochs = n_deaths = 0  # how far it has come, and how many died behind that
+        n_epochs = n_deaths = n_starts = 0  # how far it has come, and how many died behind that, or before they began
         while True:
+            has_begun = False
             try:
                 with closing(self._messages_of_one_worker(job)) as messages:
                     for message in messages:
                         if isinstance(message, Began):
+                            has_begun, n_starts = True, 0
                             if began is None:
                                 began = message
                                 yield message
@@ -65,11 +67,10 @@ class ProcessExecutor:
                             yield message
                 return
             except WorkerDied as death:
-                n_deaths += 1
-                if n_deaths == MOST_DEATHS:
-                    raise WorkerError(
-                        f"{death}, and so did {MOST_DEATHS - 1} before it in epoch {n_epochs + 1}"
-                    ) from None
+                n_deaths, n_starts = n_deaths + has_begun, n_starts + (not has_begun)
+                if n_deaths == MOST_DEATHS or n_starts == MOST_STARTS:
+                    n = max(n_deaths, n_starts) - 1
+                    raise WorkerError(f"{death}, and so did {n} before it in epoch {n_epochs + 1}") from None
                 if began is not None:  # the next one must compute as this one did
                     job = replace(job, checkpoint_made_with=began.made_with)
 
