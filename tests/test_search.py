@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 from random import Random
 
@@ -255,6 +257,19 @@ def test_what_fails_in_a_worker_is_told(mnist: Dataset, tmp_path: Path) -> None:
         list(executor.run(Job(candidate, 0, checkpoint=tmp_path)))
     assert len(list(executor.run(Job(candidate, 0)))) == 1, "the worker lives"
     executor.close()
+
+
+@needs_proc
+def test_a_run_can_be_left_whose_worker_was_killed(few_images: str) -> None:
+    candidate = next(random_candidates(space.load("tiny"), Task((1, 28, 28), 10, 3, Budget(3000))))[0]
+    before = set(active_children())
+    with closing(ProcessExecutor(datasets.split(datasets.load(few_images)), 1, 1)) as executor:
+        with executor.run(Job(candidate, 0)) as run:
+            next(run)
+            (worker,) = set(active_children()) - before
+            worker.kill()
+            worker.join()
+        assert len(list(executor.run(Job(candidate, 0)))) == 3, "another one takes its place"
 
 
 @needs_proc

@@ -84,8 +84,9 @@ class ProcessExecutor:
                 try:
                     yield message
                 except GeneratorExit:
-                    worker.send("stop")
-                    keep = worker
+                    with suppress(WorkerDied):  # it has stopped, too
+                        worker.send("stop")
+                        keep = worker
                     raise
                 worker.send("go on")
             keep = worker
