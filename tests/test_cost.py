@@ -34,8 +34,8 @@ from nas.space import finding as space
 from nas.space.candidate import Task
 from nas.space.probing import random_candidates
 
-N_CANDIDATES = 1200
-A_TASK = 10  # candidates drawn for each task, so that there are 120 tasks
+N_CANDIDATES = 800
+A_TASK = 10  # candidates drawn for each task, so that there are 80 tasks
 SHAPES = ((1, 28, 28), (3, 32, 32), (1, 8, 8), (2, 9, 31), (3, 37, 14), (4, 17, 17))
 N_CLASSES = (2, 3, 10, 47, 100)
 BUDGETS = (None, 1_000, 5_000, 20_000, 60_000, 250_000)

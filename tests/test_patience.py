@@ -122,6 +122,7 @@ def test_a_search_whose_database_is_deleted_ends_with_one_line(start: Start, tmp
     assert "was deleted while it was used" in output.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_behind_a_lock(start: Start, tmp_path: Path) -> None:
     process = start("search", *SLOW_TO_TRAIN, "--trials", "1", "--workers", "2", "--epochs", "8")
     read_until(process, "epoch   2/8")

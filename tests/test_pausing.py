@@ -123,6 +123,7 @@ def test_a_search_pauses_and_goes_on_with_the_digits_of_an_undisturbed_training(
     assert not kept & {f"trial-{n:05d}.pt" for n, record in records.items() if record.outcome == "pruned"}
 
 
+@pytest.mark.slow
 @needs_proc
 def test_what_is_paused_waits_for_the_next_search_whatever_ends_this_one(start, nas: Run, tmp_path: Path) -> None:
     options = (*SMALL, "--trials", "8", "--pruner", "pausing")

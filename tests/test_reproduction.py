@@ -135,6 +135,7 @@ def test_interrupted_it_goes_on_with_the_same_digits(start, nas: Run, tmp_path: 
     assert [len(history) for history in whole] == [5, 5]
 
 
+@pytest.mark.slow
 @needs_proc
 def test_a_worker_that_dies_costs_nothing(start, nas: Run, tmp_path: Path) -> None:
     command = ("reproduce", "B1", "--seeds", "2", *FLOAT)

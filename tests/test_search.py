@@ -295,6 +295,7 @@ def test_a_killed_worker_costs_no_trial_and_no_digit(start, nas, tmp_path: Path)
     assert curves(tmp_path) == curves(tmp_path, "whole.db")
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.usefixtures("one_core")
 def test_a_training_that_kills_its_workers_fails_by_itself(start, tmp_path: Path) -> None:
@@ -345,6 +346,7 @@ def test_an_error_says_what_it_began_with() -> None:
     assert first_cause(raised.value) == "OSError: [Errno 28] No space left on device"
 
 
+@pytest.mark.slow
 @needs_proc
 def test_killing_the_search_itself_leaves_no_workers_and_loses_no_finished_epoch(start, nas, tmp_path: Path) -> None:
     options = ("search", *SLOW_TO_TRAIN, "--epochs", "16", "--trials", "2", "--workers", "2")
