@@ -64,6 +64,18 @@ def test_the_best_third_goes_on_and_no_other(values: list[float], until_target: 
     assert all(pruner.prune(study, study.trials[number]) for number in waiting)
 
 
+def test_where_a_target_ends_the_search_who_is_overtaken_with_less_training_stops_and_no_other() -> None:
+    study = optuna.create_study(direction="maximize", pruner=PausingPruner(20, until_target=True))
+    pruner = study.pruner
+    assert isinstance(pruner, PausingPruner)
+    first = paused_at(study, [0.90, 0.93])
+    assert not pruner.prune(study, study.trials[first]), "nobody else is there"
+    paused_at(study, [0.92])
+    assert not pruner.prune(study, study.trials[first]), "behind its second epoch it is better than the other so far"
+    paused_at(study, [0.94])
+    assert pruner.prune(study, study.trials[first])
+
+
 def test_what_came_furthest_goes_on_first_and_at_the_end_one_does() -> None:
     study = optuna.create_study(direction="maximize", pruner=PausingPruner(9))
     pruner = study.pruner

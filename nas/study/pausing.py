@@ -25,7 +25,8 @@ class PausingPruner(BasePruner):
 
     Behind the first rung the best so far goes on at once, so that a search shows early what it has. Where it ends with
     the first network that has its target (`until_target`), that is so at the first rung, too, and trials are compared
-    after every epoch, at the rung that they passed last: one that others have overtaken with less training stops.
+    after every epoch, with what others had at the rung that they passed last: one that these have overtaken with less
+    training stops.
     """
 
     def __init__(
@@ -54,7 +55,12 @@ class PausingPruner(BasePruner):
             return not self._is_like(trial, models)
         if not self.until_target and trial.last_step not in self.rungs:
             return False
-        return trial.number not in self._best(trials, self._rung(trial))
+        rung = self._rung(trial)
+        best = self._best(trials, rung)
+        if trial.number in best or not best:
+            return not best
+        cut_off = trials[best[-1]].intermediate_values[rung]
+        return not self.until_target or max(trial.intermediate_values.values()) < cut_off
 
     def goes_on(self, study: optuna.Study, paused: Collection[int], none_begins: bool = False) -> int | None:
         """The number of the paused trial that is to go on, the one that has come furthest first; None if none is.
