@@ -66,7 +66,7 @@ class TrialAttributes:
     made_with = _Attribute[dict[str, Any]]()  # the environment of the process that trains
     limits = _Attribute[dict[str, Any]]()  # what the space was told to keep to, where the budget tightens
     repeats = _Attribute[int]()  # the trial that trained the same candidate before
-    continues = _Attribute[int]()  # in studies of versions before 0.15: the trial whose training went on in this one
+    continues = _Attribute[int]()  # in studies of layout 1: the trial whose training went on in this one
     resumed = _Attribute[str]()  # when its training went on last, if it ever did; ISO, local time
     stretches = _Attribute[list[list[str]]]()  # the times in which it was trained before that, from and to
 
@@ -143,7 +143,7 @@ def was_begun(trial: FrozenTrial) -> bool:
 
 
 def died(trial: FrozenTrial) -> bool:
-    """Whether its process ended in the middle of its training, without a word: in studies of versions before 0.15."""
+    """Whether its process ended in the middle of its training, without a word: in studies of layout 1."""
     return trial.state == TrialState.FAIL and TrialAttributes(trial).outcome in (None, "running")
 
 

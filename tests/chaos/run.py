@@ -37,6 +37,9 @@ from nas.execution.opening import open_executor
 from nas.study.trial import TrialAttributes
 from nas.training.checkpoint import checkpoint_path, state_in
 
+sys.path.append(str(Path(__file__).parents[1]))  # where pytest finds it, too
+from processes import workers_of
+
 N_IMAGES = 1_500
 STUDY, EPOCHS = "chaos", 12
 PAUSES = {"worker": (0.3, 4.0), "controller": (4.0, 9.0)}  # seconds before a kill: it must have come to train
@@ -146,16 +149,6 @@ def killed(
             n_kept = len(kept["history"]) if kept is not None else 0
             tally.repeated_epochs[kind] += max(0, len(trial.intermediate_values) - n_kept)
     return process if kind == "worker" else started(folder, workers)
-
-
-def workers_of(process: "subprocess.Popen[bytes]") -> list[int]:
-    paths = Path(f"/proc/{process.pid}/task").glob("*/children")
-    pids = []
-    for pid in (int(pid) for path in paths for pid in path.read_text().split()):
-        with suppress(FileNotFoundError):
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                pids.append(pid)
-    return pids
 
 
 def trials(folder: Path) -> list[FrozenTrial]:
