@@ -99,7 +99,7 @@ class Objective:
                 "a study must maximize accuracy, but this one does not: create_study(direction='maximize')"
             )
         self._learn_of_earlier(trial.study)
-        if _was_begun(trial):
+        if _training_has_begun(trial):
             return self._go_on(trial)
         candidate = self.space.suggest(trial, replace(self.task, budget=self._budget_of(trial)))
         cost = self._cost_of(candidate)
@@ -317,7 +317,7 @@ class Objective:
         self.observer(Ended(trial.number, outcome, reason, accuracy))
 
 
-def _was_begun(trial: Trial) -> bool:
+def _training_has_begun(trial: Trial) -> bool:
     """Whether its training had begun, so that it can go on."""
     attributes = TrialAttributes(trial)
     return attributes.seed is not None and attributes.candidate is not None and attributes.cost is not None
