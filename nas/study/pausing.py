@@ -57,10 +57,12 @@ class PausingPruner(BasePruner):
             return False
         rung = self._rung(trial)
         best = self._best(trials, rung)
-        if trial.number in best or not best:
-            return not best
+        if trial.number in best:
+            return False
+        if not self.until_target:
+            return True
         cut_off = trials[best[-1]].intermediate_values[rung]
-        return not self.until_target or max(trial.intermediate_values.values()) < cut_off
+        return max(trial.intermediate_values.values()) < cut_off
 
     def goes_on(self, study: optuna.Study, paused: Collection[int], none_begins: bool = False) -> int | None:
         """The number of the paused trial that is to go on, the one that has come furthest first; None if none is.
