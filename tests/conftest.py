@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
 from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -25,6 +24,7 @@ from nas.cli import main
 from nas.datasets.dataset import Dataset
 from nas.datasets.torchvision_compat import torchvision_datasets
 from nas.execution import processes
+from nas.execution.opening import Placement
 from nas.replication.confirming import confirm
 from nas.searching.search import search
 
@@ -65,8 +65,7 @@ def _workers_are_forked() -> Iterator[None]:
 def _workers_have_one_thread() -> Iterator[None]:
     """As with a worker for each core. A single one gets all cores, and its threads wait for those of other tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nas.execution.opening.n_cores", lambda: 1)
-        patch.setattr(import_module("nas.searching.search"), "n_cores", lambda: 1)
+        patch.setattr(Placement, "threads_of", lambda placement, n_workers: placement.threads or 1)
         yield
 
 

@@ -60,7 +60,7 @@ def check(**settings: Any) -> None:
     if not checked.feasible:
         return
     show(screen, [table(checked)])
-    seconds = seconds_per_epoch(checked.typical, split, options.workers, device, precision)
+    seconds = seconds_per_epoch(checked.typical, split, options.n_workers, device, precision)
     for line in _duration(checked, options, split, seconds):
         screen.print(line, soft_wrap=True)
 
@@ -94,11 +94,11 @@ def _duration(checked: "Check", options: SearchOptions, split: "Split", seconds:
     from nas.searching.forecast import halved_epochs
 
     cost, recipe = cost_of(checked.typical.architecture), checked.typical.recipe
-    total = (options.trials or 0) * seconds / options.workers
+    total = (options.trials or 0) * seconds / options.n_workers
     return [
         f"An epoch of a typical candidate ({cost.macs:,} multiply-accumulates an image, batches of "
         f"{recipe.batch_size}) on {len(split.train_images):,} images takes about {seconds:.1f} s here, "
-        f"{options.workers} at a time.",
+        f"{options.n_workers} at a time.",
         f"A search of {options.trials} candidates and {options.epochs} epochs: about "
         f"{_words(total * halved_epochs(options.epochs))} with the default pruner, "
         f"{_words(total * options.epochs)} without pruning; less if it reaches a target earlier.",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from nas.execution.opening import EXECUTORS
 from nas.study.folders import DEFAULT_STORAGE
 from nas.study.names import study_names
 
@@ -78,6 +79,7 @@ def _iterations() -> Iterable[str]:
 complete_dataset = _one_of(_datasets)
 complete_sampler = _one_of(_samplers)
 complete_pruner = _one_of(_pruners)
+complete_executor = _one_of(lambda: EXECUTORS)
 complete_device = _one_of(lambda: ("auto", "cpu", "cuda"))
 complete_precision = _one_of(lambda: ("auto", "float32", "bfloat16"))
 complete_cost = _one_of(_costs)

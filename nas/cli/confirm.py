@@ -10,6 +10,8 @@ from nas.cli.options import (
     Count,
     data_dir_option,
     device_option,
+    executor_options,
+    placement_of,
     precision_option,
     storage_option,
     study_option,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=Count(), default=5, show_default=True, help="Fresh trainings of each.")
 @click.option("--target", type=float, help="Tell the chance of this test accuracy; that of the search unless told.")
 @workers_option
+@executor_options
 @device_option
 @precision_option
 @data_dir_option
@@ -58,6 +61,7 @@ def confirm(
         nas confirm --top 3 --seeds 5
     """
     check_target(target)
+    placement = placement_of(means)
     from nas.replication.confirming import confirm as run_confirm
     from nas.terminal.console import console, show
     from nas.terminal.trainings_display import Stages
@@ -65,7 +69,14 @@ def confirm(
     screen = console(stderr=as_json)
     with Stages(screen) as stages:
         confirmed = run_confirm(
-            study_name, storage=storage, top=top, seeds=seeds, on_stage=stages.stage, on_epoch=stages.epoch, **means
+            study_name,
+            storage=storage,
+            top=top,
+            seeds=seeds,
+            placement=placement,
+            on_stage=stages.stage,
+            on_epoch=stages.epoch,
+            **means,
         )
     show(screen, confirmed.tables(target))
     screen.print(f"Model: {confirmed.model}", soft_wrap=True)

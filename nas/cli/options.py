@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import click
 
 from nas import shipped
-from nas.cli.completion import complete_device, complete_precision, complete_study
+from nas.cli.completion import complete_device, complete_executor, complete_precision, complete_study
 from nas.errors import nearest
+from nas.execution.opening import EXECUTORS, Placement
 from nas.study.folders import DEFAULT_STORAGE
 
 FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
@@ -103,4 +105,41 @@ precision_option = click.option(
     show_default=True,
     help="auto, float32 or bfloat16.",
 )
-workers_option = click.option("--workers", type=Count(), help="Worker processes; as many as cores unless told.")
+workers_option = click.option(
+    "--workers", type=Count(), help="Trainings at a time; as many as there are cores, or places in a cluster."
+)
+threads_option = click.option(
+    "--threads", type=Count(), help="Threads of each worker; the cores are shared out unless told. With ray: 1."
+)
+
+
+def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where trainings run; `placement_of` puts them together."""
+    for option in (
+        click.option(
+            "--gpus-per-candidate",
+            type=float,
+            default=Placement.gpus_per_candidate,
+            help="With ray: the share of a GPU that each training gets, such as 0.1.",
+        ),
+        click.option(
+            "--ray-address",
+            metavar="auto|HOST:PORT",
+            help="With ray: the cluster, auto for the one that runs here; one is started unless told.",
+        ),
+        click.option(
+            "--executor",
+            shell_complete=complete_executor,
+            default=Placement.executor,
+            show_default=True,
+            metavar="|".join(EXECUTORS),
+            help="Who trains: processes of this machine, this process itself, or a Ray cluster.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def placement_of(settings: dict[str, Any]) -> Placement:
+    """The options of `executor_options` among a command's, which are taken out of these; raises `InputError`."""
+    return Placement(**{name: settings.pop(name) for name in ("executor", "ray_address", "gpus_per_candidate")})

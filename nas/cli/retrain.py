@@ -1,11 +1,18 @@
 """`nas retrain`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from nas.cli.options import data_dir_option, storage_option, study_option, teacher_file_option
+from nas.cli.options import (
+    data_dir_option,
+    executor_options,
+    placement_of,
+    storage_option,
+    study_option,
+    teacher_file_option,
+)
 
 if TYPE_CHECKING:
     from nas.replication.retraining import Compared
@@ -19,6 +26,7 @@ DIFFERENT = 1
 @storage_option
 @data_dir_option
 @teacher_file_option
+@executor_options
 @click.option("--confirmed", is_flag=True, help="The network that was exported from the trial's confirmation.")
 @click.pass_context
 def retrain(
@@ -30,6 +38,7 @@ def retrain(
     data_dir: Path | None,
     teacher: Path | None,
     confirmed: bool,
+    **where: Any,
 ) -> None:
     """Train a study's trial again from its stored seed, and compare each epoch's accuracy and losses with the stored.
 
@@ -41,6 +50,7 @@ def retrain(
     Example:
         nas retrain --trial 1
     """
+    placement = placement_of(where)
     from nas.replication.retraining import retrain as run_again
     from nas.study.data import data_of
     from nas.study.opening import find_study
@@ -57,6 +67,7 @@ def retrain(
         checkpoints=checkpoints,
         confirmed=confirmed,
         teacher=find_teacher(study, runs_folder(database), teacher),
+        placement=placement,
         on_epoch=_show,
     )
     if again.difference is not None:

@@ -12,8 +12,10 @@ from nas.cli.options import (
     Duration,
     data_dir_option,
     device_option,
+    executor_options,
     precision_option,
     read_config,
+    threads_option,
     workers_option,
 )
 from nas.cli.search_options import budget_of, budget_option, dataset_option, limit_options, space_option
@@ -73,6 +75,8 @@ TARGET_MISSED, INTERRUPTED = 3, 130
 )
 @click.option("--seed", type=Count(), default=SearchOptions.seed, show_default=True, help="Seed of the whole study.")
 @workers_option
+@threads_option
+@executor_options
 @device_option
 @precision_option
 @click.option(

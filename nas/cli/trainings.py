@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nas.cli.completion import complete_dataset
-from nas.cli.options import Count, data_dir_option, device_option, precision_option, workers_option
+from nas.cli.options import (
+    Count,
+    data_dir_option,
+    device_option,
+    executor_options,
+    placement_of,
+    precision_option,
+    workers_option,
+)
 from nas.datasets.schemes import FORMS_IN_WORDS
 from nas.errors import InputError
-from nas.execution.opening import n_cores
 from nas.files import write_whole
 from nas.study.folders import TRAININGS
 from nas.table import Table
@@ -24,11 +31,12 @@ Command = Callable[..., Any]
 
 def training_options(seeds: int) -> Callable[[Command], Command]:
     """The options of a command that trains over so many seeds unless told."""
-    options = [
+    options: list[Callable[[Command], Command]] = [
         click.option(
             "--seeds", type=Count(), default=seeds, show_default=True, help="Trainings of each: seeds 0, 1, …"
         ),
         workers_option,
+        executor_options,
         device_option,
         precision_option,
         click.option(
@@ -63,11 +71,11 @@ def training_options(seeds: int) -> Callable[[Command], Command]:
     return decorate
 
 
-def means_of(workers: int | None, device: str, precision: str, trainings: Path) -> "Means":
+def means_of(workers: int | None, device: str, precision: str, trainings: Path, **where: Any) -> "Means":
     """The options as the library takes them."""
     from nas.replication.batch import Means
 
-    return Means(n_cores() if workers is None else workers, device, precision, trainings)
+    return Means(workers, device, precision, trainings, placement_of(where))
 
 
 def seeds_of(n: int) -> range:

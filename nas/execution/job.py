@@ -18,7 +18,10 @@ from nas.training.teacher import Teacher
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error, as in asyncio and concurrent.futures
-    """The executor was told to stop all runs; what they had reached is in their checkpoints."""
+    """The executor was told to stop all runs, or, with a reason, has lost all its workers for good.
+
+    What the runs had reached is in their checkpoints.
+    """
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,8 @@
 
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -14,126 +13,63 @@ from threading import Lock, Thread
 
 import torch
 
-from nas.errors import WorkerDied, WorkerError, first_cause
-from nas.execution.job import Began, Cancelled, Job, Message, Run
+from nas.errors import WorkerDied
+from nas.execution.job import Message
+from nas.execution.workers import ALLOCATOR, ALLOCATOR_VARIABLE, WorkersExecutor, news_of
 from nas.training.run import TrainingData
 
-# glibc otherwise gives large buffers back to the kernel after every operation, and page faults then cost a tenth to a
-# quarter of each training step. Read when a process starts, so workers get it from their parent's environment.
-ALLOCATOR = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=4294967296"
-POLL_SECONDS = 0.2
-MOST_DEATHS, MOST_STARTS = 3, 10  # of workers in the same epoch of a training; before one of them came to train
 _STARTING = Lock()  # the environment is that of the whole process, so that workers are started one at a time
 
 
-class ProcessExecutor:
+class ProcessExecutor(WorkersExecutor["_Process"]):
     """`n_workers` processes that live as long as the executor; a run takes one that is free, or waits for one.
 
     `data` must have its tensors in CPU memory; they are moved to shared memory. Workers end with the process that made
-    them, however it ends. Where a worker ends in the middle of a training, another one goes on with it from its
-    checkpoint, if it has one, and at most the epoch in progress is lost; nobody hears of it. Only a training in which
-    `MOST_DEATHS` workers ended in the same epoch fails, or for which `MOST_STARTS` could not even begin.
+    them, however it ends.
     """
 
     def __init__(self, data: TrainingData, n_workers: int, n_threads: int) -> None:
+        super().__init__()
         self._data, self._n_threads = data, n_threads
-        self._cancelled = False  # a plain attribute: an Event takes a lock, which a signal handler must not
         self._lock = Lock()
-        self._workers: list[_Worker] = []
-        self._free: SimpleQueue[_Worker | None] = SimpleQueue()
+        self._workers: list[_Process] = []
+        self._free: SimpleQueue[_Process | None] = SimpleQueue()
         for _ in range(n_workers):
             self._free.put(None)  # started when first needed
 
-    def run(self, job: Job) -> Run:
-        """The epochs of a job, trained in a worker."""
-        return Run(self._messages(job))
+    def _take(self) -> "_Process":
+        return self._free.get() or self._start()
 
-    def _messages(self, job: Job) -> Generator[Message, None, None]:
-        """What is heard of a job, once, from as many workers as it takes."""
-        began: Began | None = None
-        n_epochs = n_deaths = n_starts = 0  # how far it has come, and how many died behind that, or before they began
-        while True:
-            has_begun = False
-            try:
-                with closing(self._messages_of_one_worker(job)) as messages:
-                    for message in messages:
-                        if isinstance(message, Began):
-                            has_begun, n_starts = True, 0
-                            if began is None:
-                                began = message
-                                yield message
-                        elif message.epoch > n_epochs:
-                            n_epochs, n_deaths = message.epoch, 0
-                            yield message
-                return
-            except WorkerDied as death:
-                n_deaths, n_starts = n_deaths + has_begun, n_starts + (not has_begun)
-                if n_deaths == MOST_DEATHS or n_starts == MOST_STARTS:
-                    n = max(n_deaths, n_starts) - 1
-                    raise WorkerError(f"{death}, and so did {n} before it in epoch {n_epochs + 1}") from None
-                if began is not None:  # the next one must compute as this one did
-                    job = replace(job, checkpoint_made_with=began.made_with)
-
-    def _messages_of_one_worker(self, job: Job) -> Generator[Message, None, None]:
-        worker, keep = self._free.get(), None
-        try:
-            if worker is None:
-                worker = self._start()
-            worker.send(job)
-            while (message := self._receive(worker)) is not None:
-                try:
-                    yield message
-                except GeneratorExit:
-                    with suppress(WorkerDied):  # it has stopped, too
-                        worker.send("stop")
-                        keep = worker
-                    raise
-                worker.send("go on")
-            keep = worker
-        finally:
-            if keep is None and worker is not None:
-                self._discard(worker)
-            self._free.put(keep)
-
-    def cancel(self) -> None:
-        """Ends all runs and workers at once; at most the epoch that each was in is lost."""
-        self._cancelled = True
+    def _give_back(self, worker: "_Process") -> None:
+        self._free.put(worker)
 
     def close(self) -> None:
         """Ends the workers."""
         self._cancelled = True
         for worker in list(self._workers):
-            self._discard(worker)
+            self._end(worker)
 
-    def _start(self) -> "_Worker":
-        worker = _Worker(self._data, self._n_threads)
+    def _start(self) -> "_Process":
+        try:
+            worker = _Process(self._data, self._n_threads)
+        except BaseException:
+            self._free.put(None)
+            raise
         with self._lock:
             self._workers.append(worker)
         return worker
 
-    def _discard(self, worker: "_Worker") -> None:
+    def _discard(self, worker: "_Process") -> None:
+        self._end(worker)
+        self._free.put(None)
+
+    def _end(self, worker: "_Process") -> None:
         worker.end()
         with self._lock, suppress(ValueError):
             self._workers.remove(worker)
 
-    def _receive(self, worker: "_Worker") -> Message | None:
-        while True:
-            if self._cancelled:  # also where a worker has news again and again
-                raise Cancelled
-            if worker.has_news(POLL_SECONDS):
-                break
-        try:
-            message = worker.receive()
-        except WorkerDied:
-            if self._cancelled:  # it was ended
-                raise Cancelled from None
-            raise
-        if isinstance(message, Exception):
-            raise message
-        return message
 
-
-class _Worker:
+class _Process:
     """The controlling side of one process."""
 
     def __init__(self, data: TrainingData, n_threads: int) -> None:
@@ -191,14 +127,14 @@ def _times_out_of_memory() -> int:
 @contextmanager
 def _allocator_settings() -> Iterator[None]:
     """The allocator's settings in the environment that a new process gets, unless the user has set their own."""
-    if "GLIBC_TUNABLES" in os.environ:
+    if ALLOCATOR_VARIABLE in os.environ:
         yield
         return
-    os.environ["GLIBC_TUNABLES"] = ALLOCATOR
+    os.environ[ALLOCATOR_VARIABLE] = ALLOCATOR
     try:
         yield
     finally:
-        os.environ.pop("GLIBC_TUNABLES", None)
+        os.environ.pop(ALLOCATOR_VARIABLE, None)
 
 
 def _work(connection: Connection, data: TrainingData, n_threads: int) -> None:
@@ -209,25 +145,11 @@ def _work(connection: Connection, data: TrainingData, n_threads: int) -> None:
     placed: dict[str, TrainingData] = {}  # the data on each device that a job has asked for
     with suppress(EOFError, OSError):  # the controller is gone
         while True:
-            with closing(_news(connection.recv(), data, placed)) as news:
+            with closing(news_of(connection.recv(), data, placed)) as news:
                 for message in news:
                     connection.send(message)
                     if isinstance(message, Message) and connection.recv() == "stop":
                         break
-
-
-def _news(
-    job: Job, data: TrainingData, placed: dict[str, TrainingData]
-) -> Generator[Message | WorkerError | None, None, None]:
-    """A job's epochs and then None, or what went wrong: a full disk must not be taken for a controller that is gone."""
-    try:
-        if job.device not in placed:
-            placed[job.device] = data.to(job.device)
-        yield from job.messages(placed[job.device])
-    except Exception as error:
-        yield WorkerError(first_cause(error))
-    else:
-        yield None
 
 
 def _end_with_parent() -> None:

@@ -11,15 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from nas.errors import InputError, StudyError
-from nas.execution import opening
-from nas.execution.job import Executor, Job
+from nas.errors import InputError, StudyError, WorkerError
+from nas.execution.job import Cancelled, Executor, Job
+from nas.execution.opening import Placement, open_executor
 from nas.files import write_whole
 from nas.network.architecture import digest_of
 from nas.space.candidate import Candidate
 from nas.study.folders import TRAININGS
 from nas.training.checkpoint import read_checkpoint
-from nas.training.device import Precision, best_kernels, resolve_device, resolve_precision
+from nas.training.device import Precision, best_kernels
 from nas.training.run import EpochResult, TrainingData
 from nas.training.teacher import Teacher
 
@@ -54,18 +54,18 @@ class Means:
     that cannot be made.
     """
 
-    workers: int = field(default_factory=opening.n_cores)
+    workers: int | None = None  # at a time; as many as there is room for, unless told
     device: str = "auto"
     precision: str = "auto"
     folder: Path = TRAININGS
-    executor: str = opening.DEFAULT
+    placement: Placement = Placement()  # noqa: RUF009 - it is frozen
     teacher: Teacher | None = None  # for recipes with its soft labels
 
     def __post_init__(self) -> None:
-        if self.workers < 1:
+        if self.workers is not None and self.workers < 1:
             raise InputError(f"workers must be a whole number above 0, but got {self.workers!r}")
-        object.__setattr__(self, "device", resolve_device(self.device))
-        object.__setattr__(self, "precision", resolve_precision(self.precision, self.device))
+        object.__setattr__(self, "device", self.placement.device(self.device))
+        object.__setattr__(self, "precision", self.placement.precision(self.precision, self.device))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -87,9 +87,11 @@ class Batch:
 
     def __init__(self, data: TrainingData, data_name: str, means: Means, most: int | None = None) -> None:
         self._data_name, self._means = data_name, means
-        self._n_workers = means.workers if most is None else max(1, min(means.workers, most))
+        n_workers = means.placement.n_workers(means.workers)
+        self._n_workers = n_workers if most is None else max(1, min(n_workers, most))
         # One thread each, however many workers there are: with other threads the digits would be others.
-        self._executor = opening.open_executor(data, workers=self._n_workers, threads=1, executor=means.executor)
+        placement = replace(means.placement, threads=1)
+        self._executor = open_executor(data, workers=self._n_workers, placement=placement)
 
     def __enter__(self) -> "Batch":
         return self
@@ -120,6 +122,8 @@ class Batch:
         ]
         try:
             _wait_for(futures)
+        except Cancelled as cancelled:  # nobody else cancels: the workers are lost
+            raise WorkerError(str(cancelled)) from None
         except BaseException:
             self._executor.cancel()
             raise

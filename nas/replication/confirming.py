@@ -22,6 +22,7 @@ from nas import datasets
 from nas.datasets.dataset import Dataset, fingerprint
 from nas.datasets.splitting import Split
 from nas.errors import InputError, StudyError
+from nas.execution.opening import Placement
 from nas.export.trials import hand_over
 from nas.files import check_writable
 from nas.network.build import Network
@@ -61,6 +62,7 @@ def confirm(
     top: int = 3,
     seeds: int = 5,
     workers: int | None = None,
+    placement: Placement | None = None,
     device: str | None = None,
     precision: str | None = None,
     data_dir: Path | None = None,
@@ -94,6 +96,7 @@ def confirm(
         workers=options.workers if workers is None else workers,
         device=device or options.device,
         precision=precision or options.precision,
+        placement=placement or options.placement,
         folder=runs_folder(database) / TRAININGS.name,
         teacher=find_teacher(study, runs_folder(database), teacher),
     )

@@ -11,9 +11,9 @@ import torch
 from nas import datasets
 from nas.datasets.dataset import Dataset
 from nas.datasets.splitting import Split
-from nas.errors import InputError, StudyError
-from nas.execution.job import Job
-from nas.execution.opening import open_executor
+from nas.errors import InputError, StudyError, WorkerError
+from nas.execution.job import Cancelled, Job
+from nas.execution.opening import Placement, open_executor
 from nas.study.confirmation import Confirmed, confirmation_of
 from nas.study.record import Record, record_of
 from nas.study.trial import trial_of
@@ -79,6 +79,7 @@ def retrain(
     checkpoints: Path | None = None,
     confirmed: bool = False,
     teacher: Teacher | None = None,
+    placement: Placement = Placement(),  # noqa: B008 - it is frozen
     on_epoch: Callable[[Compared], None] = lambda compared: None,
 ) -> Retrained:
     """Trains a trial again, for as many epochs as the study holds, with its seed, precision, device and threads.
@@ -106,9 +107,14 @@ def retrain(
     figures = _stored_figures(stored, weights)
     made_with = record.made_with
     job = Job(
-        record.candidate, record.seed, _device(record), made_with["precision"], repeats=made_with, teacher=teacher
+        record.candidate,
+        record.seed,
+        _device(record, placement),
+        made_with["precision"],
+        repeats=made_with,
+        teacher=teacher,
     )
-    executor = open_executor(split, workers=1, threads=made_with["threads"])
+    executor = open_executor(split, workers=1, placement=replace(placement, threads=made_with["threads"]))
     epochs = []
     try:
         with executor.run(job) as run:
@@ -117,6 +123,8 @@ def retrain(
                 on_epoch(epochs[-1])
                 if len(epochs) == len(figures):
                     break
+    except Cancelled as cancelled:  # nobody else cancels: the worker is lost
+        raise WorkerError(str(cancelled)) from None
     finally:
         executor.close()
     return Retrained(record, tuple(epochs), tuple(_other_versions(made_with, run.made_with)))
@@ -144,11 +152,13 @@ def _figures(result: Mapping[str, float]) -> dict[str, float]:
     return {name: result[field] for name, field in FIGURES.items()}
 
 
-def _device(record: Record) -> str:
+def _device(record: Record, placement: Placement) -> str:
     """The device as torch calls it; a study holds the name of a GPU."""
     name = record.made_with["device"]
     if name == "cpu":
         return "cpu"
+    if placement.is_elsewhere:
+        return placement.device("cuda")
     if not torch.cuda.is_available():
         raise InputError(
             f"a trial is trained again on the device it was trained on, but trial {record.trial} was on {name!r}, and "

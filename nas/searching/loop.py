@@ -96,9 +96,12 @@ class Loop:
             paused = True
         except optuna.TrialPruned:
             state = TrialState.PRUNED
-        except Cancelled:
+        except Cancelled as cancelled:
             interrupted = True
             let_wait(self._study, trial._trial_id)
+            if lost := str(cancelled):
+                self._referee.end("interrupted")
+                raise WorkerError(lost) from None
         except WorkerError:
             state = TrialState.FAIL
         except StudyError:  # of the database, which cannot be told anything

@@ -81,7 +81,8 @@ class Objective:
         self.budget = budget if isinstance(budget, Budget) else Budget(budget)
         self._budget_left = self.budget  # smaller than the budget once a network is there that is to be undercut
         self.seed, self.folder, self.observer = seed, folder, observer
-        self.device = resolve_device(device)
+        # Whether an executor of others has the device is for it to say.
+        self.device = resolve_device(device) if executor is None or device == "auto" else device
         self.precision = resolve_precision(precision, self.device)
         if split is None:
             loaded = dataset if isinstance(dataset, Dataset) else datasets.load(dataset, data_dir)

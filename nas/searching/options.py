@@ -1,12 +1,12 @@
 """Everything a search can be told."""
 
 import threading
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from nas.errors import InputError, nearest
-from nas.execution import opening
+from nas.execution.opening import PROCESSES, Placement
 from nas.export.formats import check_formats
 from nas.network.cost import COSTS, Budget
 from nas.space import finding as spaces
@@ -29,7 +29,8 @@ class SearchOptions:
     target. `formats`: what the winner is also written as, besides py; candidates that one of them cannot have are not
     trained. `teacher` is "auto", which trains one first, or the path of an exported model. `start_from` names what the
     sampler learns from before the first trial: studies of the same storage, .json files of lessons, "shipped" for what
-    comes with nas, or "nothing"; several are separated by commas.
+    comes with nas, or "nothing"; several are separated by commas. `workers`: trainings at a time, as many as there is
+    room for unless told; where they run, and what each of them gets, see `nas.execution.opening.Placement`.
     """
 
     budget: int | Budget = 20_000
@@ -45,13 +46,16 @@ class SearchOptions:
     sampler: str = "learned"
     pruner: str = "pausing"
     seed: int = 0
-    workers: int = field(default_factory=opening.n_cores)
+    workers: int | None = None
     device: str = "auto"
     precision: str = "auto"
     storage: str = DEFAULT_STORAGE
     study: str | None = None
     out: Path = RUNS
-    executor: str = opening.DEFAULT
+    executor: str = PROCESSES
+    threads: int | None = None
+    ray_address: str | None = None
+    gpus_per_candidate: float = 0.0
     formats: tuple[str, ...] = ()
     teacher: str | None = None
     start_from: str = SHIPPED
@@ -71,6 +75,7 @@ class SearchOptions:
             object.__setattr__(self, "teacher", str(self.teacher))  # a Path
             check_teacher(str(self.teacher))
         check_target(self.target)
+        self.placement  # noqa: B018 - is checked
         Goal(self.minimize, self.target)
         check_sampler(self.sampler)
         check_pruner(self.pruner)
@@ -81,6 +86,16 @@ class SearchOptions:
     def goal(self) -> Goal:
         """What is looked for; a target alone is only when to stop."""
         return Goal() if self.minimize is None else Goal(self.minimize, self.target)
+
+    @property
+    def placement(self) -> Placement:
+        """Where candidates are trained, and what each of them gets there."""
+        return Placement(self.executor, self.threads, self.ray_address, self.gpus_per_candidate)
+
+    @property
+    def n_workers(self) -> int:
+        """Trainings at a time; connects to a Ray cluster where that has to be asked."""
+        return self.placement.n_workers(self.workers)
 
     @property
     def until_target(self) -> bool:

@@ -11,7 +11,7 @@ import optuna
 from nas import datasets
 from nas.datasets import Dataset, Split
 from nas.errors import SpaceError, StudyError
-from nas.execution.opening import n_cores, open_executor
+from nas.execution.opening import open_executor
 from nas.export.trials import check_weights, export_trial, hand_over
 from nas.files import check_writable
 from nas.searching.events import Event, Taught, Teaching, Told, TrialEvent
@@ -36,7 +36,6 @@ from nas.study.record import Record, best_table, counts, n_trained, ranked
 from nas.study.storage import Storage, checkpoint_folder, open_storage, runs_folder
 from nas.study.teacher import StudyTeacher, store_teacher, teacher_of
 from nas.study.terms import Terms, default_name, note_search
-from nas.training.device import resolve_device, resolve_precision
 from nas.training.teacher import Teacher, read
 
 SPLIT_SEED = 0  # one split for all seeds of a search, so that their figures can be compared
@@ -93,8 +92,8 @@ def search(
     `WorkerError` where one training after the other failed.
     """
     options = options_of(options, settings)
-    device = resolve_device(options.device)
-    resolve_precision(options.precision, device)
+    options.placement.precision(options.precision, options.placement.device(options.device))
+    options.n_workers  # noqa: B018 - a cluster that is not there is told of before anything else is done
     space = spaces.load(options.space)
     dataset = datasets.load(options.dataset, options.data_dir)
     split = datasets.split(dataset, options.validation, SPLIT_SEED)
@@ -226,12 +225,13 @@ def _run(
     teacher: Teacher | None,
     patience: Patience,
 ) -> WhyEnded:
-    n_jobs = options.workers
+    n_jobs = n_workers = options.n_workers
     if options.trials is not None:
         n_jobs = max(1, min(n_jobs, options.trials - n_trained(study)))
     # As many threads as if all workers were needed: with others the digits would be others.
-    threads = max(1, n_cores() // options.workers)
-    executor = open_executor(split, workers=n_jobs, threads=threads, executor=options.executor)
+    placement = replace(options.placement, threads=options.placement.threads_of(n_workers))
+    executor = open_executor(split, workers=n_jobs, placement=placement, on_wait=lambda text: on_event(Told(text)))
+    device = placement.device(options.device)
     objective = Objective(
         space,
         dataset,
@@ -239,8 +239,8 @@ def _run(
         epochs=options.epochs,
         seed=options.seed,
         executor=executor,
-        device=options.device,
-        precision=options.precision,
+        device=device,
+        precision=placement.precision(options.precision, device),
         folder=folder,
         observer=on_event,
         split=split,

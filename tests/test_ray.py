@@ -1,0 +1,248 @@
+"""The executor on Ray: the same digits as elsewhere, on clusters whose nodes come and go."""
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess, Popen
+from threading import Thread
+from typing import Any
+
+import pytest
+import torch
+from small_study import SmallStudy
+
+from nas import Budget, datasets
+from nas.datasets.splitting import Split
+from nas.errors import InputError, WorkerError
+from nas.execution import opening
+from nas.execution.inline import InlineExecutor
+from nas.execution.job import Cancelled, Executor, Job
+from nas.execution.opening import Placement, open_executor
+from nas.searching.events import EpochDone, Event
+from nas.searching.search import search
+from nas.space.candidate import Candidate, Task
+from nas.space.finding import load
+from nas.space.probing import random_candidates
+
+Run = Callable[..., CompletedProcess[str]]
+NODE = {"num_cpus": 1, "object_store_memory": 100_000_000}
+HEAD = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": 100_000_000}
+SEARCH: dict[str, Any] = {
+    "space": "tiny", "budget": 3000, "epochs": 4, "trials": 6, "sampler": "random", "pruner": "none",
+    "start_from": "nothing", "seed": 5, "workers": 3,
+}  # fmt: skip
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A head without room, to which tests add nodes."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    cluster = Cluster(initialize_head=True, head_node_args=HEAD)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture
+def few(few_images: str) -> Split:
+    return datasets.split(datasets.load(few_images))
+
+
+def candidate_of(split: Split, epochs: int) -> Candidate:
+    task = Task(split.image_shape, split.n_classes, epochs, Budget(3000))
+    return next(candidate for candidate, _ in random_candidates(load("tiny"), task, 0))
+
+
+def curve(executor: Executor, job: Job) -> list[dict[str, float]]:
+    """All that a training reports, but how long it took."""
+    with executor.run(job) as run:
+        return [{name: value for name, value in vars(result).items() if name != "seconds"} for result in run]
+
+
+@pytest.mark.slow
+def test_a_training_has_the_same_digits_inline_in_a_process_and_by_ray(
+    few: Split, cluster: Any, tmp_path: Path
+) -> None:
+    cluster.add_node(**NODE)
+    job = Job(candidate_of(few, 3), 7, precision="float32")
+    by_ray = open_executor(few, workers=1, placement=Placement("ray", 1, cluster.address))
+    by_process = open_executor(few, workers=1, placement=Placement(threads=1))
+    assert torch.get_num_threads() == 1
+    try:
+        curves = [curve(each, job) for each in (InlineExecutor(few), by_process, by_ray)]
+        assert curves[0] == curves[1] == curves[2]
+
+        kept = Job(job.candidate, 7, precision="float32", checkpoint=tmp_path / "kept.pt")
+        with by_ray.run(kept) as run:
+            next(run)
+        assert curve(by_process, kept) == curves[0]  # from the checkpoint that came back
+        assert curve(by_ray, kept) == curves[0]
+    finally:
+        by_ray.close()
+        by_process.close()
+
+
+@pytest.mark.slow
+def test_a_search_on_three_nodes_loses_one_and_nothing_else(
+    few_images: str, cluster: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    nodes = [cluster.add_node(**NODE) for _ in range(3)]
+    n_epochs = 0
+
+    def lose_one(event: Event) -> None:
+        nonlocal n_epochs
+        if isinstance(event, EpochDone):
+            n_epochs += 1
+            if n_epochs == 5:
+                cluster.remove_node(nodes[0], allow_graceful=False)
+
+    where = {"executor": "ray", "ray_address": cluster.address}
+    capfd.readouterr()
+    disturbed = search(
+        **SEARCH, **where, dataset=few_images, storage=str(tmp_path / "a.db"), out=tmp_path, on_event=lose_one
+    )
+    assert capfd.readouterr().out == ""  # Ray says much about lost nodes
+    undisturbed = search(**SEARCH, dataset=few_images, storage=str(tmp_path / "b.db"), out=tmp_path)
+    assert n_epochs > 5
+    assert disturbed.counts == undisturbed.counts
+    assert [t.intermediate_values for t in disturbed.study.trials] == [
+        t.intermediate_values for t in undisturbed.study.trials
+    ]
+    assert disturbed.winner is not None
+    assert undisturbed.winner is not None
+    assert disturbed.winner.trial == undisturbed.winner.trial
+
+
+@pytest.mark.slow
+def test_a_candidate_waits_for_room_and_takes_a_node_that_comes(few: Split, cluster: Any) -> None:
+    heard: list[str] = []
+    placement = Placement("ray", 1, cluster.address)
+    executor = open_executor(few, workers=1, placement=placement, on_wait=heard.append)
+    assert placement.n_workers(None) == 1
+    curves: list[list[dict[str, float]]] = []
+    training = Thread(target=lambda: curves.append(curve(executor, Job(candidate_of(few, 1), 0))))
+    try:
+        training.start()
+        while not heard:
+            time.sleep(0.2)
+            assert training.is_alive()
+        assert "no room for a candidate (1 CPU)" in heard[0]
+        cluster.add_node(**NODE | {"num_cpus": 3})
+        training.join()
+        assert len(curves[0]) == 1
+        assert placement.n_workers(None) == 3
+        assert Placement("ray", 2, cluster.address).n_workers(None) == 1
+    finally:
+        executor.close()
+
+
+@pytest.mark.slow
+def test_a_cancelled_training_ends_at_once_and_leaves_its_checkpoint(few: Split, cluster: Any, tmp_path: Path) -> None:
+    cluster.add_node(**NODE)
+    executor = open_executor(few, workers=1, placement=Placement("ray", 1, cluster.address))
+    run = executor.run(Job(candidate_of(few, 10_000), 0, checkpoint=tmp_path / "kept.pt"))
+    try:
+        assert [next(run).epoch, next(run).epoch] == [1, 2]
+        executor.cancel()
+        with pytest.raises(Cancelled):
+            list(run)
+        assert (tmp_path / "kept.pt").exists()
+    finally:
+        executor.close()
+
+
+@pytest.mark.slow
+def test_a_node_with_another_nas_is_named(few: Split, cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster.add_node(**NODE)
+    executor = open_executor(few, workers=1, placement=Placement("ray", 1, cluster.address))
+    monkeypatch.setattr("nas.execution.ray_actors.__version__", "0.0.1")
+    try:
+        with pytest.raises(WorkerError, match=r"must have the nas of the search, 0\.0\.1, but .* install it there"):
+            curve(executor, Job(candidate_of(few, 1), 0))
+    finally:
+        executor.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_search_whose_node_is_gone_says_so_and_goes_on_elsewhere(
+    few_images: str, cluster: Any, start: Callable[..., "Popen[str]"], nas: Run, tmp_path: Path
+) -> None:
+    cluster.add_node(**NODE)
+    asked = ["search", "--space", "tiny", "--budget", "3k", "--epochs", "40", "--trials", "2", "--workers", "1"]
+    asked += ["--sampler", "random", "--pruner", "none", "--dataset", few_images, "--threads", "1"]
+    process = start(*asked, "--executor", "ray", "--ray-address", cluster.address)
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if re.search(r"epoch +3/40", line):
+            cluster.head_node.kill_raylet()  # to which the search is connected
+    assert process.wait() == 2
+    assert "Traceback" not in "".join(lines)
+    on = nas(*asked)
+    assert on.returncode == 0
+    study = SmallStudy(tmp_path / "runs").study
+    assert [len(trial.intermediate_values) for trial in study.trials if trial.intermediate_values] == [40, 40]
+    number = next(trial.number for trial in study.trials if trial.intermediate_values)
+    assert nas("retrain", "--trial", str(number)).returncode == 0
+
+
+@pytest.mark.slow
+def test_whatever_trains_trains_by_ray(searched: SmallStudy, cluster: Any, nas: Run) -> None:
+    cluster.add_node(**NODE | {"num_cpus": 2})
+    by_ray = ["--executor", "ray", "--ray-address", cluster.address]
+    study = ["--storage", searched.storage, *by_ray]
+    finished = next(trial.number for trial in searched.study.trials if trial.intermediate_values)
+    assert nas("retrain", "--trial", str(finished), *study).returncode == 0
+    confirmed = nas("confirm", "--top", "1", "--seeds", "2", "--out", str(searched.folder), *study)
+    assert confirmed.returncode == 0
+    assert "test accuracy" in confirmed.stdout
+    assert nas("ablate", "A10", "--axis", "dropout", "--seeds", "1", "--epochs", "1", *by_ray).returncode == 0
+
+
+# What is refused ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        (["--executor", "rai"], "did you mean 'ray'?"),
+        (["--ray-address", "auto"], "ray-address is for executor ray"),
+        (["--gpus-per-candidate", "0.5"], "gpus-per-candidate is for executor ray"),
+        (["--executor", "ray", "--gpus-per-candidate", "1.5"], "a share of a GPU such as 0.1, or a whole number"),
+        (["--executor", "ray", "--device", "cuda"], "add --gpus-per-candidate"),
+        (["--executor", "ray", "--device", "cuda:1"], "must be auto, cpu or cuda"),
+        (["--executor", "ray", "--ray-address", "127.0.0.1:1"], "must be that of a Ray cluster that runs"),
+        (["--threads", "0"], "threads must be a whole number above 0"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_one_line(nas: Run, options: list[str], rule: str) -> None:
+    refused = nas("search", "--space", "tiny", *options)
+    assert refused.returncode == 2
+    assert rule in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert not Path("runs").exists()
+
+
+def test_a_missing_ray_is_named(few: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("nas.execution.ray_")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delattr("nas.execution.ray_cluster", raising=False)
+    with pytest.raises(InputError, match=r"pip install 'nas\[ray\]'"):
+        open_executor(few, workers=1, placement=Placement("ray"))
+
+
+def test_what_has_no_share_of_a_gpu_trains_on_a_cpu() -> None:
+    assert Placement("ray").device("auto") == "cpu"
+    assert Placement("ray", gpus_per_candidate=0.25).device("auto") == "cuda"
+    assert Placement("ray", gpus_per_candidate=0.25).precision("auto", "cuda") == "bfloat16"
+    assert Placement("ray").threads_of(64) == 1
+    assert Placement(threads=3).threads_of(64) == 3
+    assert set(opening.EXECUTORS) == {"processes", "inline", "ray"}
