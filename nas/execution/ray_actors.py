@@ -262,4 +262,4 @@ def _bytes_of(path: Path | None) -> bytes | None:
 
 def _reason(error: RayActorError) -> str:
     text = " ".join(str(error).split())
-    return "its node was lost" if "node" in text and ("died" in text or "dead" in text) else text[:200]
+    return "its node was lost" if "node" in text and ("died" in text or "dead" in text) else text[:2000]

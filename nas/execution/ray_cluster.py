@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import ray
@@ -35,11 +35,10 @@ def connect(address: str | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing that nas does calls home
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as Ray will do anyway; it warns otherwise
     of_its_own: dict[str, Any] = {"num_cpus": n_cores(), "include_dashboard": False} if address == LOCAL else {}
+
+    _keep_quiet()
     try:
         with _signals_as_they_are():
-            _keep_quiet()
-            if address != LOCAL:
-                _use_token()
             ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **of_its_own)
     except (RayError, ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise _no_cluster(address, _first_line(error)) from error
@@ -110,23 +109,11 @@ def _check_reachable(address: str) -> None:
 
 
 def _no_cluster(address: str, reason: str) -> InputError:
-    asks_for_token = "nauthenticated" in reason or "uthentication" in reason
-    remedy = (
-        "its token must be here, too, in RAY_AUTH_TOKEN or ~/.ray/auth_token: see ray get-auth-token"
-        if asks_for_token
-        else "start one with ray start --head, or leave out --ray-address"
-    )
+    token = "" if "RAY_AUTH_MODE" in os.environ else "; where it asks for a token, set RAY_AUTH_MODE=token"
     return InputError(
-        f"the address must be that of a Ray cluster that runs, but {address!r} cannot be used ({reason}): {remedy}"
+        f"the address must be that of a Ray cluster that runs, but {address!r} cannot be used ({reason}): start one "
+        f"with ray start --head, or leave out --ray-address{token}"
     )
-
-
-def _use_token() -> None:
-    """As Ray's own commands do where a token is there; what is connected to may ask for it."""
-    with suppress(ImportError):  # an older Ray has none
-        from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
-
-        maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
 
 
 def _keep_quiet() -> None:
