@@ -64,5 +64,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(INSTALL) --no-build-isolation --editable '.[dev,dashboard,onnx,report]'
+	$(INSTALL) --no-build-isolation --editable '.[dev,dashboard,onnx,ray,report]'
 	@touch $@
