@@ -1,6 +1,7 @@
 """The executor on Ray: the same digits as elsewhere, on clusters whose nodes come and go."""
 
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import torch
 from small_study import SmallStudy
 
 from nas import Budget, datasets
+from nas.cli.search import search as search_command
 from nas.datasets.splitting import Split
 from nas.errors import InputError, WorkerError
 from nas.execution import opening
@@ -246,3 +248,25 @@ def test_what_has_no_share_of_a_gpu_trains_on_a_cpu() -> None:
     assert Placement("ray").threads_of(64) == 1
     assert Placement(threads=3).threads_of(64) == 3
     assert set(opening.EXECUTORS) == {"processes", "inline", "ray"}
+
+
+# The examples ---------------------------------------------------------------------------------------------------------
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "cluster"
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.iterdir()), ids=lambda file: file.name)
+def test_an_example_is_whole_and_calls_what_there_is(file: Path) -> None:
+    yaml, text = pytest.importorskip("yaml"), file.read_text("utf-8")
+    if file.suffix == ".yaml":
+        assert all(yaml.safe_load_all(text))
+    else:
+        assert subprocess.run(["bash", "-n", str(file)], check=False).returncode == 0
+    (arguments,) = re.findall(r"nas search (.*?)(?:'|\"\$@\"|\n\s*submissionMode)", text, re.DOTALL)
+    context = search_command.make_context("search", arguments.replace("\\", " ").split())
+    assert context.params["executor"] == "ray"
+
+
+def test_the_launcher_file_is_one_to_ray() -> None:
+    yaml, util = pytest.importorskip("yaml"), pytest.importorskip("ray.autoscaler._private.util")
+    util.validate_config(util.prepare_config(yaml.safe_load((EXAMPLES / "launcher.yaml").read_text("utf-8"))))
