@@ -17,6 +17,7 @@ from nas.export.prepared import Images
 from nas.export.python import network_source
 from nas.export.script import script
 from nas.files import check_module_name
+from nas.interruption import held_back
 
 
 class Written(NamedTuple):
@@ -107,9 +108,10 @@ def _write_checked(
                     (Path(staging) / path.name).chmod(0o755)
             check_in(Path(staging))
             _refuse_to_overwrite(contents, force)  # another process may have been faster
-            for path, content in contents.items():
-                if not _holds(path, content):
-                    os.replace(Path(staging) / path.name, path)
+            with held_back():
+                for path, content in reversed(list(contents.items())):  # the model last: with it all is there
+                    if not _holds(path, content):
+                        os.replace(Path(staging) / path.name, path)
     except OSError as error:
         raise InputError(f"{name} cannot be written to {folder} ({error.strerror}): name another folder") from error
 
