@@ -14,7 +14,7 @@ from threading import Lock, Thread
 
 import torch
 
-from nas.errors import WorkerDied, WorkerError, first_cause
+from nas.errors import StudyError, WorkerDied, WorkerError, first_cause
 from nas.execution.job import Began, Cancelled, Job, Message, Run
 from nas.training.run import TrainingData
 
@@ -232,12 +232,14 @@ def _work(connection: Connection, data: TrainingData, n_threads: int) -> None:
 
 def _news(
     job: Job, data: TrainingData, placed: dict[str, TrainingData]
-) -> Generator[Message | WorkerError | None, None, None]:
+) -> Generator[Message | WorkerError | StudyError | None, None, None]:
     """A job's epochs and then None, or what went wrong: a full disk must not be taken for a controller that is gone."""
     try:
         if job.device not in placed:
             placed[job.device] = data.to(job.device)
         yield from job.messages(placed[job.device])
+    except StudyError as error:
+        yield error
     except Exception as error:
         yield WorkerError(first_cause(error))
     else:

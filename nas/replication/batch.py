@@ -14,7 +14,7 @@ from typing import Any
 from nas.errors import InputError, StudyError
 from nas.execution import opening
 from nas.execution.job import Executor, Job
-from nas.files import write_whole
+from nas.files import remove_partial, write_whole
 from nas.network.architecture import digest_of
 from nas.space.candidate import Candidate
 from nas.study.folders import TRAININGS
@@ -22,6 +22,8 @@ from nas.training.checkpoint import read_checkpoint
 from nas.training.device import Precision, best_kernels, resolve_device, resolve_precision
 from nas.training.run import EpochResult, TrainingData
 from nas.training.teacher import Teacher
+
+ABANDONED_AFTER = 600.0  # seconds: a file that is written to is whole long before
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class Batch:
 
     def __init__(self, data: TrainingData, data_name: str, means: Means, most: int | None = None) -> None:
         self._data_name, self._means = data_name, means
+        remove_partial(means.folder, untouched_for=ABANDONED_AFTER)
         self._n_workers = means.workers if most is None else max(1, min(means.workers, most))
         # One thread each, however many workers there are: with other threads the digits would be others.
         self._executor = opening.open_executor(data, workers=self._n_workers, threads=1, executor=means.executor)
@@ -165,6 +168,8 @@ def _train(
     if kept is not None and (weights is None or weights.exists()):
         for result in kept.history:
             on_epoch(training, result)
+        if weights is None:
+            checkpoint.unlink(missing_ok=True)  # left by a process that was killed once the figures were kept
         return replace(kept, weights=weights)
     precision: Precision = means.precision  # type: ignore[assignment]  # Means resolved it
     job = Job(training.candidate, training.seed, means.device, precision, checkpoint, teacher=means.teacher)

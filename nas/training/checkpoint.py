@@ -1,5 +1,6 @@
 """What is stored of a training: its state, its epochs, and the weights that their figures are about."""
 
+import errno
 import io
 from pathlib import Path
 from pickle import UnpicklingError
@@ -10,6 +11,8 @@ import torch
 from nas.errors import StudyError
 from nas.files import replacing
 from nas.training.run import TrainingRun
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def state_in(path: Path, device: str) -> dict[str, Any] | None:
@@ -22,9 +25,22 @@ def state_in(path: Path, device: str) -> dict[str, Any] | None:
 
 
 def save_checkpoint(run: TrainingRun, path: Path) -> None:
-    """Writes a run's state and, for those who want the network alone, the weights that its figures are about."""
-    with replacing(path) as partial:
-        torch.save({**run.state_dict(), "evaluated": run.evaluated_network.state_dict()}, partial)
+    """Writes a run's state and, for those who want the network alone, the weights that its figures are about.
+
+    Raises `StudyError` where there is no room for it, which is no fault of the training.
+    """
+    content = io.BytesIO()  # torch says nothing of the cause where it cannot write to a file
+    torch.save({**run.state_dict(), "evaluated": run.evaluated_network.state_dict()}, content)
+    try:
+        with replacing(path) as partial:
+            partial.write_bytes(content.getbuffer())
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise StudyError(
+            f"there must be room for what a training has reached, but {path.parent} has none ({error.strerror}): make "
+            "some, and run the same command again to go on"
+        ) from error
 
 
 def read_checkpoint(path: Path, remedy: str) -> dict[str, Any]:
