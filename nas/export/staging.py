@@ -1,4 +1,4 @@
-"""Folders in which files are made and checked before they appear, and what becomes of those whose process was killed."""
+"""Folders in which files are made and checked before they appear, and what becomes of those of killed processes."""
 
 import re
 import shutil

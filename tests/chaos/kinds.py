@@ -80,7 +80,7 @@ def export(search: Search, random: Random) -> bool:
 def confirm(search: Search, random: Random) -> bool:
     """A confirmation is killed or interrupted, once or twice, and repeated: it must end as if nothing had happened."""
     with small_study(search) as folder:
-        expected = json.loads((search.folder / "confirmed.json").read_text())
+        expected = json.loads((search.folder.parent / "confirmed.json").read_text())
         for _ in range(random.randint(1, 2)):
             killed(CONFIRM, folder, random, longest=3.0)
         run_to_end(CONFIRM, folder)
@@ -219,6 +219,8 @@ def killed(args: list[str], folder: Path, random: Random, longest: float) -> int
 def prepare(folder: Path) -> None:
     """Makes the study that is confirmed and exported, and what its confirmation gives undisturbed."""
     made = folder / "small"
+    for part in (made, folder / "whole"):
+        shutil.rmtree(part, ignore_errors=True)  # of a run that was ended here
     made.mkdir()
     shutil.copy(folder / "few.npz", made)
     run_to_end(SMALL_SEARCH, made)
@@ -231,7 +233,7 @@ def prepare(folder: Path) -> None:
 def small_study(search: Search) -> Iterator[Path]:
     """A copy of that study's folder."""
     folder = search.folder / "copy"
-    shutil.copytree(search.folder / "small", folder)
+    shutil.copytree(search.folder.parent / "small", folder)
     yield folder
     shutil.rmtree(folder)
 
@@ -247,5 +249,3 @@ def figures(folder: Path) -> list[list[object]]:
     study = study_in(folder / "runs" / "nas.db", SMALL)
     done = [each for each in readings(study) if each.accuracy is not None]
     return sorted([each.network, each.seed, each.accuracy] for each in done)
-
-

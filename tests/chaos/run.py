@@ -15,6 +15,7 @@ Ends with exit code 1 if anything was lost. Needs /proc; mounts a small disk for
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,7 +73,9 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--round", type=int, default=100, help="kills of one study")
-    parser.add_argument("--sample", type=int, default=5, help="trials of each round that are trained again and compared")
+    parser.add_argument(
+        "--sample", type=int, default=5, help="trials of each round that are trained again and compared"
+    )
     parser.add_argument("--cold", type=float, default=0.1, help="share of searches that start as a user's does")
     parser.add_argument("--each", action="store_true", help="each kind in turn, instead of by their shares")
     parser.add_argument("--folder", type=Path, help="where it works and keeps what it counted; a temporary one else")
@@ -85,6 +88,9 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         tally = tally_in(folder)
         with suppress(KeyboardInterrupt):
+            if not (folder / "confirmed.json").exists():
+                np.savez(folder / "few.npz", **images())
+                prepare(folder)
             while tally.n_kills < arguments.kills:
                 one_round(folder, arguments, tally)
         tell(tally)
@@ -103,8 +109,7 @@ def tally_in(folder: Path) -> Tally:
 def one_round(folder: Path, arguments: argparse.Namespace, tally: Tally) -> None:
     """A study of its own, killed again and again, and looked at in the end."""
     place = Path(tempfile.mkdtemp(prefix=f"round-{tally.rounds}-", dir=folder))
-    np.savez(place / "few.npz", **images())
-    prepare(place)
+    shutil.copy(folder / "few.npz", place)
     random, began = Random(f"{arguments.seed} {tally.rounds}"), time.monotonic()
     n_faults, n = len(tally.faults), min(arguments.round, arguments.kills - tally.n_kills)
     search = Search(place, random, arguments.cold)
@@ -117,7 +122,9 @@ def one_round(folder: Path, arguments: argparse.Namespace, tally: Tally) -> None
                 strike(kind, search, random, tally)
                 if tally.n_kills % 10 == 0:
                     seconds = tally.seconds + time.monotonic() - began
-                    print(f"{tally.n_kills} of {arguments.kills}, {seconds:.0f} s, {len(tally.faults)} faults", flush=True)
+                    print(
+                        f"{tally.n_kills} of {arguments.kills}, {seconds:.0f} s, {len(tally.faults)} faults", flush=True
+                    )
             search.wait_for_a_training()
             search.stop(signal.SIGINT)
             check_output(search.written_since(0))
@@ -130,9 +137,9 @@ def one_round(folder: Path, arguments: argparse.Namespace, tally: Tally) -> None
             tally.rounds, tally.seconds = tally.rounds + 1, tally.seconds + time.monotonic() - began
             (folder / "tally.json").write_text(json.dumps(vars(tally)))
             if len(tally.faults) > n_faults:
-                subprocess.run(["cp", "-a", str(place / "runs"), str(place / "kept")], check=False)
+                shutil.copytree(place / "runs", place / "runs-at-the-fault")
     if len(tally.faults) == n_faults:
-        subprocess.run(["rm", "-rf", str(place)], check=False)
+        shutil.rmtree(place)
 
 
 def strike(kind: Kind, search: Search, random: Random, tally: Tally) -> None:
@@ -140,7 +147,9 @@ def strike(kind: Kind, search: Search, random: Random, tally: Tally) -> None:
     time.sleep(random.uniform(0, kind.pause))
     assert search.command is not None
     if search.command.poll() is not None:
-        raise Lost(f"the search ended by itself with exit code {search.command.returncode}: {search.written_since(0)[-2000:]}")
+        raise Lost(
+            f"the search ended by itself with exit code {search.command.returncode}: {search.written_since(0)[-2000:]}"
+        )
     before = reported(search.trials())
     try:
         (tally.tried if kind.do(search, random) else tally.not_tried)[kind.name] += 1
