@@ -1,5 +1,6 @@
 """Writing files whole or not at all, and knowing beforehand whether that can be done."""
 
+import errno
 import math
 import os
 import sys
@@ -13,6 +14,9 @@ from nas.errors import InputError
 
 # In a folder with a file of such a name, `import torch` or torch itself would import that file.
 SHADOWING = sys.stdlib_module_names | {"torch", "numpy", "nas", "__init__", "__main__"}
+
+# What the system says where a disk is full, or no more of it may be used.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager

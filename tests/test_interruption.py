@@ -110,9 +110,14 @@ def test_a_worker_that_is_starting_does_not_show_ctrl_c(start: Start) -> None:
 
 def test_what_is_held_back_is_done_to_its_end() -> None:
     done = []
-    with pytest.raises(KeyboardInterrupt), held_back():
-        signal.raise_signal(signal.SIGINT)
-        done.append("all")
+
+    def work() -> None:
+        with held_back():
+            signal.raise_signal(signal.SIGINT)
+            done.append("all")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert done == ["all"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

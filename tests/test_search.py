@@ -435,11 +435,12 @@ def test_where_there_is_no_room_for_a_checkpoint_no_training_is_to_blame(few_ima
     job = Job(candidate, 0, checkpoint=tmp_path / "trial.pt")
     before = set(active_children())
     with closing(ProcessExecutor(datasets.split(datasets.load(few_images)), 1, 1)) as executor:
-        with executor.run(job) as run, pytest.raises(StudyError, match="must be room .* run the same command again"):
+        with executor.run(job) as run:
             next(run)
             (worker,) = set(active_children()) - before
             assert worker.pid is not None
             resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (1000, -1))
-            list(run)
+            with pytest.raises(StudyError, match=r"must be room .* run the same command again"):
+                list(run)
         assert [file.name for file in tmp_path.iterdir()] == ["trial.pt"], "the last whole one"
         assert len(list(executor.run(job))) == 3, "it goes on"

@@ -6,6 +6,7 @@ once. So a module here imports at its top what its options need, and the library
 
 import gc
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,6 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from nas.errors import NasError
+from nas.files import NO_ROOM
 from nas.interruption import end_interrupted
 from nas.version import __version__
 
@@ -96,6 +98,14 @@ def main(args: Sequence[str] | None = None) -> None:
         _complain(error.format_message())
     except NasError as error:
         _complain(str(error))
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what cannot be written would be tried again
+        _complain(
+            f"there must be room for what is written, but {error.filename or 'where the output goes'} has none "
+            f"({error.strerror}): make some, and run the same command again to go on"
+        )
     except (click.Abort, KeyboardInterrupt) as error:
         end_interrupted(error)
     else:

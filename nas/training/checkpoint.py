@@ -1,6 +1,5 @@
 """What is stored of a training: its state, its epochs, and the weights that their figures are about."""
 
-import errno
 import io
 from pathlib import Path
 from pickle import UnpicklingError
@@ -9,10 +8,8 @@ from typing import Any
 import torch
 
 from nas.errors import StudyError
-from nas.files import replacing
+from nas.files import NO_ROOM, replacing
 from nas.training.run import TrainingRun
-
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def state_in(path: Path, device: str) -> dict[str, Any] | None:

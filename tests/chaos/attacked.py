@@ -126,10 +126,13 @@ class Search:
 
 def study_in(database: Path, name: str) -> optuna.Study:
     """A study; no connection stays open, which forked processes would share."""
-    engine = {"connect_args": {"timeout": 60}, "poolclass": NullPool}
-    return optuna.load_study(
-        study_name=name, storage=optuna.storages.RDBStorage(f"sqlite:///{database}", engine_kwargs=engine)
+    storage = optuna.storages.RDBStorage(
+        f"sqlite:///{database}",
+        engine_kwargs={"connect_args": {"timeout": 60}, "poolclass": NullPool},
+        skip_table_creation=True,  # both take long
+        skip_compatibility_check=True,
     )
+    return optuna.load_study(study_name=name, storage=storage)
 
 
 def reported(trials: list[FrozenTrial]) -> dict[int, dict[int, float]]:

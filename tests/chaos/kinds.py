@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -22,7 +23,6 @@ SMALL = "small"  # the study that is confirmed and exported
 SMALL_SEARCH = [*SEARCH[:3], "--study", SMALL, *SEARCH[5:], "--epochs", "2", "--trials", "3"]
 CONFIRM = ["confirm", "--study", SMALL, "--top", "2", "--seeds", "2", "--workers", "2", "--out", "models", "--json"]
 EXPORT = ["export", "--study", SMALL, "--trial"]
-BALLAST = "ballast"
 
 
 def worker(search: Search, random: Random) -> bool:
@@ -96,18 +96,9 @@ def confirm(search: Search, random: Random) -> bool:
 
 def full(search: Search, random: Random) -> bool:
     """The disk is full for a while; where the search has ended, with one line, it goes on once there is room."""
-    begun, ballast = search.n_written(), search.folder / "runs" / BALLAST
-    if not os.path.ismount(search.folder / "runs"):
-        return False
-    try:
-        with suppress(OSError), ballast.open("wb", buffering=0) as file:
-            for size in (1 << 20, 1 << 12, 1 << 8):
-                with suppress(OSError):
-                    while file.write(bytes(size)) == size:
-                        pass
+    begun = search.n_written()
+    with filled(search.folder / "runs") if os.path.ismount(search.folder / "runs") else limited(search):
         time.sleep(random.uniform(0.2, 2))
-    finally:
-        ballast.unlink(missing_ok=True)
     return goes_on_or_ended_with_one_line(search, begun, ("full", "No space left", "room"))
 
 
@@ -199,6 +190,34 @@ def goes_on_or_ended_with_one_line(search: Search, begun: int, words: tuple[str,
             raise Lost(f"it ended with {search.command.returncode}: {text[-2000:]}")
         search.start()
     return True
+
+
+@contextmanager
+def filled(folder: Path) -> Iterator[None]:
+    """Nothing can be written to this folder's disk."""
+    ballast = folder / "ballast"
+    try:
+        with suppress(OSError), ballast.open("wb", buffering=0) as file:
+            for size in (1 << 20, 1 << 12, 1 << 8):
+                with suppress(OSError):
+                    while file.write(bytes(size)) == size:
+                        pass
+        yield
+    finally:
+        ballast.unlink(missing_ok=True)
+
+
+@contextmanager
+def limited(search: Search) -> Iterator[None]:
+    """Where no disk can be mounted: the workers cannot write files as large as a checkpoint."""
+    assert search.command is not None
+    pids = workers(search.command)
+    for size in (1000, resource.RLIM_INFINITY):
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        if size == 1000:
+            yield
 
 
 def killed(args: list[str], folder: Path, random: Random, longest: float) -> int:

@@ -56,6 +56,7 @@ class Tally:
     not_tried: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
     repeated: Counter[str] = field(default_factory=Counter)
+    took: Counter[str] = field(default_factory=Counter)  # seconds
     faults: list[str] = field(default_factory=list)
     rounds: int = 0
     trials: int = 0
@@ -65,7 +66,7 @@ class Tally:
 
     @property
     def n_kills(self) -> int:
-        return self.tried.total() + self.not_tried.total()
+        return self.tried.total()
 
 
 def main() -> None:
@@ -150,7 +151,7 @@ def strike(kind: Kind, search: Search, random: Random, tally: Tally) -> None:
         raise Lost(
             f"the search ended by itself with exit code {search.command.returncode}: {search.written_since(0)[-2000:]}"
         )
-    before = reported(search.trials())
+    before, began = reported(search.trials()), time.monotonic()
     try:
         (tally.tried if kind.do(search, random) else tally.not_tried)[kind.name] += 1
         lost, repeated = search.look(before)
@@ -159,6 +160,7 @@ def strike(kind: Kind, search: Search, random: Random, tally: Tally) -> None:
         raise Lost(f"{kind.name}: {error}") from error
     except Exception as error:  # of the runner itself
         raise Lost(f"{kind.name}: {''.join(traceback.format_exception(error))}") from error
+    tally.took[kind.name] += round(time.monotonic() - began, 2)  # type: ignore[assignment]
     tally.lost[kind.name] += lost
     tally.repeated[kind.name] += repeated
 
