@@ -113,7 +113,8 @@ def locked(search: Search, random: Random) -> bool:
 
 
 def moved(search: Search, random: Random) -> bool:
-    """The database file is moved away, and back."""
+    """The database file of a search that is under way is moved away, and back."""
+    search.wait_for_a_training()
     begun, away = search.n_written(), search.database.with_name("away.db")
     search.database.rename(away)
     time.sleep(random.uniform(0.05, 1.5))
