@@ -17,7 +17,7 @@ import torch
 from optuna.trial import FixedTrial
 
 from nas import datasets
-from nas.execution.opening import n_cores
+from nas.execution.placement import n_cores
 from nas.network.cost import Budget, cost_of
 from nas.replication.batch import Means, Trained, Training, train_all
 from nas.searching.options import SearchOptions

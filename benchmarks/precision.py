@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from nas import datasets
-from nas.execution.opening import n_cores
+from nas.execution.placement import n_cores
 from nas.replication.batch import Means, Training, train_all
 from nas.space import documented
 from nas.statistics import Spread, paired_difference

@@ -21,7 +21,7 @@ import optuna
 from nas import datasets
 from nas.datasets.splitting import Split
 from nas.execution.job import Cancelled
-from nas.execution.opening import n_cores
+from nas.execution.placement import n_cores
 from nas.execution.processes import ProcessExecutor
 from nas.network.cost import Budget
 from nas.searching.events import EpochDone, Event

@@ -32,7 +32,7 @@ from optuna.trial import FixedTrial
 from nas import Budget, Candidate, Task, cost_of, datasets
 from nas.datasets.splitting import Split
 from nas.execution.job import Cancelled, Executor, Job
-from nas.execution.opening import n_cores
+from nas.execution.placement import n_cores
 from nas.execution.processes import ProcessExecutor
 from nas.space import finding
 from nas.space.finding import Space

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import optuna
 
-from nas.execution.opening import n_cores
+from nas.execution.placement import n_cores
 from nas.study.record import records
 
 COLUMNS = ("seed", "minutes", "trained", "pruned", "rejected", "epochs", "accuracy", "parameters", "target reached")

@@ -30,7 +30,7 @@ from nas import Activation, Architecture, BatchNorm, Conv, LayerSpec, MaxPool, R
 from nas.datasets.splitting import Split
 from nas.datasets.torchvision_compat import torchvision_datasets
 from nas.execution.job import Job
-from nas.execution.opening import n_cores
+from nas.execution.placement import n_cores
 from nas.execution.processes import ProcessExecutor
 from nas.network.build import Network
 from nas.network.cost import Budget, cost_of

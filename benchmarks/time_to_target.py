@@ -31,7 +31,7 @@ from statistics import geometric_mean, median
 from typing import Any
 
 from nas import datasets
-from nas.execution.opening import n_cores
+from nas.execution.placement import n_cores
 
 MOST_TIMES_OURS = 12
 MOST_SECONDS = 1_200  # of a search of nas

@@ -16,7 +16,6 @@ Every message says the rule, what was given, and what to do; `nearest` finds wha
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 class NasError(Exception):
@@ -74,5 +73,7 @@ def first_cause(error: BaseException) -> str:
 
 def nearest(name: str, choices: Iterable[str], cutoff: float = 0.6) -> str:
     """`: did you mean X?` with the choice that is most like the name, or nothing where none is much like it."""
+    from difflib import get_close_matches  # which takes as long to load as all else here together
+
     close = get_close_matches(name, list(choices), n=1, cutoff=cutoff)
     return f": did you mean {close[0]!r}?" if close else ""

@@ -1,7 +1,10 @@
 """Writing files whole or not at all, and knowing beforehand whether that can be done."""
 
+import errno
+import math
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from keyword import iskeyword
@@ -11,6 +14,9 @@ from nas.errors import InputError
 
 # In a folder with a file of such a name, `import torch` or torch itself would import that file.
 SHADOWING = sys.stdlib_module_names | {"torch", "numpy", "nas", "__init__", "__main__"}
+
+# What the system says where a disk is full, or no more of it may be used.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -25,6 +31,25 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_partial(folder: Path, untouched_for: float | None = None) -> list[Path]:
+    """Removes new files of `replacing` whose processes were killed, and returns them.
+
+    Where other processes may write to the folder: those that were `untouched_for` so many seconds.
+    """
+    before = math.inf if untouched_for is None else time.time() - untouched_for
+    abandoned = [each for each in folder.glob("*.tmp") if _last_written(each) < before]
+    for each in abandoned:
+        each.unlink(missing_ok=True)
+    return abandoned
+
+
+def _last_written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # it has taken its place
+        return math.inf
 
 
 def write_whole(path: Path, text: str) -> None:

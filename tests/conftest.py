@@ -24,7 +24,7 @@ from nas.cli import main
 from nas.datasets.dataset import Dataset
 from nas.datasets.torchvision_compat import torchvision_datasets
 from nas.execution import processes
-from nas.execution.opening import Placement
+from nas.execution.placement import Placement
 from nas.replication.confirming import confirm
 from nas.searching.search import search
 

@@ -1,6 +1,7 @@
 """Watching commands that run in processes of their own, and the workers these have."""
 
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,16 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
 
 def workers_of(process: subprocess.Popen[Any]) -> list[int]:
     """Process numbers of the worker processes of a search."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    threads = Path(f"/proc/{process.pid}/task").glob("*/children") if children.exists() else []
-    pids = [int(pid) for path in threads for pid in path.read_text().split()]
-    return [pid for pid in pids if b"spawn_main" in _command_line(pid)]
+    return [pid for pid in children_of(process.pid) if b"spawn_main" in _command_line(pid)]
+
+
+def children_of(pid: int) -> list[int]:
+    """Process numbers of the children of all threads of a process; none if it has ended."""
+    children = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+            children += [int(child) for child in path.read_text().split()]
+    return children
 
 
 def _command_line(pid: int) -> bytes:

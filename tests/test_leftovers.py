@@ -6,8 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import pytest
+import torch
+from filelock import FileLock, Timeout
 from test_cli import check_refused
+from test_reproduction import TINY as SMALLEST
 from test_search import TINY, table
+
+from nas import datasets
+from nas.export.staging import LOCK, staging
+from nas.replication.batch import Means, Training, train_all
+from nas.space.candidate import Candidate
+from nas.training.recipe import Recipe
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -32,6 +42,39 @@ def test_the_next_search_removes_what_killed_ones_left(nas: Run, tmp_path: Path)
     assert nas("search", *TINY, "--trials", "4", "--workers", "1").returncode == 0
     assert not [each for each in (half, useless, old) if each.exists()]
     assert all(each.exists() for each in (fresh, own, checkpoints / f"trial-{finished:05d}.pt"))
+
+
+def test_the_next_export_removes_what_killed_ones_left(tmp_path: Path) -> None:
+    """Whatever the models are named, and at once, but not what another one is at."""
+    killed, alive, own = (tmp_path / name for name in (".mine-abcd_123", ".other-abcd_123", ".my-folder"))
+    for folder in (killed, alive, own):
+        folder.mkdir()
+        (folder / "model.py").touch()
+    (killed / LOCK).touch()
+    with FileLock(alive / LOCK), staging(tmp_path, "new") as made:
+        assert made.parent == tmp_path
+        assert {each for each in tmp_path.iterdir() if each != made} == {alive, own}
+        with pytest.raises(Timeout):
+            FileLock(made / LOCK, timeout=0).acquire()
+    assert not made.exists()
+
+
+def test_what_killed_trainings_left_goes_with_the_next_ones(few_images: str, tmp_path: Path) -> None:
+    (training,) = [Training(Candidate(SMALLEST, Recipe(epochs=1)), seed=0)]
+    data, means = datasets.split(datasets.load(few_images)), Means(workers=1, precision="float32", folder=tmp_path)
+    (first,) = train_all([training], data, "few", means)
+    (file,) = tmp_path.iterdir()
+    save_to(file.with_suffix(".pt"))  # as where it was killed once its figures were kept
+    old, fresh = (tmp_path / f"x.pt.{n}.tmp" for n in (1, 2))
+    for each in (old, fresh):
+        each.touch()
+    os.utime(old, (time.time() - 7200,) * 2)
+    assert train_all([training], data, "few", means) == [first]
+    assert set(tmp_path.iterdir()) == {file, fresh}, "which another process may be writing"
+
+
+def save_to(checkpoint: Path) -> None:
+    torch.save({"evaluated": {}, "history": []}, checkpoint)
 
 
 def test_a_search_that_could_not_hand_over_its_best_says_so_before_it_trains(nas: Run, tmp_path: Path) -> None:

@@ -28,11 +28,13 @@ from nas.report.progress import progress
 from nas.searching.options import SearchOptions
 from nas.searching.referee import Referee
 from nas.space.candidate import Candidate
+from nas.study.busy import busy_spans, end_stretch, note_stretch
 from nas.study.opening import open_study
-from nas.study.record import ranked
+from nas.study.record import ranked, record_of
 from nas.study.status import status, statuses
 from nas.study.storage import open_storage
 from nas.study.terms import Terms
+from nas.study.trial import TrialAttributes
 from nas.training.recipe import Recipe
 
 Run = Callable[..., CompletedProcess[str]]
@@ -176,3 +178,22 @@ def test_a_batch_keeps_its_workers_from_one_seed_to_the_next(few_images: str, tm
         batch.train([Training(candidate, seed=1)])
         assert set(active_children()) - before == {first}
     assert set(active_children()) <= before
+
+
+def test_where_the_clock_was_set_back_no_time_is_negative() -> None:
+    """Neither stored nor told, however a trial was left."""
+    study = optuna.create_study()
+    trial, hour = study.ask(), timedelta(hours=1)
+    TrialAttributes(trial).resumed = (datetime.now() + hour).isoformat()
+    end_stretch(trial)
+    TrialAttributes(trial).resumed = (datetime.now() + hour).isoformat()
+    note_stretch(study, study.trials[0], study.trials)
+    stretches = TrialAttributes(study.trials[0]).stretches
+    assert stretches
+    assert all(begin <= end for begin, end in stretches)
+    study.tell(trial, 0.5)
+    (told,) = study.trials
+    assert told.datetime_complete is not None
+    told.datetime_start = told.datetime_complete + hour
+    assert record_of(told).seconds == 0
+    assert all(span.start <= span.end for span in busy_spans([told], searching=True))

@@ -1,8 +1,12 @@
 """Databases that cannot be used for a while, or any more: real ones, locked, full, read-only, deleted and replaced."""
 
+import errno
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from io import StringIO
 from pathlib import Path
 from subprocess import Popen
 from threading import Timer
@@ -11,10 +15,14 @@ import optuna
 import pytest
 import sqlalchemy
 from processes import read_until
+from rich.console import Console
 from test_search import SLOW_TO_TRAIN
 
 from nas.errors import StudyError
+from nas.searching.events import Told
+from nas.searching.options import SearchOptions
 from nas.study.storage import Storage, open_storage
+from nas.terminal.search_display import SearchDisplay
 
 Start = Callable[..., Popen[str]]
 
@@ -133,3 +141,30 @@ def test_a_search_goes_on_behind_a_lock(start: Start, tmp_path: Path) -> None:
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     assert "Model: " in output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_output_to_a_full_disk_ends_with_one_line(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "nas", "data", "list"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "No space left on device" in done.stderr
+
+
+def test_a_log_that_cannot_be_written_for_a_while_fails_no_training() -> None:
+    class Log(StringIO):
+        is_full = True
+
+        def write(self, text: str) -> int:
+            if self.is_full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(text)
+
+    log = Log()
+    display = SearchDisplay(Console(file=log), SearchOptions())
+    display.event(Told("first"))
+    log.is_full = False
+    display.event(Told("second"))
+    assert log.getvalue().split() == ["first", "second"], "nor is anything lost"

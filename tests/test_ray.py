@@ -18,10 +18,10 @@ from nas import Budget, datasets
 from nas.cli.search import search as search_command
 from nas.datasets.splitting import Split
 from nas.errors import InputError, WorkerError
-from nas.execution import opening
 from nas.execution.inline import InlineExecutor
 from nas.execution.job import Cancelled, Executor, Job
-from nas.execution.opening import Placement, open_executor
+from nas.execution.opening import OPENERS, n_workers, open_executor
+from nas.execution.placement import EXECUTORS, Placement
 from nas.searching.events import EpochDone, Event
 from nas.searching.search import search
 from nas.space.candidate import Candidate, Task
@@ -125,7 +125,7 @@ def test_a_candidate_waits_for_room_and_takes_a_node_that_comes(few: Split, clus
     heard: list[str] = []
     placement = Placement("ray", 1, cluster.address)
     executor = open_executor(few, workers=1, placement=placement, on_wait=heard.append)
-    assert placement.n_workers(None) == 1
+    assert n_workers(placement, None) == 1
     curves: list[list[dict[str, float]]] = []
     training = Thread(target=lambda: curves.append(curve(executor, Job(candidate_of(few, 1), 0))))
     try:
@@ -137,8 +137,8 @@ def test_a_candidate_waits_for_room_and_takes_a_node_that_comes(few: Split, clus
         cluster.add_node(**NODE | {"num_cpus": 3})
         training.join()
         assert len(curves[0]) == 1
-        assert placement.n_workers(None) == 3
-        assert Placement("ray", 2, cluster.address).n_workers(None) == 1
+        assert n_workers(placement, None) == 3
+        assert n_workers(Placement("ray", 2, cluster.address), None) == 1
     finally:
         executor.close()
 
@@ -247,7 +247,7 @@ def test_what_has_no_share_of_a_gpu_trains_on_a_cpu() -> None:
     assert Placement("ray", gpus_per_candidate=0.25).precision("auto", "cuda") == "bfloat16"
     assert Placement("ray").threads_of(64) == 1
     assert Placement(threads=3).threads_of(64) == 3
-    assert set(opening.EXECUTORS) == {"processes", "inline", "ray"}
+    assert set(OPENERS) == set(EXECUTORS)
 
 
 # The examples ---------------------------------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ def test_interrupted_it_goes_on_with_the_same_digits(start, nas: Run, tmp_path: 
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
-    assert "Interrupted: 0 of 2 trainings are done" in output
+    assert "nas: interrupted: 0 of 2 trainings are done" in output
     assert "Traceback" not in output
     assert not any(map(is_alive, workers))
     (checkpoint,) = kept(tmp_path)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from processes import is_alive, needs_proc, read_until, workers_of
 
 from nas import datasets
 from nas.datasets.dataset import Dataset
-from nas.errors import InputError, WorkerError, first_cause
+from nas.errors import InputError, StudyError, WorkerError, first_cause
 from nas.execution.inline import InlineExecutor
 from nas.execution.job import Job
 from nas.execution.processes import ProcessExecutor
@@ -426,3 +427,20 @@ def test_another_model_of_the_same_name_is_neither_lost_nor_in_the_way(nas, tmp_
     other = tmp_path / json.loads(again.stdout)["model"]
     assert (model.read_text(), other.stem) == ("# mine\n", f"{model.stem}_2")
     assert other.with_suffix(".safetensors").exists()
+
+
+@needs_proc
+def test_where_there_is_no_room_for_a_checkpoint_no_training_is_to_blame(few_images: str, tmp_path: Path) -> None:
+    candidate = next(random_candidates(space.load("tiny"), Task((1, 28, 28), 10, 3, Budget(3000))))[0]
+    job = Job(candidate, 0, checkpoint=tmp_path / "trial.pt")
+    before = set(active_children())
+    with closing(ProcessExecutor(datasets.split(datasets.load(few_images)), 1, 1)) as executor:
+        with executor.run(job) as run:
+            next(run)
+            (worker,) = set(active_children()) - before
+            assert worker.pid is not None
+            resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (1000, -1))
+            with pytest.raises(StudyError, match=r"must be room .* run the same command again"):
+                list(run)
+        assert [file.name for file in tmp_path.iterdir()] == ["trial.pt"], "the last whole one"
+        assert len(list(executor.run(job))) == 3, "it goes on"

@@ -5,6 +5,8 @@ once. So a module here imports at its top what its options need, and the library
 """
 
 import gc
+import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -13,10 +15,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from nas.errors import NasError
+from nas.files import NO_ROOM
+from nas.interruption import end_interrupted
 from nas.version import __version__
 
 BAD_INPUT = 2
-INTERRUPTED = 130
 # Each with the beginning of its help, which `nas --help` shows without loading it.
 COMMANDS = {
     "search": "Search for the best network under a budget and hand over the winner.",
@@ -78,6 +81,7 @@ def cli() -> None:
     """
     import optuna
 
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # tells of connections that Ctrl-C has closed
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
@@ -94,8 +98,16 @@ def main(args: Sequence[str] | None = None) -> None:
         _complain(error.format_message())
     except NasError as error:
         _complain(str(error))
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(INTERRUPTED)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what cannot be written would be tried again
+        _complain(
+            f"there must be room for what is written, but {error.filename or 'where the output goes'} has none "
+            f"({error.strerror}): make some, and run the same command again to go on"
+        )
+    except (click.Abort, KeyboardInterrupt) as error:
+        end_interrupted(error)
     else:
         sys.exit(code if isinstance(code, int) else 0)
 

@@ -12,7 +12,7 @@ import click
 from nas import shipped
 from nas.cli.completion import complete_device, complete_executor, complete_precision, complete_study
 from nas.errors import nearest
-from nas.execution.opening import EXECUTORS, Placement
+from nas.execution.placement import EXECUTORS, Placement
 from nas.study.folders import DEFAULT_STORAGE
 
 FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nas import interruption
 from nas.cli.completion import complete_cost, complete_pruner, complete_sampler, complete_study
 from nas.cli.options import (
     Count,
@@ -28,7 +29,7 @@ from nas.study.samplers import SAMPLERS
 if TYPE_CHECKING:
     from nas.searching.search import SearchResult
 
-TARGET_MISSED, INTERRUPTED = 3, 130
+TARGET_MISSED = 3
 
 
 @click.command()
@@ -162,7 +163,7 @@ def search(ctx: click.Context, /, confirming: bool, as_json: bool, **settings: A
 
 def _exit_code(result: "SearchResult") -> int:
     if result.why_ended == "interrupted" and not result.target_reached:
-        return INTERRUPTED
+        return interruption.EXIT_CODE
     return 0 if result.target_reached or result.options.target is None else TARGET_MISSED
 
 

@@ -1,121 +1,20 @@
-"""The one door to executors: who trains, and where, is chosen here, by name, by all that train.
+"""The one door to executors: who trains is chosen here, by name, by all that train.
 
-A new executor is a file of its own and a line in `EXECUTORS`.
+A new executor is a file of its own, a name in `nas.execution.placement` and a line in `OPENERS`.
 """
 
-import math
-import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from nas.errors import InputError, nearest
+from nas.errors import InputError
+from nas.execution.placement import INLINE, PROCESSES, RAY, Placement, n_cores
 
-if TYPE_CHECKING:  # so that options of a command, which need the number of cores, do not load torch
+if TYPE_CHECKING:  # so that options of a command do not load torch
     from nas.execution.job import Executor
-    from nas.training.device import Precision
     from nas.training.run import TrainingData
 
-PROCESSES, INLINE, RAY = "processes", "inline", "ray"
-LOCAL = "local"  # to Ray: a cluster that is started here
 OnWait = Callable[[str], None]  # hears, in words, what is waited for
-
-
-def n_cores() -> int:
-    """Cores that this process may use, which can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@dataclass(frozen=True)
-class Placement:
-    """An executor by its name, and what a candidate gets there.
-
-    `threads`: of each worker; unless told, all cores are shared between the workers of this machine, and a worker of
-    Ray has one. `ray_address`: of a cluster that runs, as HOST:PORT, or "auto" for the one on this machine; without it,
-    and without the environment's RAY_ADDRESS, one is started here. `gpus_per_candidate`: the share of a GPU that Ray
-    keeps for each; without one it trains on a CPU.
-
-    Raises `InputError` where these do not go together.
-    """
-
-    executor: str = PROCESSES
-    threads: int | None = None
-    ray_address: str | None = None
-    gpus_per_candidate: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.executor not in EXECUTORS:
-            raise InputError(
-                f"an executor must be one of {', '.join(EXECUTORS)}, but got {self.executor!r}"
-                f"{nearest(self.executor, EXECUTORS)}"
-            )
-        if self.threads is not None and (type(self.threads) is not int or self.threads < 1):
-            raise InputError(f"threads must be a whole number above 0, but got {self.threads!r}")
-        share = self.gpus_per_candidate
-        if not math.isfinite(share) or share < 0 or (share > 1 and share != int(share)):
-            raise InputError(
-                f"gpus-per-candidate must be a share of a GPU such as 0.1, or a whole number, but got {share!r}"
-            )
-        for name in ("ray_address", "gpus_per_candidate"):
-            if getattr(self, name) and self.executor != RAY:
-                option = name.replace("_", "-")
-                raise InputError(
-                    f"{option} is for executor {RAY}, but got {getattr(self, name)!r} with {self.executor}: "
-                    f"add --executor {RAY}, or leave out --{option}"
-                )
-
-    @property
-    def is_elsewhere(self) -> bool:
-        """Whether what this machine has says nothing of what workers have."""
-        return self.executor == RAY
-
-    def device(self, device: str) -> str:
-        """The device as torch calls it there: `auto` is a GPU where there is one, or where a share of one is kept.
-
-        Raises `InputError` for one that is unknown, missing, or not kept for a candidate.
-        """
-        from nas.training.device import resolve_device
-
-        if not self.is_elsewhere:
-            return resolve_device(device)
-        if device not in ("auto", "cpu", "cuda"):
-            raise InputError(f"the device of a worker of {RAY} must be auto, cpu or cuda, but got {device!r}")
-        if device == "cuda" and not self.gpus_per_candidate:
-            raise InputError(
-                "a candidate that is trained on a GPU of a Ray cluster needs a share of one, but got none: "
-                "add --gpus-per-candidate, such as 0.5"
-            )
-        return "cuda" if self.gpus_per_candidate and device != "cpu" else "cpu"
-
-    def precision(self, precision: str, device: str) -> "Precision":
-        """`auto` is what suits this machine, and bfloat16 on GPUs of others; raises `InputError`."""
-        from nas.training.device import resolve_precision
-
-        elsewhere = self.is_elsewhere and device == "cuda" and precision == "auto"
-        return "bfloat16" if elsewhere else resolve_precision(precision, device)
-
-    @property
-    def in_words(self) -> str:
-        """What a candidate gets."""
-        n = self.threads or 1
-        gpus = f", {self.gpus_per_candidate:g} GPU" if self.gpus_per_candidate else ""
-        return f"{n} CPU{'s' * (n != 1)}{gpus}"
-
-    def n_workers(self, asked: int | None) -> int:
-        """As many as were asked for, else as many as there is room for."""
-        if asked is not None:
-            return asked
-        if self.executor != RAY:
-            return n_cores()
-        n: int = _ray_cluster().n_places(self)
-        return n
-
-    def threads_of(self, n_workers: int) -> int:
-        """Threads of each of so many workers."""
-        return self.threads or (1 if self.is_elsewhere else max(1, n_cores() // n_workers))
 
 
 def _processes(data: "TrainingData", n_workers: int, placement: Placement, on_wait: OnWait) -> "Executor":
@@ -150,14 +49,14 @@ def _ray_cluster() -> ModuleType:
 
 
 Open = Callable[["TrainingData", int, Placement, OnWait], "Executor"]
-EXECUTORS: Mapping[str, Open] = {PROCESSES: _processes, INLINE: _inline, RAY: _ray}
+OPENERS: Mapping[str, Open] = {PROCESSES: _processes, INLINE: _inline, RAY: _ray}
 
 
 def open_executor(
     data: "TrainingData",
     *,
     workers: int,
-    placement: Placement = Placement(),
+    placement: Placement = Placement(),  # noqa: B008 - it is frozen
     on_wait: OnWait = lambda text: None,
 ) -> "Executor":
     """An executor for so many trainings at a time. `data` must have its tensors in CPU memory; executors place them
@@ -165,4 +64,17 @@ def open_executor(
 
     `on_wait` hears of it where there is no room for a training yet. Raises `InputError`.
     """
-    return EXECUTORS[placement.executor](data, workers, placement, on_wait)
+    return OPENERS[placement.executor](data, workers, placement, on_wait)
+
+
+def n_workers(placement: Placement, asked: int | None) -> int:
+    """Trainings at a time: as many as were asked for, else as many as there is room for.
+
+    Connects to a Ray cluster where that has to be asked. Raises `InputError` where there is none.
+    """
+    if asked is not None:
+        return asked
+    if placement.executor != RAY:
+        return n_cores()
+    n: int = _ray_cluster().n_places(placement)
+    return n

@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -78,7 +78,7 @@ class _Process:
         self._process: BaseProcess = context.Process(target=_work, args=(theirs, data, n_threads), daemon=True)
         self._out_of_memory_before = _times_out_of_memory()
         try:
-            with _STARTING, _allocator_settings():
+            with _STARTING, _allocator_settings(), _ctrl_c_held_back():
                 self._process.start()
         except BrokenPipeError:  # it was killed before it had read what it is to do
             raise WorkerDied("a worker process ended while it was starting") from None
@@ -135,6 +135,20 @@ def _allocator_settings() -> Iterator[None]:
         yield
     finally:
         os.environ.pop(ALLOCATOR_VARIABLE, None)
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Has a process that is made meanwhile not hear of Ctrl-C: until it can ignore it, it has torch to load."""
+    if not hasattr(signal, "pthread_sigmask"):  # as on Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # else it is started meanwhile, and lets Ctrl-C through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(connection: Connection, data: TrainingData, n_threads: int) -> None:

@@ -21,9 +21,9 @@ import ray
 import torch
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from nas.errors import WorkerDied, WorkerError, first_cause
+from nas.errors import StudyError, WorkerDied, WorkerError, first_cause
 from nas.execution.job import Job, Message
-from nas.execution.opening import Placement
+from nas.execution.placement import Placement
 from nas.execution.ray_cluster import Watch, connect
 from nas.execution.workers import ALLOCATOR, ALLOCATOR_VARIABLE, POLL_SECONDS, WorkersExecutor, news_of
 from nas.files import replacing
@@ -32,7 +32,7 @@ from nas.version import __version__
 
 LONG_SECONDS = 15.0  # of waiting for room in the cluster, after which that is said
 STOP_SECONDS = 2.0  # an actor that has not taken note of it by then is ended
-Answer = tuple[Message | WorkerError | None, bytes | None]  # and the checkpoint, where there is a new one
+Answer = tuple[Message | WorkerError | StudyError | None, bytes | None]  # and the checkpoint, where there is a new one
 
 
 class RayExecutor(WorkersExecutor["_Actor"]):
@@ -161,12 +161,12 @@ class _Actor:
         ready, _ = ray.wait([self._answer], timeout=seconds)
         return bool(ready)
 
-    def receive(self) -> Message | WorkerError | None:
+    def receive(self) -> Message | WorkerError | StudyError | None:
         message, state = self._get()
         if state is not None and self._checkpoint is not None:
             with replacing(self._checkpoint) as partial:
                 partial.write_bytes(state)
-        result: Message | WorkerError | None = message
+        result: Message | WorkerError | StudyError | None = message
         return result
 
     def end(self) -> None:
@@ -200,7 +200,7 @@ class _Trainer:
         self._placed: dict[str, TrainingData] = {}
         self._folder = TemporaryDirectory(prefix="nas-")
         self._state = Path(self._folder.name) / "checkpoint.pt"
-        self._news: Generator[Message | WorkerError | None, None, None] | None = None
+        self._news: Generator[Message | WorkerError | StudyError | None, None, None] | None = None
 
     def started(self) -> tuple[str, str]:
         """Where it runs, and the version of nas there."""

@@ -14,7 +14,7 @@ import ray
 from ray.exceptions import RayError
 
 from nas.errors import InputError
-from nas.execution.opening import LOCAL, Placement, n_cores
+from nas.execution.placement import LOCAL, Placement, n_cores
 
 REACH_SECONDS = 10.0  # for a cluster's head to answer
 LOOK_SECONDS = 1.0

@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
-from nas.errors import WorkerDied, WorkerError, first_cause
+from nas.errors import StudyError, WorkerDied, WorkerError, first_cause
 from nas.execution.job import Began, Cancelled, Job, Message, Run
 from nas.training.run import TrainingData
 
@@ -138,7 +138,7 @@ class WorkersExecutor(ABC, Generic[W]):
 
 def news_of(
     job: Job, data: TrainingData, placed: dict[str, TrainingData]
-) -> Generator[Message | WorkerError | None, None, None]:
+) -> Generator[Message | WorkerError | StudyError | None, None, None]:
     """In a worker: a job's messages and then None, or what went wrong: a full disk is no controller that is gone.
 
     `placed` holds the data on each device that a job has asked for.
@@ -147,6 +147,8 @@ def news_of(
         if job.device not in placed:
             placed[job.device] = data.to(job.device)
         yield from job.messages(placed[job.device])
+    except StudyError as error:
+        yield error
     except Exception as error:
         yield WorkerError(first_cause(error))
     else:

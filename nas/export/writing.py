@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from torch import Tensor
@@ -16,7 +15,9 @@ from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images
 from nas.export.python import network_source
 from nas.export.script import script
+from nas.export.staging import staging
 from nas.files import check_module_name
+from nas.interruption import held_back
 
 
 class Written(NamedTuple):
@@ -100,16 +101,17 @@ def _write_checked(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _refuse_to_overwrite(contents, force)
-        with TemporaryDirectory(dir=folder, prefix=f".{name}-", ignore_cleanup_errors=True) as staging:
+        with staging(folder, name) as made:
             for path, content in contents.items():
-                (Path(staging) / path.name).write_bytes(content)
+                (made / path.name).write_bytes(content)
                 if path.suffix == ".sh":
-                    (Path(staging) / path.name).chmod(0o755)
-            check_in(Path(staging))
+                    (made / path.name).chmod(0o755)
+            check_in(made)
             _refuse_to_overwrite(contents, force)  # another process may have been faster
-            for path, content in contents.items():
-                if not _holds(path, content):
-                    os.replace(Path(staging) / path.name, path)
+            with held_back():
+                for path, content in reversed(list(contents.items())):  # the model last: with it all is there
+                    if not _holds(path, content):
+                        os.replace(made / path.name, path)
     except OSError as error:
         raise InputError(f"{name} cannot be written to {folder} ({error.strerror}): name another folder") from error
 

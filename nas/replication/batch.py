@@ -13,8 +13,9 @@ from typing import Any
 
 from nas.errors import InputError, StudyError, WorkerError
 from nas.execution.job import Cancelled, Executor, Job
-from nas.execution.opening import Placement, open_executor
-from nas.files import write_whole
+from nas.execution.opening import n_workers, open_executor
+from nas.execution.placement import Placement
+from nas.files import remove_partial, write_whole
 from nas.network.architecture import digest_of
 from nas.space.candidate import Candidate
 from nas.study.folders import TRAININGS
@@ -22,6 +23,8 @@ from nas.training.checkpoint import read_checkpoint
 from nas.training.device import Precision, best_kernels
 from nas.training.run import EpochResult, TrainingData
 from nas.training.teacher import Teacher
+
+ABANDONED_AFTER = 600.0  # seconds: a file that is written to is whole long before
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,9 @@ class Batch:
 
     def __init__(self, data: TrainingData, data_name: str, means: Means, most: int | None = None) -> None:
         self._data_name, self._means = data_name, means
-        n_workers = means.placement.n_workers(means.workers)
-        self._n_workers = n_workers if most is None else max(1, min(n_workers, most))
+        remove_partial(means.folder, untouched_for=ABANDONED_AFTER)
+        n_places = n_workers(means.placement, means.workers)
+        self._n_workers = n_places if most is None else max(1, min(n_places, most))
         # One thread each, however many workers there are: with other threads the digits would be others.
         placement = replace(means.placement, threads=1)
         self._executor = open_executor(data, workers=self._n_workers, placement=placement)
@@ -169,6 +173,8 @@ def _train(
     if kept is not None and (weights is None or weights.exists()):
         for result in kept.history:
             on_epoch(training, result)
+        if weights is None:
+            checkpoint.unlink(missing_ok=True)  # left by a process that was killed once the figures were kept
         return replace(kept, weights=weights)
     precision: Precision = means.precision  # type: ignore[assignment]  # Means resolved it
     job = Job(training.candidate, training.seed, means.device, precision, checkpoint, teacher=means.teacher)

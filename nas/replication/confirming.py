@@ -22,9 +22,9 @@ from nas import datasets
 from nas.datasets.dataset import Dataset, fingerprint
 from nas.datasets.splitting import Split
 from nas.errors import InputError, StudyError
-from nas.execution.opening import Placement
+from nas.execution.placement import Placement
 from nas.export.trials import hand_over
-from nas.files import check_writable
+from nas.files import check_writable, remove_partial
 from nas.network.build import Network
 from nas.replication.batch import Batch, Means, OnEpoch, Trained, Training, train_all
 from nas.searching.options import SearchOptions
@@ -110,6 +110,7 @@ def confirm(
         )
     fresh = range(FIRST_SEED, FIRST_SEED + seeds)
     with sole_confirmer(folder, study.study_name):
+        remove_partial(folder)
         raced: Sequence[Raced] = ()
         if len(finalists) > 1:
             data_name = f"{dataset.fingerprint} split, validated on {len(split.validation_labels)}"

@@ -13,7 +13,8 @@ from nas.datasets.dataset import Dataset
 from nas.datasets.splitting import Split
 from nas.errors import InputError, StudyError, WorkerError
 from nas.execution.job import Cancelled, Job
-from nas.execution.opening import Placement, open_executor
+from nas.execution.opening import open_executor
+from nas.execution.placement import Placement
 from nas.study.confirmation import Confirmed, confirmation_of
 from nas.study.record import Record, record_of
 from nas.study.trial import trial_of

@@ -100,7 +100,11 @@ def seconds_per_epoch(candidate: Candidate, split: Split, n_workers: int, device
     try:
         with ThreadPoolExecutor(n_workers) as pool:
             jobs = [Job(short, seed, device, precision) for seed in range(n_workers)]
-            timed = list(pool.map(lambda job: [result.seconds for result in executor.run(job)], jobs))
+            try:
+                timed = list(pool.map(lambda job: [result.seconds for result in executor.run(job)], jobs))
+            except BaseException:
+                executor.cancel()  # else the others are waited for
+                raise
     finally:
         executor.close()
     # The first epoch pays for what is done once.

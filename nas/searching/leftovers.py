@@ -1,19 +1,15 @@
 """What processes that were killed left behind, removed when the next search of their study begins."""
 
-import re
-import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
 from optuna.trial import TrialState
 
+from nas.export.staging import remove_abandoned
+from nas.files import remove_partial
 from nas.study.record import record_of
 from nas.training.checkpoint import checkpoint_path
-
-STAGING = re.compile(r"\.\w+_trial_\d+\w*-\w{8}")  # folders in which `nas.export.writing` checks what it hands over
-LIVES = 3600.0  # seconds for which a staging folder may be another process's
 
 
 def remove_leftovers(study: optuna.Study, checkpoints: Path, out: Path) -> list[Path]:
@@ -22,13 +18,10 @@ def remove_leftovers(study: optuna.Study, checkpoints: Path, out: Path) -> list[
 
     Only for who holds the study: another process would have its own files there.
     """
-    leftovers = [*checkpoints.glob("*.tmp"), *_without_use(study, checkpoints), *_staging(out)]
-    for each in leftovers:
-        if each.is_dir():
-            shutil.rmtree(each, ignore_errors=True)
-        else:
-            each.unlink(missing_ok=True)
-    return leftovers
+    useless = list(_without_use(study, checkpoints))
+    for each in useless:
+        each.unlink(missing_ok=True)
+    return [*useless, *remove_partial(checkpoints), *remove_abandoned(out)]
 
 
 def _without_use(study: optuna.Study, checkpoints: Path) -> Iterator[Path]:
@@ -37,10 +30,3 @@ def _without_use(study: optuna.Study, checkpoints: Path) -> Iterator[Path]:
         checkpoint = checkpoint_path(checkpoints, trial.number)
         if not record_of(trial).finished and checkpoint.exists():
             yield checkpoint
-
-
-def _staging(out: Path) -> Iterator[Path]:
-    before = time.time() - LIVES
-    for folder in out.glob(".*"):
-        if STAGING.fullmatch(folder.name) and folder.is_dir() and folder.stat().st_mtime < before:
-            yield folder

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import InputError, nearest
-from nas.execution.opening import PROCESSES, Placement
+from nas.execution.opening import n_workers
+from nas.execution.placement import PROCESSES, Placement
 from nas.export.formats import check_formats
 from nas.network.cost import COSTS, Budget
 from nas.space import finding as spaces
@@ -30,7 +31,7 @@ class SearchOptions:
     trained. `teacher` is "auto", which trains one first, or the path of an exported model. `start_from` names what the
     sampler learns from before the first trial: studies of the same storage, .json files of lessons, "shipped" for what
     comes with nas, or "nothing"; several are separated by commas. `workers`: trainings at a time, as many as there is
-    room for unless told; where they run, and what each of them gets, see `nas.execution.opening.Placement`.
+    room for unless told; where they run, and what each of them gets, see `nas.execution.placement.Placement`.
     """
 
     budget: int | Budget = 20_000
@@ -95,7 +96,7 @@ class SearchOptions:
     @property
     def n_workers(self) -> int:
         """Trainings at a time; connects to a Ray cluster where that has to be asked."""
-        return self.placement.n_workers(self.workers)
+        return n_workers(self.placement, self.workers)
 
     @property
     def until_target(self) -> bool:

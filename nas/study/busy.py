@@ -16,10 +16,15 @@ from nas.study.trial import HasAttributes, TrialAttributes, died, outcome_of
 
 
 class Span(NamedTuple):
-    """A time without a pause in which at least one trial was under way."""
+    """A time without a pause in which at least one trial was under way; made by `span`, it does not end too early."""
 
     start: datetime
     end: datetime
+
+
+def span(start: datetime, end: datetime) -> Span:
+    """From one moment to another, or none at all where the clock was set back in between."""
+    return Span(start, max(start, end))
 
 
 def busy_spans(trials: Sequence[FrozenTrial], searching: bool = False) -> list[Span]:
@@ -31,7 +36,7 @@ def busy_spans(trials: Sequence[FrozenTrial], searching: bool = False) -> list[S
         if spans and start <= spans[-1].end:
             spans[-1] = Span(spans[-1].start, max(end, spans[-1].end))
         else:
-            spans.append(Span(start, max(start, end)))
+            spans.append(Span(start, end))
     return spans
 
 
@@ -43,8 +48,9 @@ def busy_seconds(spans: Sequence[Span], until: datetime = datetime.max) -> float
 def end_stretch(trial: Trial) -> None:
     """Notes that a trial is left now, to go on later."""
     attributes = TrialAttributes(trial)
-    begun = attributes.resumed or (trial.datetime_start or datetime.now()).isoformat()
-    attributes.stretches = [*(attributes.stretches or []), [begun, datetime.now().isoformat()]]
+    now = datetime.now()
+    begun = trial.datetime_start or now if attributes.resumed is None else datetime.fromisoformat(attributes.resumed)
+    attributes.stretches = [*(attributes.stretches or []), [each.isoformat() for each in span(begun, now)]]
 
 
 def begin_stretch(trial: Trial) -> None:
@@ -81,17 +87,17 @@ def _of_trial(
     if start is None or outcome == "paused" or trial.state == TrialState.WAITING:  # it was left, and that was noted
         return
     if trial.state == TrialState.RUNNING and searching and now is not None:
-        yield Span(start, now)
+        yield span(start, now)
     elif trial.datetime_complete is not None and not died(trial):
-        yield Span(start, trial.datetime_complete)
+        yield span(start, trial.datetime_complete)
     else:
         recorded = trial.datetime_complete or now or datetime.now()
-        yield Span(start, max((moment for moment in moments if moment < recorded), default=recorded))
+        yield span(start, max((moment for moment in moments if moment < recorded), default=recorded))
 
 
 def _stretches(trial: HasAttributes) -> list[Span]:
     return [
-        Span(datetime.fromisoformat(start), datetime.fromisoformat(end))
+        span(datetime.fromisoformat(start), datetime.fromisoformat(end))
         for start, end in TrialAttributes(trial).stretches or []
     ]
 

@@ -97,7 +97,8 @@ def record_of(trial: FrozenTrial) -> Record:
         made_with=attributes.made_with or {},
         candidate=attributes.candidate,
         second_accuracy=attributes.second_accuracy,
-        seconds=trial.duration.total_seconds() if trial.duration is not None else None,
+        # Not below zero, as where the clock was set back in between.
+        seconds=max(0.0, trial.duration.total_seconds()) if trial.duration is not None else None,
     )
 
 

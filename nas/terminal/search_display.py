@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from nas.files import NO_ROOM
 from nas.network.cost import Cost
 from nas.searching.events import Ended, EpochDone, Event, Started, Taught, Teaching, Told, TrialEvent
 from nas.searching.options import SearchOptions
@@ -102,7 +103,14 @@ class SearchDisplay:
         with self._lock:
             line = self._follow(event)
         if line and (isinstance(event, Taught | Told) or not self._console.is_interactive):
+            self._print(line)
+
+    def _print(self, line: str) -> None:
+        try:
             self._console.print(line, soft_wrap=not self._console.is_interactive)
+        except OSError as error:  # rich keeps the line until it can be written; no training fails for it
+            if error.errno not in NO_ROOM:
+                raise
 
     def _follow(self, event: Event) -> str:
         match event:

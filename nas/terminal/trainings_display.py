@@ -55,10 +55,8 @@ class TrainingsDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            self._console.print(
-                f"Interrupted: {self._n_done} of {self._n} trainings are done and kept. The same command goes on."
-            )
+        if isinstance(error, KeyboardInterrupt):  # for who tells of it
+            error.args = (f"{self._n_done} of {self._n} trainings are done and kept. The same command goes on.",)
 
     def epoch(self, training: Training, result: EpochResult) -> None:
         """An epoch is done, now or in an earlier run."""

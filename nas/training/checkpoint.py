@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from nas.errors import StudyError
-from nas.files import replacing
+from nas.files import NO_ROOM, replacing
 from nas.training.run import TrainingRun
 
 
@@ -22,9 +22,22 @@ def state_in(path: Path, device: str) -> dict[str, Any] | None:
 
 
 def save_checkpoint(run: TrainingRun, path: Path) -> None:
-    """Writes a run's state and, for those who want the network alone, the weights that its figures are about."""
-    with replacing(path) as partial:
-        torch.save({**run.state_dict(), "evaluated": run.evaluated_network.state_dict()}, partial)
+    """Writes a run's state and, for those who want the network alone, the weights that its figures are about.
+
+    Raises `StudyError` where there is no room for it, which is no fault of the training.
+    """
+    content = io.BytesIO()  # torch says nothing of the cause where it cannot write to a file
+    torch.save({**run.state_dict(), "evaluated": run.evaluated_network.state_dict()}, content)
+    try:
+        with replacing(path) as partial:
+            partial.write_bytes(content.getbuffer())
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise StudyError(
+            f"there must be room for what a training has reached, but {path.parent} has none ({error.strerror}): make "
+            "some, and run the same command again to go on"
+        ) from error
 
 
 def read_checkpoint(path: Path, remedy: str) -> dict[str, Any]:

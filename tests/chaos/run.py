@@ -1,23 +1,27 @@
-"""Kills searches and their workers, for real and at moments that have nothing to do with what they do, and counts what
-is lost.
+"""Kills searches, their workers, exports and confirmations, for real and at moments that have nothing to do with what
+they do, takes disk, database and clock from under them, and counts what is lost.
 
-    python tests/chaos/run.py --kills 1000 [--seed 0] [--workers 2] [--sample 50] [--folder DIR]
+    python tests/chaos/run.py --kills 1000 [--seed 0] [--round 100] [--sample 5] [--cold 0.1] [--folder DIR]
 
-A search in a folder of its own, on a few real images or, without them, on made-up ones, is killed again and again: one
-of its workers, or the controlling process with all of them, which is then started anew with the same command. Printed
-is a table, for each kind of kill: how many there were, trials that are lost (failed, or that never went on), epochs
-that had been reported and are not in the study any more, and reported epochs that the checkpoint did not have, so that
-they were trained again. At the end a sample of the trials is trained again undisturbed, and compared digit by digit.
-Ends with exit code 1 if anything was lost or differs.
+Searches a few real images or, without them, made-up ones; after each round in a new study. After each kill it is looked
+whether all that had been reported is still in the study and in the checkpoints; after each round whether every trial
+came to its end or can go on, and whether a sample of them, trained again undisturbed, gives the same digits. What each
+kind does and expects is in kinds.py. All of a search is forked from warm processes, but for the share `--cold`.
+
+Printed is a table; Ctrl-C ends it with the table so far, and with `--folder` the same command goes on, round by round.
+Ends with exit code 1 if anything was lost. Needs /proc; mounts a small disk for the search, where it may.
 """
 
 import argparse
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -25,8 +29,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+sys.path.append(str(Path(__file__).parent))
+
 import numpy as np
-import optuna
+from attacked import EPOCHS, Lost, Search, check_output, reported
+from commands import keep_warm
+from kinds import KINDS, Kind, prepare
 from optuna.trial import FrozenTrial, TrialState
 
 from nas import datasets
@@ -35,162 +43,150 @@ from nas.errors import DataError
 from nas.execution.job import Executor, Job
 from nas.execution.opening import open_executor
 from nas.study.trial import TrialAttributes
-from nas.training.checkpoint import checkpoint_path, state_in
 
-sys.path.append(str(Path(__file__).parents[1]))  # where pytest finds it, too
-from processes import workers_of
-
-N_IMAGES = 1_500
-STUDY, EPOCHS = "chaos", 12
-PAUSES = {"worker": (0.3, 4.0), "controller": (4.0, 9.0)}  # seconds before a kill: it must have come to train
-SHARE_OF_CONTROLLERS = 0.2
+N_IMAGES = 900
+DISK = "24m"
 
 
 @dataclass
 class Tally:
-    """What came of the kills, by their kind."""
+    """What came of it, by kind; `faults` in words."""
 
     tried: Counter[str] = field(default_factory=Counter)
-    lost_epochs: Counter[str] = field(default_factory=Counter)
-    repeated_epochs: Counter[str] = field(default_factory=Counter)
+    not_tried: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
+    repeated: Counter[str] = field(default_factory=Counter)
+    took: Counter[str] = field(default_factory=Counter)  # seconds
+    faults: list[str] = field(default_factory=list)
+    rounds: int = 0
+    trials: int = 0
+    epochs: int = 0
+    compared: int = 0
+    seconds: float = 0.0
+
+    @property
+    def n_kills(self) -> int:
+        return self.tried.total()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--sample", type=int, default=50, help="trials that are trained again and compared")
-    parser.add_argument("--folder", type=Path, help="where the search works; a temporary one, if not given")
+    parser.add_argument("--round", type=int, default=100, help="kills of one study")
+    parser.add_argument(
+        "--sample", type=int, default=5, help="trials of each round that are trained again and compared"
+    )
+    parser.add_argument("--cold", type=float, default=0.1, help="share of searches that start as a user's does")
+    parser.add_argument("--each", action="store_true", help="each kind in turn, instead of by their shares")
+    parser.add_argument("--folder", type=Path, help="where it works and keeps what it counted; a temporary one else")
     arguments = parser.parse_args()
     if not Path("/proc/self/task").exists():
         sys.exit("chaos needs /proc, to see who is whose worker")
+    keep_warm()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.folder or Path(temporary)
+        folder = (arguments.folder or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / "few.npz", **images())
-        sys.exit(0 if chaos(folder, arguments) else 1)
+        tally = tally_in(folder)
+        with suppress(KeyboardInterrupt):
+            if not (folder / "confirmed.json").exists():
+                np.savez(folder / "few.npz", **images())
+                prepare(folder)
+            while tally.n_kills < arguments.kills:
+                one_round(folder, arguments, tally)
+        tell(tally)
+        sys.exit(1 if tally.faults or tally.lost.total() or tally.repeated.total() else 0)
 
 
-def images() -> dict[str, np.ndarray]:
-    """A few of MNIST, or of noise where it is not there: what is lost does not depend on it."""
+def tally_in(folder: Path) -> Tally:
+    """What earlier runs counted."""
+    file = folder / "tally.json"
+    if not file.exists():
+        return Tally()
+    stored = json.loads(file.read_text())
+    return Tally(**{name: Counter(value) if isinstance(value, dict) else value for name, value in stored.items()})
+
+
+def one_round(folder: Path, arguments: argparse.Namespace, tally: Tally) -> None:
+    """A study of its own, killed again and again, and looked at in the end."""
+    place = Path(tempfile.mkdtemp(prefix=f"round-{tally.rounds}-", dir=folder))
+    shutil.copy(folder / "few.npz", place)
+    random, began = Random(f"{arguments.seed} {tally.rounds}"), time.monotonic()
+    n_faults, n = len(tally.faults), min(arguments.round, arguments.kills - tally.n_kills)
+    search = Search(place, random, arguments.cold)
+    with disk(place / "runs"):
+        search.start()
+        search.wait_for_a_training()
+        try:
+            for i in range(n):
+                kind = KINDS[i % len(KINDS)] if arguments.each else random.choices(KINDS, [k.share for k in KINDS])[0]
+                strike(kind, search, random, tally)
+                if tally.n_kills % 10 == 0:
+                    seconds = tally.seconds + time.monotonic() - began
+                    print(
+                        f"{tally.n_kills} of {arguments.kills}, {seconds:.0f} s, {len(tally.faults)} faults", flush=True
+                    )
+            search.wait_for_a_training()
+            search.stop(signal.SIGINT)
+            check_output(search.written_since(0))
+            compare(search, tally, random, arguments.sample)
+        except Lost as lost:
+            fault(tally, f"round {tally.rounds}: {lost}")
+        finally:
+            with suppress(Lost):
+                search.stop(signal.SIGKILL)
+            tally.rounds, tally.seconds = tally.rounds + 1, tally.seconds + time.monotonic() - began
+            (folder / "tally.json").write_text(json.dumps(vars(tally)))
+            if len(tally.faults) > n_faults:
+                shutil.copytree(place / "runs", place / "runs-at-the-fault")
+    if len(tally.faults) == n_faults:
+        shutil.rmtree(place)
+
+
+def strike(kind: Kind, search: Search, random: Random, tally: Tally) -> None:
+    """Does it, at a random moment, and looks at once at what is left."""
+    time.sleep(random.uniform(0, kind.pause))
+    assert search.command is not None
+    if search.command.poll() is not None:
+        raise Lost(
+            f"the search ended by itself with exit code {search.command.returncode}: {search.written_since(0)[-2000:]}"
+        )
+    before, began = reported(search.trials()), time.monotonic()
     try:
-        mnist = datasets.load("mnist")
-        pixels, labels = mnist.images[:N_IMAGES, 0].numpy(), mnist.labels[:N_IMAGES].numpy()
-    except DataError:
-        random = np.random.default_rng(0)
-        pixels = random.integers(0, 256, (N_IMAGES, 28, 28), dtype=np.uint8)
-        labels = random.integers(0, 10, N_IMAGES)
-    n = N_IMAGES * 4 // 5
-    return {"x_train": pixels[:n], "y_train": labels[:n], "x_test": pixels[n:], "y_test": labels[n:]}
+        (tally.tried if kind.do(search, random) else tally.not_tried)[kind.name] += 1
+        lost, repeated = search.look(before)
+    except Lost as error:
+        tally.tried[kind.name] += 1
+        raise Lost(f"{kind.name}: {error}") from error
+    except Exception as error:  # of the runner itself
+        raise Lost(f"{kind.name}: {''.join(traceback.format_exception(error))}") from error
+    tally.took[kind.name] += round(time.monotonic() - began, 2)  # type: ignore[assignment]
+    tally.lost[kind.name] += lost
+    tally.repeated[kind.name] += repeated
 
 
-def chaos(folder: Path, arguments: argparse.Namespace) -> bool:
-    """Whether nothing was lost."""
-    random, tally, began = Random(arguments.seed), Tally(), time.monotonic()
-    process = started(folder, arguments.workers)
-    try:
-        for number in range(1, arguments.kills + 1):
-            kind = "controller" if random.random() < SHARE_OF_CONTROLLERS else "worker"
-            time.sleep(random.uniform(*PAUSES[kind]))
-            if process.poll() is not None:
-                print(f"the search ended by itself with exit code {process.returncode}; see {folder / 'search.log'}")
-                return False
-            process = killed(kind, process, folder, arguments.workers, random, tally)
-            if number % 10 == 0 or number == arguments.kills:
-                print(f"{number} of {arguments.kills} kills, {time.monotonic() - began:.0f} s", flush=True)
-        time.sleep(PAUSES["controller"][1])
-    finally:
-        ended(process)
-    return told(folder, tally, Random(arguments.seed), arguments.sample)
+def fault(tally: Tally, text: str) -> None:
+    tally.faults.append(text)
+    print(f"FAULT {text}", flush=True)
 
 
-def started(folder: Path, workers: int) -> "subprocess.Popen[bytes]":
-    options = ["--space", "tiny", "--budget", "3k", "--epochs", str(EPOCHS), "--workers", str(workers)]
-    named = ["--dataset", "npz:few.npz", "--study", STUDY, "--sampler", "random", "--start-from", "nothing"]
-    with (folder / "search.log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-u", "-m", "nas", "search", *options, *named],
-            cwd=folder, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-
-
-def ended(process: "subprocess.Popen[bytes]") -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGINT)
-    try:
-        process.wait(60)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def killed(
-    kind: str, process: "subprocess.Popen[bytes]", folder: Path, workers: int, random: Random, tally: Tally
-) -> "subprocess.Popen[bytes]":
-    """Kills, and looks at once what is left; returns the search that goes on."""
-    before = reported(folder)
-    if kind == "worker":
-        victims = workers_of(process)
-        if not victims:
-            return process
-        with suppress(ProcessLookupError):
-            os.kill(random.choice(victims), signal.SIGKILL)
-    else:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    tally.tried[kind] += 1
-    after = reported(folder)
-    for number, curve in before.items():
-        tally.lost_epochs[kind] += len(curve.items() - after.get(number, {}).items())
-    for trial in trials(folder):
-        if not trial.state.is_finished() and trial.intermediate_values:
-            kept = state_in(checkpoint_path(folder / "runs" / "checkpoints" / STUDY, trial.number), "cpu")
-            n_kept = len(kept["history"]) if kept is not None else 0
-            tally.repeated_epochs[kind] += max(0, len(trial.intermediate_values) - n_kept)
-    return process if kind == "worker" else started(folder, workers)
-
-
-def trials(folder: Path) -> list[FrozenTrial]:
-    """Of the study; none before there is one."""
-    database = folder / "runs" / "nas.db"
-    if not database.exists():
-        return []
-    try:
-        storage = optuna.storages.RDBStorage(f"sqlite:///{database}", engine_kwargs={"connect_args": {"timeout": 60}})
-        study = optuna.load_study(study_name=STUDY, storage=storage)
-    except (KeyError, optuna.exceptions.StorageInternalError):
-        return []
-    result = study.get_trials(deepcopy=False)
-    storage.engine.dispose()
-    return result
-
-
-def reported(folder: Path) -> dict[int, dict[int, float]]:
-    """What is in the study of each trial's training."""
-    return {trial.number: dict(trial.intermediate_values) for trial in trials(folder)}
-
-
-def told(folder: Path, tally: Tally, random: Random, n_sample: int) -> bool:
-    """Prints the table; whether nothing was lost."""
-    all_trials = trials(folder)
-    lost = [trial for trial in all_trials if trial.state == TrialState.FAIL]
-    stuck = [t for t in all_trials if t.state == TrialState.RUNNING and TrialAttributes(t).outcome != "paused"]
-    trained = [trial for trial in all_trials if trial.intermediate_values and TrialAttributes(trial).repeats is None]
+def compare(search: Search, tally: Tally, random: Random, n_sample: int) -> None:
+    """Whether every trial ended or can go on, and a sample gives the same digits again."""
+    trials = search.trials()
+    for trial in trials:
+        attributes = TrialAttributes(trial)
+        if trial.state == TrialState.FAIL:
+            fault(tally, f"trial {trial.number} is lost: {attributes.reason}")
+        elif trial.state == TrialState.RUNNING and attributes.outcome != "paused":
+            fault(tally, f"trial {trial.number} never went on")
+        elif attributes.outcome == "finished" and len(trial.intermediate_values) != EPOCHS:
+            fault(tally, f"trial {trial.number} has {len(trial.intermediate_values)} of {EPOCHS} epochs")
+    trained = [each for each in trials if each.intermediate_values and TrialAttributes(each).repeats is None]
     sample = random.sample(trained, min(n_sample, len(trained)))
-    differing = different(folder, sample)
-    n_epochs = sum(len(trial.intermediate_values) for trial in trained)
-    print("\n| killed | times | reported epochs lost | epochs trained twice |\n|---|---|---|---|")
-    for kind in PAUSES:
-        print(f"| {kind} | {tally.tried[kind]} | {tally.lost_epochs[kind]} | {tally.repeated_epochs[kind]} |")
-    print(
-        f"\n{len(trained)} trials trained, {n_epochs} epochs; {len(lost)} trials lost, {len(stuck)} never went on; of "
-        f"{len(sample)} that were trained again {len(differing)} differ"
-    )
-    for trial in lost:
-        print(f"trial {trial.number} is lost: {TrialAttributes(trial).reason}")
-    n_lost = len(lost) + len(stuck) + len(differing) + tally.lost_epochs.total() + tally.repeated_epochs.total()
-    return n_lost == 0
+    for number in different(search.folder, sample):
+        fault(tally, f"trial {number} gives other digits when it is trained again")
+    tally.trials, tally.compared = tally.trials + len(trained), tally.compared + len(sample)
+    tally.epochs += sum(len(each.intermediate_values) for each in trained)
 
 
 def different(folder: Path, sample: Sequence[FrozenTrial]) -> list[int]:
@@ -218,6 +214,51 @@ def curve_again(executors: Mapping[int, Executor], trial: FrozenTrial) -> dict[i
             if result.epoch == max(trial.intermediate_values):
                 break
     return curve
+
+
+def tell(tally: Tally) -> None:
+    """Prints the table."""
+    print("\n| what was done | tried | reported epochs lost | epochs trained twice |\n|---|---|---|---|")
+    for kind in KINDS:
+        print(f"| {kind.name} | {tally.tried[kind.name]} | {tally.lost[kind.name]} | {tally.repeated[kind.name]} |")
+    print(f"| all | {tally.tried.total()} | {tally.lost.total()} | {tally.repeated.total()} |")
+    print(
+        f"\n{tally.trials} trials trained in {tally.rounds} studies, {tally.epochs} epochs, {tally.seconds / 60:.0f} "
+        f"minutes; {tally.compared} trained again; {len(tally.faults)} faults; {tally.not_tried.total()} times there "
+        "was nothing to kill"
+    )
+    for text in tally.faults:
+        print(f"FAULT {text[:300]}")
+
+
+def images() -> dict[str, np.ndarray]:
+    """A few of MNIST, or of noise where it is not there: what is lost does not depend on it."""
+    try:
+        mnist = datasets.load("mnist")
+        pixels, labels = mnist.images[:N_IMAGES, 0].numpy(), mnist.labels[:N_IMAGES].numpy()
+    except DataError:
+        random = np.random.default_rng(0)
+        pixels = random.integers(0, 256, (N_IMAGES, 28, 28), dtype=np.uint8)
+        labels = random.integers(0, 10, N_IMAGES)
+    n = N_IMAGES * 4 // 5
+    return {"x_train": pixels[:n], "y_train": labels[:n], "x_test": pixels[n:], "y_test": labels[n:]}
+
+
+class disk:  # noqa: N801 - used as a function
+    """A small disk at `folder`, where this process may mount one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        self._folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(self._folder)]
+        with suppress(FileNotFoundError):
+            subprocess.run(mount, capture_output=True)
+
+    def __exit__(self, *error: object) -> None:
+        if os.path.ismount(self._folder):
+            subprocess.run(["umount", "-l", str(self._folder)], check=True)
 
 
 if __name__ == "__main__":
