@@ -76,7 +76,7 @@ def test_the_winner_is_trained_on_everything_and_tested_once_a_network(nas, tmp_
     assert [len(row.accuracies) for row in race] == [2, 2]
     assert found.trial == race[0].trial == max(race, key=lambda row: sum(row.accuracies)).trial
     assert len(readings(study)) == 2
-    for text in ("Race", f"Confirmed: trial {found.trial}", "was read 2 times", found.accuracy.per_cent(), "50.00%"):
+    for text in ("Race", f"Confirmed: trial {found.trial}", "was read 2 times", found.accuracy.per_cent(), "50.00 %"):
         assert text in " ".join(done.stdout.split())
 
     # The same training by hand: all training images, the stored seed, tested after the last epoch.

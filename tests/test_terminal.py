@@ -53,10 +53,10 @@ def test_status_tells_what_was_asked_and_what_came_out(searched: Run, few_images
     best = max((row for row in rows if row["outcome"] == "finished"), key=lambda row: row["accuracy"])
     shown = searched("status", "--study", "small").stdout
     for expected in (
-        f"space 'tiny' on {few_images}, at most 1,500 parameters, 2 epochs, until 99.00%",
+        f"space 'tiny' on {few_images}, at most 1,500 parameters, 2 epochs, until 99.00 %",
         "no search is running",
         f"3 finished, 0 pruned, {n_rejected} rejected",
-        f"{best['accuracy']:.2%} with {best['params']:,} parameters (trial {best['trial']})",
+        f"{100 * best['accuracy']:.2f} % with {best['params']:,} parameters (trial {best['trial']})",
         "6 epochs trained",
     ):
         assert expected in shown

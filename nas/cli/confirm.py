@@ -16,6 +16,7 @@ from nas.cli.options import (
     teacher_file_option,
     workers_option,
 )
+from nas.progress import working
 from nas.searching.options import check_target
 from nas.study.folders import RUNS
 
@@ -58,9 +59,10 @@ def confirm(
         nas confirm --top 3 --seeds 5
     """
     check_target(target)
-    from nas.replication.confirming import confirm as run_confirm
-    from nas.terminal.console import console, show
-    from nas.terminal.trainings_display import Stages
+    with working("Loading torch"):
+        from nas.replication.confirming import confirm as run_confirm
+        from nas.terminal.console import console, show
+        from nas.terminal.trainings_display import Stages
 
     screen = console(stderr=as_json)
     with Stages(screen) as stages:

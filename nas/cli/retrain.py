@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from nas.cli.options import data_dir_option, storage_option, study_option, teacher_file_option
+from nas.progress import working
+from nas.table import per_cent, plural
 
 if TYPE_CHECKING:
     from nas.replication.retraining import Compared
@@ -50,20 +52,21 @@ def retrain(
     database = open_storage(storage, must_exist=True)
     study = find_study(database, study_name)
     checkpoints = checkpoint_folder(database, study.study_name)
-    again = run_again(
-        study,
-        trial,
-        *data_of(study, data_dir),
-        checkpoints=checkpoints,
-        confirmed=confirmed,
-        teacher=find_teacher(study, runs_folder(database), teacher),
-        on_epoch=_show,
-    )
+    with working(f"Training trial {trial} again, an epoch a line"):
+        again = run_again(
+            study,
+            trial,
+            *data_of(study, data_dir),
+            checkpoints=checkpoints,
+            confirmed=confirmed,
+            teacher=find_teacher(study, runs_folder(database), teacher),
+            on_epoch=_show,
+        )
     if again.difference is not None:
         click.echo(f"nas: {again.difference}", err=True)
         ctx.exit(DIFFERENT)
     click.echo(
-        f"Trial {trial} of study {study.study_name!r} gave the same digits again: {len(again.epochs)} epochs "
+        f"Trial {trial} of study {study.study_name!r} gave the same digits again: {plural(len(again.epochs), 'epoch')} "
         f"({', '.join(again.compared)})."
     )
 
@@ -73,7 +76,7 @@ def _show(epoch: "Compared") -> None:
 
     verdict = "as stored"
     if epoch.differing == ACCURACY:
-        verdict = f"stored: {epoch.stored[ACCURACY]:.2%}"
+        verdict = f"stored: {per_cent(epoch.stored[ACCURACY])}"
     elif epoch.differing is not None:
         verdict = f"another {epoch.differing}"
     click.echo(f"epoch {epoch.epoch:3d}  {epoch.again[ACCURACY]:7.2%}  {verdict}")

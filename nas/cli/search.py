@@ -1,6 +1,7 @@
 """`nas search`."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from nas.cli.options import (
 from nas.cli.search_options import budget_of, budget_option, dataset_option, limit_options, space_option
 from nas.export.formats import FORMATS
 from nas.network.cost import COSTS
+from nas.progress import working
 from nas.searching.options import SearchOptions
 from nas.study.pruners import PRUNERS
 from nas.study.samplers import SAMPLERS
@@ -128,19 +130,21 @@ def search(ctx: click.Context, /, confirming: bool, as_json: bool, **settings: A
     budget = budget_of(settings)
     options = SearchOptions(budget, **{name: value for name, value in settings.items() if value is not None})
     # Options that cannot be are refused before anything is loaded that takes long.
-    from nas import datasets
-    from nas.cli.confirm import as_plain_data as confirmed_as_plain_data
-    from nas.replication.confirming import check_test_part, confirm
-    from nas.searching.search import search as run_search
-    from nas.terminal.console import console, show
-    from nas.terminal.search_display import SearchDisplay, show_result
-    from nas.terminal.trainings_display import Stages
+    with ExitStack() as getting_ready:
+        getting_ready.enter_context(working(f"Loading torch and {options.dataset}"))
+        from nas import datasets
+        from nas.cli.confirm import as_plain_data as confirmed_as_plain_data
+        from nas.replication.confirming import check_test_part, confirm
+        from nas.searching.search import search as run_search
+        from nas.terminal.console import console, show
+        from nas.terminal.search_display import SearchDisplay, show_result
+        from nas.terminal.trainings_display import Stages
 
-    if confirming:
-        check_test_part(datasets.load(options.dataset, options.data_dir))
-    screen = console(stderr=as_json, width=120)
-    with SearchDisplay(screen, options) as display:
-        result = run_search(options, on_ready=display.ready, on_event=display.event)
+        if confirming:
+            check_test_part(datasets.load(options.dataset, options.data_dir))
+        screen = console(stderr=as_json, width=120)
+        with SearchDisplay(screen, options, is_ready=getting_ready.close) as display:
+            result = run_search(options, on_ready=display.ready, on_event=display.event)
     show_result(screen, options, result)
     data = as_plain_data(result)
     try:

@@ -7,7 +7,7 @@ import click
 
 from nas.cli.completion import complete_study
 from nas.cli.options import storage_option
-from nas.table import clock
+from nas.table import clock, per_cent, plural
 
 if TYPE_CHECKING:
     from nas.study.status import Status
@@ -47,8 +47,8 @@ def lines(status: "Status") -> Iterator[tuple[str, str]]:
     yield "trials", _tally(status.counts)
     if status.best is not None and status.best.accuracy is not None and status.best.cost is not None:
         params, trial = status.best.cost.params, status.best.trial
-        yield "best", f"{status.best.accuracy:.2%} with {params:,} parameters (trial {trial})"
-    yield "time", f"{clock(status.seconds)} in trials, {status.epochs:,} epochs trained"
+        yield "best", f"{per_cent(status.best.accuracy)} with {params:,} parameters (trial {trial})"
+    yield "time", f"{clock(status.seconds)} in trials, {plural(status.epochs, 'epoch')} trained"
     if status.teacher is not None:
         yield "taught", f"by {status.teacher.figures}; {status.teacher.cost}"
     elif status.terms is not None and status.terms.teacher is not None:
@@ -61,12 +61,12 @@ def _asked(status: "Status") -> str:
     if status.terms is None:
         return "not a study of nas"
     terms, target = status.terms, (status.options or {}).get("target")
-    goal = f", until {target:.2%}" if target is not None else ""
+    goal = f", until {per_cent(target)}" if target is not None else ""
     if terms.minimize is not None:
-        goal = f", for the fewest {terms.goal.noun} with {terms.target:.2%}"
+        goal = f", for the fewest {terms.goal.noun} with {per_cent(terms.target or 0.0)}"
     limits = f"at most {terms.limits}" if terms.budget else "without a limit"
     return (
-        f"space {terms.space!r} on {terms.dataset}, {limits}, {terms.epochs} epochs{goal}; "
+        f"space {terms.space!r} on {terms.dataset}, {limits}, {plural(terms.epochs, 'epoch')}{goal}; "
         f"{terms.n_train:,} images to train, {terms.n_validation:,} to validate"
     )
 

@@ -17,8 +17,8 @@ from filelock import FileLock, Timeout
 from nas.datasets import wheel
 from nas.datasets.catalogue import BUILTINS, PARTS, Builtin
 from nas.datasets.on_disk import cache_folder, find, is_complete, read_part
-from nas.datasets.progress import receiving, say
 from nas.errors import DataError
+from nas.progress import receiving, say
 
 STAGING = ".nas-fetching-"
 LOCK = ".nas-fetching.lock"

@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from nas.datasets.dataset import Dataset, fingerprint
-from nas.datasets.progress import track
 from nas.errors import DataError
+from nas.progress import track
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 GREY = {"1", "L"}

@@ -5,8 +5,8 @@ from pathlib import Path
 from nas.datasets import fetching, on_disk, schemes
 from nas.datasets.catalogue import builtin_named
 from nas.datasets.dataset import Dataset
-from nas.datasets.progress import say
 from nas.errors import DataError
+from nas.progress import say
 
 
 def load(name: str, data_dir: Path | str | None = None) -> Dataset:

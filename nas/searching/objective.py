@@ -25,6 +25,7 @@ from nas.study.busy import begin_stretch, end_stretch
 from nas.study.goal import Goal
 from nas.study.record import record_of
 from nas.study.trial import Outcome, TrialAttributes, limits_of, reported
+from nas.table import per_cent
 from nas.training.checkpoint import checkpoint_path
 from nas.training.device import resolve_device, resolve_precision
 from nas.training.teacher import Teacher
@@ -257,7 +258,10 @@ class Objective:
                 self.observer(EpochDone(trial.number, result))
         TrialAttributes(trial).second_accuracy = second
         mean = (accuracy + second) / 2
-        return mean, f"{second:.2%} with a second seed, {'' if self.goal.reached(mean) else 'not '}enough on average"
+        return (
+            mean,
+            f"{per_cent(second)} with a second seed, {'' if self.goal.reached(mean) else 'not '}enough on average",
+        )
 
     def _follow(self, trial: Trial, run: Run, was_interrupted: bool) -> float:
         """Reports each epoch, up to the one that is good enough; ends the trial where the pruner, or a number that is

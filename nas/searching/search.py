@@ -14,7 +14,7 @@ from nas.errors import SpaceError, StudyError
 from nas.execution.opening import n_cores, open_executor
 from nas.export.trials import check_weights, export_trial, hand_over
 from nas.files import check_writable
-from nas.searching.events import Event, Taught, Teaching, Told, TrialEvent
+from nas.searching.events import Doing, Event, Taught, Teaching, Told, TrialEvent
 from nas.searching.formats import check_space
 from nas.searching.leftovers import remove_leftovers
 from nas.searching.loop import Loop
@@ -36,7 +36,7 @@ from nas.study.record import Record, best_table, counts, n_trained, ranked
 from nas.study.storage import Storage, checkpoint_folder, open_storage, runs_folder
 from nas.study.teacher import StudyTeacher, store_teacher, teacher_of
 from nas.study.terms import Terms, default_name, note_search
-from nas.training.device import resolve_device, resolve_precision
+from nas.training.device import best_kernels, resolve_device, resolve_precision
 from nas.training.teacher import Teacher, read
 
 SPLIT_SEED = 0  # one split for all seeds of a search, so that their figures can be compared
@@ -75,6 +75,7 @@ class Prepared:
     notes: tuple[str, ...]
     n_continued: int
     teacher: str | None = None  # "auto", or the name of a file, which is heard of before the first trial
+    compiles: bool = False  # whether a worker compiles what it computes with, where that was not kept of an earlier one
 
 
 def search(
@@ -122,7 +123,8 @@ def search(
         n_continued = continue_interrupted(study)
         check_weights(ranked(study)[:1], folder)
         remove_leftovers(study, folder, options.out)
-        on_ready(Prepared(options, study, split, dataset.notes, n_continued, taught_by))
+        compiles = best_kernels(device, _threads(options)) == "numba"
+        on_ready(Prepared(options, study, split, dataset.notes, n_continued, taught_by, compiles))
         began = time.monotonic()
         teacher = None if asked is None else _teacher(asked, options, study, dataset, split, storage, on_event)
         if isinstance(teacher, str):
@@ -136,6 +138,8 @@ def search(
                 before = f"what was trained before it, {n} candidate{'s' * (n != 1)}, is kept in study {name!r}"
                 raise SpaceError(f"{error}; {before}") from error
         best = ranked(study)
+        if best:
+            on_event(Doing(f"Writing trial {best[0].trial} and checking the files"))
         model = hand_over(study, best[0], dataset, split, folder, options.out, options.storage) if best else None
         notes = _in_other_formats(options, study, best[0], dataset, split, folder, model) if model is not None else ()
     reached = options.target is not None and bool(best) and best[0].expected_accuracy >= options.target
@@ -229,9 +233,7 @@ def _run(
     n_jobs = options.workers
     if options.trials is not None:
         n_jobs = max(1, min(n_jobs, options.trials - n_trained(study)))
-    # As many threads as if all workers were needed: with others the digits would be others.
-    threads = max(1, n_cores() // options.workers)
-    executor = open_executor(split, workers=n_jobs, threads=threads, executor=options.executor)
+    executor = open_executor(split, workers=n_jobs, threads=_threads(options), executor=options.executor)
     objective = Objective(
         space,
         dataset,
@@ -260,6 +262,11 @@ def _run(
         executor.close()
     assert referee.why_ended is not None
     return referee.why_ended
+
+
+def _threads(options: SearchOptions) -> int:
+    """Of a worker: as many as if all workers were needed, since with others the digits would be others."""
+    return max(1, n_cores() // options.workers)
 
 
 def _terms(options: SearchOptions, space: Space, dataset: Dataset, split: Split, teacher: Asked | None) -> Terms:

@@ -7,6 +7,7 @@ import optuna
 
 from nas.network.cost import COSTS
 from nas.study.record import LISTED, Record, records
+from nas.table import per_cent
 
 COSTS_LISTED = tuple(kind.name for kind in LISTED)
 COLUMNS = ("trial", "outcome", "accuracy", "epochs", *COSTS_LISTED, "network", "training", "seconds")
@@ -52,7 +53,7 @@ def _shown(column: str, value: Any) -> str:
     if value is None:
         return "-"
     if column == "accuracy":
-        return f"{100 * value:.2f} %"
+        return per_cent(value)
     if column == "seconds":
         return f"{value:.1f}"
     return COSTS[column].shown(value) if column in COSTS else str(value)

@@ -35,6 +35,7 @@ from nas.export.check import BATCH, failure
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
 from nas.export.words import measured_images, visible
+from nas.table import per_cent
 
 __all__ = ["prepare", "refuses"]
 
@@ -118,8 +119,8 @@ def _notes(model: FrozenModel, program: Program, name: str, measured: Measured) 
     before = model.provenance.validation_accuracy
     loss = 100 * (before - measured.accuracy)
     figures = (
-        f"{name}.c: {100 * measured.accuracy:.2f} % of {measured_images(model.provenance)} right, "
-        f"{100 * before:.2f} % in float: a loss of {loss:.2f} points; {measured.n_equal:,} predictions are equal. "
+        f"{name}.c: {per_cent(measured.accuracy)} of {measured_images(model.provenance)} right, "
+        f"{per_cent(before)} in float: a loss of {loss:.2f} points; {measured.n_equal:,} predictions are equal. "
         f"{program.flash:,} bytes of flash, {program.ram:,} bytes of RAM."
     )
     if measured.compiler is None:
