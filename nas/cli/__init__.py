@@ -12,6 +12,7 @@ from importlib import import_module
 import click
 from click.shell_completion import CompletionItem
 
+from nas.cli.encoding import write_what_can_be_written
 from nas.errors import NasError
 from nas.version import __version__
 
@@ -85,6 +86,7 @@ def main(args: Sequence[str] | None = None) -> None:
     """Runs a command and ends the process; whatever is wrong with the input is one line and exit code 2."""
     # Loading makes many objects and frees none: looking for garbage all the while takes a tenth of a short command.
     gc.set_threshold(50_000, 20, 20)
+    write_what_can_be_written()
     try:
         code = cli.main(args, prog_name="nas", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as help_text:

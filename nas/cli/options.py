@@ -50,7 +50,7 @@ def read_config(ctx: click.Context, param: click.Parameter, name: str | None) ->
         return
     path = _study_file(name)
     try:
-        values = tomllib.loads(path.read_text())
+        values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise click.UsageError(f"a study file must be readable, but {path} is not: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -63,7 +63,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     from nas.study.listing import shown_rows
-    from nas.terminal.console import console
+    from nas.terminal.console import console, show_lines
 
     screen, lines = console(), shown_rows(rows)
     shown = [column for column in COLUMNS if column not in LONG or screen.width >= WIDE]
@@ -76,4 +76,4 @@ def _show(rows: list[dict[str, Any]]) -> None:
             table.add_column(column, width=width, justify="left" if column == "outcome" else "right")
     for line in lines:
         table.add_row(*(line[column] for column in shown))
-    screen.print(table)
+    show_lines(screen, table)
