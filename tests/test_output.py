@@ -3,7 +3,9 @@
 import io
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from rich.console import Console
@@ -58,3 +60,30 @@ def test_a_file_gets_no_blanks_at_the_ends_of_lines_and_the_width_it_asks_for(
         widths[columns] = max(map(len, lines))
     assert widths["50"] <= 50 < widths["80"] <= 80
     assert widths[""] == widths["200"] > 80
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "search --budget 2500 --space tiny --storage no/nas.db",
+        "search --budget 2500 --space tiny --out no/such/folder",
+        "export --storage OWN --out no/such/folder",
+        "confirm --storage OWN --out no/such/folder",
+        "report --storage OWN -o no/report.html",
+        "reproduce B1 --trainings no/such/folder",
+        "reproduce B1 --out no/table",
+    ],
+)
+def test_a_slip_in_a_path_makes_no_folders(
+    nas: Callable[..., CompletedProcess[str]], small_search: Path, tmp_path: Path, command: str
+) -> None:
+    done = nas(*command.replace("OWN", str(small_search / "runs" / "nas.db")).split())
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "there is no" in done.stderr
+    assert not (tmp_path / "no").exists()
+
+
+def test_below_runs_folders_are_made(nas: Callable[..., CompletedProcess[str]], small_search: Path) -> None:
+    done = nas("export", "--storage", str(small_search / "runs" / "nas.db"), "--out", "runs/some/models")
+    assert done.returncode == 0, done.stderr
+    assert Path("runs/some/models").is_dir()

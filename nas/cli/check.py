@@ -48,7 +48,7 @@ def check(**settings: Any) -> None:
         from nas.searching.forecast import seconds_per_epoch, table
         from nas.space import finding as spaces
         from nas.space.candidate import Task
-        from nas.terminal.console import console, show
+        from nas.terminal.console import console, show, tell
         from nas.training.device import resolve_device, resolve_precision
 
         device = resolve_device(options.device)
@@ -59,14 +59,14 @@ def check(**settings: Any) -> None:
         checked = run_check(space, task)
     screen = console()
     for line in _feasibility(checked, options):
-        screen.print(line, soft_wrap=True)
+        tell(screen, line)
     if not checked.feasible:
         return
     show(screen, [table(checked)])
     with working("Training a typical candidate for three epochs of a few images"):
         seconds = seconds_per_epoch(checked.typical, split, options.workers, device, precision)
     for line in _duration(checked, options, split, seconds):
-        screen.print(line, soft_wrap=True)
+        tell(screen, line)
 
 
 def _feasibility(checked: "Check", options: SearchOptions) -> list[str]:

@@ -16,9 +16,9 @@ from nas.cli.options import (
     teacher_file_option,
     workers_option,
 )
+from nas.files import RUNS
 from nas.progress import working
 from nas.searching.options import check_target
-from nas.study.folders import RUNS
 
 if TYPE_CHECKING:
     from nas.study.confirmation import Confirmed

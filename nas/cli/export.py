@@ -8,9 +8,9 @@ import click
 from nas.cli.completion import complete_iteration
 from nas.cli.options import data_dir_option, storage_option, study_option
 from nas.export.formats import DEFAULT, FORMATS
+from nas.files import RUNS
 from nas.progress import working
 from nas.space import documented
-from nas.study.folders import RUNS
 
 if TYPE_CHECKING:
     import optuna

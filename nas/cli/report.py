@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from nas.cli.options import data_dir_option, storage_option, study_option
+from nas.files import make_parent
 from nas.progress import working
 
 
@@ -29,6 +30,7 @@ def report(study_name: str | None, storage: str, data_dir: Path | None, target: 
     Example:
         nas report -o report.html
     """
+    make_parent(out)
     with working("Drawing the report"):
         from nas.report.page import report_page, write  # needs plotly, and nothing else of the command line does
         from nas.study.opening import find_study

@@ -24,7 +24,7 @@ def show(trial: int, study_name: str | None, storage: str, as_json: bool) -> Non
     from nas.study.details import cost_table, curve_table, details_of, facts
     from nas.study.opening import find_study
     from nas.study.storage import open_storage
-    from nas.terminal.console import console
+    from nas.terminal.console import console, tell
     from nas.terminal.console import show as show_tables
 
     details = details_of(find_study(open_storage(storage, must_exist=True), study_name), trial)
@@ -32,8 +32,8 @@ def show(trial: int, study_name: str | None, storage: str, as_json: bool) -> Non
         click.echo(json.dumps(details.to_dict(), indent=2))
         return
     screen = console()
-    screen.print(f"Trial {trial} of study {details.study!r}", soft_wrap=True)
+    tell(screen, f"Trial {trial} of study {details.study!r}")
     for label, text in facts(details):
-        screen.print(f"  {label:<11}{text}", soft_wrap=True)
+        tell(screen, text, f"  {label:<11}")
     tables = (layer_table(details.layers), cost_table(details), curve_table(details))
     show_tables(screen, [table for table in tables if table.rows])

@@ -32,12 +32,18 @@ def status(study_name: str | None, storage: str) -> None:
     """
     from nas.study.status import statuses
     from nas.study.storage import open_storage
+    from nas.terminal.console import console, tell
 
     shown = statuses(open_storage(storage, must_exist=True), study_name, storage)
     if not shown:
         click.echo("The database has no study yet: run nas search.")
-    blocks = ("\n".join([each.study, *(f"  {label:<7}{text}" for label, text in lines(each))]) for each in shown)
-    click.echo("\n\n".join(blocks), nl=bool(shown))
+    screen = console()
+    for number, each in enumerate(shown):
+        tell(screen, ("\n" if number else "") + each.study)
+        for label, text in lines(each):
+            tell(screen, text, f"  {label:<7}")
+        if each.command is not None and not each.searching:
+            screen.print(f"  go on  {each.command}", soft_wrap=True)
 
 
 def lines(status: "Status") -> Iterator[tuple[str, str]]:
@@ -53,8 +59,6 @@ def lines(status: "Status") -> Iterator[tuple[str, str]]:
         yield "taught", f"by {status.teacher.figures}; {status.teacher.cost}"
     elif status.terms is not None and status.terms.teacher is not None:
         yield "taught", f"by the teacher {status.terms.teacher!r}, which is not trained yet"
-    if status.command is not None and not status.searching:
-        yield "go on", status.command
 
 
 def _asked(status: "Status") -> str:

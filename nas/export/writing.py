@@ -16,7 +16,7 @@ from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images
 from nas.export.python import network_source
 from nas.export.script import script
-from nas.files import check_module_name
+from nas.files import check_module_name, make_folder
 
 
 class Written(NamedTuple):
@@ -98,7 +98,7 @@ def _write_checked(
 ) -> None:
     """All files or none: they are checked in a folder of their own first."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         _refuse_to_overwrite(contents, force)
         with TemporaryDirectory(dir=folder, prefix=f".{name}-", ignore_cleanup_errors=True) as staging:
             for path, content in contents.items():

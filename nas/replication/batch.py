@@ -14,7 +14,7 @@ from typing import Any
 from nas.errors import InputError, StudyError
 from nas.execution import opening
 from nas.execution.job import Executor, Job
-from nas.files import write_whole
+from nas.files import make_folder, write_whole
 from nas.network.architecture import digest_of
 from nas.space.candidate import Candidate
 from nas.study.folders import TRAININGS
@@ -67,7 +67,7 @@ class Means:
         object.__setattr__(self, "device", resolve_device(self.device))
         object.__setattr__(self, "precision", resolve_precision(self.precision, self.device))
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
         except OSError as error:
             raise InputError(
                 f"the folder of trainings must be writable, but {self.folder} is not ({error.strerror}): name another"

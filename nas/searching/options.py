@@ -8,9 +8,10 @@ from typing import Any
 from nas.errors import InputError, nearest
 from nas.execution import opening
 from nas.export.formats import check_formats
+from nas.files import RUNS
 from nas.network.cost import COSTS, Budget
 from nas.space import finding as spaces
-from nas.study.folders import DEFAULT_STORAGE, RUNS
+from nas.study.folders import DEFAULT_STORAGE
 from nas.study.goal import Goal
 from nas.study.pruners import check_pruner
 from nas.study.samplers import check_sampler

@@ -11,11 +11,11 @@ from nas import shipped
 from nas.datasets import Dataset, Split
 from nas.datasets.splitting import held_out
 from nas.errors import InputError
+from nas.files import slug
 from nas.network.architecture import digest_of
 from nas.network.cost import Budget
 from nas.searching.options import AUTO, SearchOptions
 from nas.space import finding as spaces
-from nas.study.folders import slug
 from nas.study.record import Record
 from nas.study.teacher import StudyTeacher, as_stored
 from nas.table import plural

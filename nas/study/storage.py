@@ -13,7 +13,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from nas.errors import StudyError
-from nas.study.folders import RUNS, slug
+from nas.files import RUNS, make_parent, slug
 from nas.study.patience import Patience
 
 # What is asked of a database while a search goes on; also what Optuna's cache asks of it.
@@ -157,7 +157,7 @@ def _checked_file(file: Path, must_exist: bool) -> str | None:
                 f"the database must exist, but there is no {file}: run nas search first, or name its --storage"
             )
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            make_parent(file)
             with sqlite3.connect(file) as connection:
                 connection.execute("pragma user_version")
         except (OSError, sqlite3.Error) as error:

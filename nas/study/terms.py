@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import StudyError
+from nas.files import slug
 from nas.network.cost import Budget
-from nas.study.folders import slug
 from nas.study.goal import Goal
 from nas.study.teacher import TEACHER, StudyTeacher
 

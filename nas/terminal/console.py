@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable
+from textwrap import fill
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -30,7 +31,20 @@ def show(console: Console, tables: Iterable[Table]) -> None:
     for table in tables:
         show_lines(console, _records(table) if _is_too_wide(table, console.width) else _columns(table))
         for note in table.notes:
-            console.print(note.removeprefix("\\"), soft_wrap=True)
+            tell(console, note.removeprefix("\\"))
+
+
+def tell(console: Console, text: str, label: str = "") -> None:
+    """A sentence or a fact: in a terminal broken between words, and indented as far as its label; in a file one line.
+
+    Not for commands: what is broken cannot be copied.
+    """
+    line = f"{label}{text}"
+    if console.is_terminal:
+        line = fill(
+            line, console.width, subsequent_indent=" " * len(label), break_long_words=False, break_on_hyphens=False
+        )
+    console.print(line, soft_wrap=True)
 
 
 def show_lines(console: Console, shown: RenderableType) -> None:
@@ -73,7 +87,7 @@ def _columns(table: Table) -> RichTable:
 
 def _records(table: Table) -> Group:
     """Each row as lines of a name and a value."""
-    blocks: list[RenderableType] = [Text(table.title, style="italic"), Text()]
+    blocks: list[RenderableType] = [Text(), Text(table.title, style="italic"), Text()]
     for row in table.rows:
         block = RichTable.grid(padding=(0, GAP, 0, 0))
         block.add_column(no_wrap=True, style="dim")
