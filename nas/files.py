@@ -66,6 +66,8 @@ def check_writable(folder: Path) -> None:
     """Makes the folder; raises `InputError` if that cannot be done, or nothing can be written to it."""
     try:
         make_folder(folder)
+    except InputError as error:
+        raise InputError(f"{error} with --out") from error
     except OSError as error:
         raise InputError(
             f"the output folder must be writable, but {folder} is not ({error.strerror}): give another --out"

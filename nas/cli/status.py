@@ -42,7 +42,8 @@ def status(study_name: str | None, storage: str) -> None:
         tell(screen, ("\n" if number else "") + each.study)
         for label, text in lines(each):
             tell(screen, text, f"  {label:<7}")
-        if each.command is not None and not each.searching:
+        if each.command is not None and each.left and not each.searching:
+            tell(screen, each.left, "  left   ")
             screen.print(f"  go on  {each.command}", soft_wrap=True)
 
 

@@ -38,10 +38,13 @@ def trials(
     if as_csv and as_json:
         raise click.UsageError("give either --csv or --json, but got both")
     from nas.study.listing import listed
+    from nas.study.locks import is_searched
     from nas.study.opening import find_study
-    from nas.study.storage import open_storage
+    from nas.study.storage import checkpoint_folder, open_storage
 
-    rows = listed(find_study(open_storage(storage, must_exist=True), study_name), outcomes, sort)
+    database = open_storage(storage, must_exist=True)
+    study = find_study(database, study_name)
+    rows = listed(study, outcomes, sort, is_searched(checkpoint_folder(database, study.study_name)))
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     elif as_csv:

@@ -79,6 +79,7 @@ def read(builtin: Builtin, root: Path) -> Dataset:
         fingerprint=fingerprint(images, labels),
         notes=notes + (verify_test(builtin, root) if has_test else (NO_TEST.format(builtin.title),)),
         reader=partial(read_test, builtin.name, root) if has_test else None,
+        test_files=find(builtin, root, "test") or (),
     )
 
 

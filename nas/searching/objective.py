@@ -68,7 +68,7 @@ class Objective:
         device: str = "auto",
         precision: str = "auto",
         folder: Path | None = None,
-        observer: Callable[[Event], None] = lambda event: None,
+        observer: Callable[[Event], None] | None = None,
         split: Split | None = None,
         goal: Goal = Goal(),  # noqa: B008 - it is frozen
         formats: Sequence[str] = (),
@@ -81,7 +81,7 @@ class Objective:
         self.goal, self.formats, self.teacher = goal, formats, teacher
         self.budget = budget if isinstance(budget, Budget) else Budget(budget)
         self._budget_left = self.budget  # smaller than the budget once a network is there that is to be undercut
-        self.seed, self.folder, self.observer = seed, folder, observer
+        self.seed, self.folder, self.observer = seed, folder, observer or _ignore
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device)
         if split is None:
@@ -319,6 +319,10 @@ class Objective:
         if reason or attributes.reason:  # of an earlier interruption
             attributes.reason = reason
         self.observer(Ended(trial.number, outcome, reason, accuracy))
+
+
+def _ignore(event: Event) -> None:
+    """Nobody watches."""
 
 
 def _training_has_begun(trial: Trial) -> bool:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import optuna
 
@@ -19,7 +19,7 @@ from nas.searching.formats import check_space
 from nas.searching.leftovers import remove_leftovers
 from nas.searching.loop import Loop
 from nas.searching.objective import Objective
-from nas.searching.options import SearchOptions, options_of
+from nas.searching.options import SearchOptions, Settings, options_of, takes_settings
 from nas.searching.referee import Referee, WhyEnded
 from nas.searching.starting import experience_for
 from nas.searching.teaching import Asked, asked_for, described, teachers_epochs, teachers_options, with_cost
@@ -78,12 +78,13 @@ class Prepared:
     compiles: bool = False  # whether a worker compiles what it computes with, where that was not kept of an earlier one
 
 
+@takes_settings
 def search(
     options: SearchOptions | None = None,
     *,
-    on_ready: Callable[[Prepared], None] = lambda prepared: None,
-    on_event: Callable[[Event], None] = lambda event: None,
-    **settings: Any,
+    on_ready: Callable[[Prepared], None] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    **settings: Unpack[Settings],
 ) -> SearchResult:
     """Searches, exports the winner, and returns what was found.
 
@@ -94,6 +95,7 @@ def search(
     `WorkerError` where one training after the other failed.
     """
     options = options_of(options, settings)
+    on_event = on_event or _ignore
     device = resolve_device(options.device)
     resolve_precision(options.precision, device)
     space = spaces.load(options.space)
@@ -124,7 +126,7 @@ def search(
         check_weights(ranked(study)[:1], folder)
         remove_leftovers(study, folder, options.out)
         compiles = best_kernels(device, _threads(options)) == "numba"
-        on_ready(Prepared(options, study, split, dataset.notes, n_continued, taught_by, compiles))
+        (on_ready or _ignore)(Prepared(options, study, split, dataset.notes, n_continued, taught_by, compiles))
         began = time.monotonic()
         teacher = None if asked is None else _teacher(asked, options, study, dataset, split, storage, on_event)
         if isinstance(teacher, str):
@@ -144,6 +146,10 @@ def search(
         notes = _in_other_formats(options, study, best[0], dataset, split, folder, model) if model is not None else ()
     reached = options.target is not None and bool(best) and best[0].expected_accuracy >= options.target
     return SearchResult(options, study, why_ended, reached, best, dict(counts(study)), model, notes, teacher_of(study))
+
+
+def _ignore(what: object) -> None:
+    """Nobody watches."""
 
 
 def _in_other_formats(

@@ -32,6 +32,7 @@ class Reading:
     n_images: int | None = None
     accuracy: float | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None  # [true class][predicted class] -> images
+    checksum: str | None = None  # of the files of the test set; versions before 0.2.0 stored none
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Confirmed:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % confidence interval of the mean over trainings; None for a single one, or if all are equal."""
+        """95 % confidence interval of the mean over trainings; None for fewer than three, or if all are equal."""
         if not self.accuracy.std or self.accuracy.interval is None:
             return None
         low, high = self.accuracy.interval
@@ -251,7 +252,7 @@ def confirmed_table(confirmed: Confirmed, target: float | None) -> Table:
     spread, reading = confirmed.accuracy, confirmed.readings[0]
     rows = [
         ("test accuracy, mean ± standard deviation", f"{spread.per_cent()} %"),
-        ("each training", ", ".join(f"{100 * value:.2f}" for value in spread.values)),
+        ("each training", ", ".join(f"{100 * value:.2f}" for value in spread.values) + " %"),
     ]
     if confirmed.interval is not None:
         ends = (100 * end for end in confirmed.interval)

@@ -1,7 +1,7 @@
 """Everything that is known of one trial, as plain data: for `nas show` and the dashboard's notes."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -14,7 +14,7 @@ from nas.network.layer_table import LayerRow, layer_rows
 from nas.space import finding as spaces
 from nas.space.candidate import Candidate, Task
 from nas.space.finding import Space
-from nas.study.record import Record, record_of
+from nas.study.record import Record, record_of, seen_from_outside
 from nas.study.teacher import StudyTeacher, teacher_of
 from nas.study.terms import Terms, terms_of
 from nas.study.trial import TrialAttributes, limits_of, outcome_of, trial_of
@@ -54,13 +54,17 @@ class Details:
         }
 
 
-def details_of(study: optuna.Study, number: int) -> Details:
-    """The details of a trial by its number; `StudyError` if there is none, or none that has begun."""
+def details_of(study: optuna.Study, number: int, searching: bool = True) -> Details:
+    """The details of a trial by its number; `StudyError` if there is none, or none that has begun.
+
+    `searching`: whether a search of the study is under way.
+    """
     trial = trial_of(study, number)
     if outcome_of(trial) == "waiting":
         raise StudyError(f"a trial must have begun, but trial {number} waits for a search to go on with it")
     trials, teacher = study.get_trials(deepcopy=False), teacher_of(study)
-    return describe(study.study_name, terms_of(study), trials, trial, teacher)
+    details = describe(study.study_name, terms_of(study), trials, trial, teacher)
+    return replace(details, record=seen_from_outside(details.record, searching))
 
 
 def describe(

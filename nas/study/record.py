@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import optuna
@@ -104,6 +104,11 @@ def record_of(trial: FrozenTrial) -> Record:
 def records(study: optuna.Study) -> list[Record]:
     """All trials of a study that began, in order."""
     return [record_of(trial) for trial in study.get_trials(deepcopy=False) if outcome_of(trial) != "waiting"]
+
+
+def seen_from_outside(record: Record, searching: bool) -> Record:
+    """The record of a trial that runs in the database alone, where no search is under way: it was interrupted."""
+    return replace(record, outcome="interrupted") if record.outcome == "running" and not searching else record
 
 
 def ranked(study: optuna.Study) -> list[Record]:
