@@ -24,6 +24,7 @@ ROOMS = (
     "execution",
     "study",
     "export",
+    "prediction",
     "searching",
     "replication",
     "report",

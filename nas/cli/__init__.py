@@ -27,6 +27,7 @@ COMMANDS = {
     "show": "Show one TRIAL: its layers, its cost against the budget, its learning curve, and how it was made.",
     "dashboard": "Show studies in the browser with optuna-dashboard, until Ctrl-C.",
     "export": "Write trained candidates as frozen models, in one or more formats.",
+    "predict": "Tell which class each IMAGE is of, by an exported MODEL: its .py, .onnx or .c file.",
     "report": "Write a study as one HTML page that needs no network: what was found, figures, every trial.",
     "pareto": "Print the Pareto front of accuracy against size: the candidates that no smaller one beats.",
     "init": "Write a search space of your own to begin with, annotated, to FILE.",

@@ -12,7 +12,7 @@ import sqlalchemy
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
-from nas.errors import StudyError
+from nas.errors import InputError, StudyError
 from nas.files import RUNS, make_parent, slug
 from nas.study.patience import Patience
 
@@ -160,6 +160,8 @@ def _checked_file(file: Path, must_exist: bool) -> str | None:
             make_parent(file)
             with sqlite3.connect(file) as connection:
                 connection.execute("pragma user_version")
+        except InputError as error:
+            raise StudyError(f"{error} with --storage") from error
         except (OSError, sqlite3.Error) as error:
             raise StudyError(
                 f"the folder of the database must be writable, but {file.parent} is not ({_first_line(error)}): "

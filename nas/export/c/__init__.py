@@ -11,6 +11,7 @@ quantise.py     from a trained network's stages to a program
 reference.py    the operations in torch, to the last bit
 kernels.py      the operations in C
 header.py       the text of NAME.h
+names.py        what it states for programs
 source.py       the text of NAME.c
 compiled.py     compiles and runs them
 """

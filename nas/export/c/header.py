@@ -6,6 +6,7 @@ from itertools import chain
 from string import Template
 from textwrap import wrap
 
+from nas.export.c.names import stated
 from nas.export.c.program import Program
 from nas.export.frozen import FrozenModel
 from nas.export.words import how_made, how_measured, measured_images, visible
@@ -27,7 +28,7 @@ $comment
 #define ${guard}_HEIGHT $height
 #define ${guard}_WIDTH $width
 #define ${guard}_CLASSES $n_classes
-
+$stated
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -78,6 +79,7 @@ def header(model: FrozenModel, program: Program, name: str, measured: Measured) 
         width=width,
         n_bytes=channels * height * width,
         n_classes=program.n_classes,
+        stated=stated(name, model.classes, model.mean),
     )
 
 
