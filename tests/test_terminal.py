@@ -297,6 +297,13 @@ def test_commands_options_and_names_are_completed(searched: Run, tmp_path: Path)
     assert complete("export", "--documented", "B5") == ["B5"]
     for command in ("export", "report", "confirm", "retrain", "status", "trials"):
         assert complete(command, "--study", "") == ["small"]
+    assert (
+        complete("show", "")
+        == complete("retrain", "--trial", "")
+        == complete("export", "--study", "small", "--trial", "")
+    )
+    assert complete("show", "")[:2] == ["0", "1"]
+    assert complete("show", "--storage", "nowhere.db", "") == []
     assert complete("pareto", "sm") == complete("pareto", "small", "") == ["small"]
     assert complete("trials", "--storage", "nowhere.db", "--study", "") == []
     assert not (tmp_path / "nowhere.db").exists()

@@ -1,5 +1,6 @@
 """`nas check`."""
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from nas.datasets import Split
     from nas.searching.forecast import Check
 
+TIMING = "Training a typical candidate for three epochs of a few images"
+
 
 @click.command()
 @budget_option
@@ -33,7 +36,8 @@ if TYPE_CHECKING:
 @device_option
 @precision_option
 @limit_options
-def check(**settings: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def check(as_json: bool, **settings: Any) -> None:
     """Tell what a budget leaves of a search space and how long a search would take, without training anything.
 
     \b
@@ -57,16 +61,41 @@ def check(**settings: Any) -> None:
         split = datasets.split(datasets.load(options.dataset, options.data_dir))
         task = Task(split.image_shape, split.n_classes, options.epochs, options.limits)
         checked = run_check(space, task)
+    if as_json:
+        seconds = None
+        if checked.feasible:
+            with working(TIMING):
+                seconds = seconds_per_epoch(checked.typical, split, options.workers, device, precision)
+        click.echo(json.dumps(as_plain_data(checked, options, seconds), indent=2))
+        return
     screen = console()
     for line in _feasibility(checked, options):
         tell(screen, line)
     if not checked.feasible:
         return
     show(screen, [table(checked)])
-    with working("Training a typical candidate for three epochs of a few images"):
+    with working(TIMING):
         seconds = seconds_per_epoch(checked.typical, split, options.workers, device, precision)
     for line in _duration(checked, options, split, seconds):
         tell(screen, line)
+
+
+def as_plain_data(checked: "Check", options: SearchOptions, seconds: float | None) -> dict[str, Any]:
+    """What `--json` prints; shares are fractions, times are in seconds."""
+    from nas.searching.forecast import halved_epochs
+
+    total = None if seconds is None else (options.trials or 0) * seconds / options.workers
+    return {
+        "space": options.space,
+        "limits": options.limits.limits,
+        "feasible_share": checked.feasible_share,
+        "smallest": checked.smallest.params,
+        "largest": checked.largest,
+        "shares": checked.shares(),
+        "seconds_an_epoch": seconds,
+        "seconds_with_pruner": None if total is None else total * halved_epochs(options.epochs),
+        "seconds_without_pruner": None if total is None else total * options.epochs,
+    }
 
 
 def _feasibility(checked: "Check", options: SearchOptions) -> list[str]:

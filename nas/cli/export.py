@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nas.cli.completion import complete_iteration
+from nas.cli.completion import complete_iteration, complete_trial
 from nas.cli.options import data_dir_option, storage_option, study_option
 from nas.export.formats import DEFAULT, FORMATS
 from nas.files import RUNS
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @study_option
-@click.option("--trial", type=int, help="Number of the trial.")
+@click.option("--trial", type=int, shell_complete=complete_trial, help="Number of the trial.")
 @click.option("--top", type=click.IntRange(min=1), help="Export so many of the best.")
 @click.option(
     "--documented",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nas.cli.completion import complete_trial
 from nas.cli.options import data_dir_option, storage_option, study_option, teacher_file_option
 from nas.progress import working
 from nas.table import per_cent, plural
@@ -16,7 +17,7 @@ DIFFERENT = 1
 
 
 @click.command()
-@click.option("--trial", type=int, required=True, help="Number of the trial.")
+@click.option("--trial", type=int, required=True, shell_complete=complete_trial, help="Number of the trial.")
 @study_option
 @storage_option
 @data_dir_option

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nas.cli.completion import complete_cost, complete_pruner, complete_sampler, complete_study
+from nas.cli.going_on import GoesOn
+from nas.cli.notifying import notify as run_notified
+from nas.cli.notifying import notify_option
 from nas.cli.options import (
     Count,
     Duration,
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 TARGET_MISSED, INTERRUPTED = 3, 130
 
 
-@click.command()
+@click.command(cls=GoesOn)
 @click.option(
     "--config",
     is_eager=True,
@@ -115,13 +118,14 @@ TARGET_MISSED, INTERRUPTED = 3, 130
 )
 @limit_options
 @click.option("--confirm", "confirming", is_flag=True, help="Then confirm the winner: see nas confirm.")
+@notify_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON; progress goes to standard error.")
 @click.pass_context
-def search(ctx: click.Context, /, confirming: bool, as_json: bool, **settings: Any) -> None:
+def search(ctx: click.Context, /, confirming: bool, notify: str | None, as_json: bool, **settings: Any) -> None:
     """Search for the best network under a budget and hand over the winner.
 
-    Running the same command again continues the study. Ends with exit code 0 if the target was reached, with 3 if not,
-    with 130 if it was interrupted before.
+    Running the same command again continues the study, and so does --study alone. Ends with exit code 0 if the target
+    was reached, with 3 if not, with 130 if it was interrupted before.
 
     \b
     Example:
@@ -157,6 +161,7 @@ def search(ctx: click.Context, /, confirming: bool, as_json: bool, **settings: A
     finally:  # what the search reached is told, however its confirmation ends
         if as_json:
             click.echo(json.dumps(data, indent=2))
+        run_notified(notify, data)
     ctx.exit(_exit_code(result))
 
 

@@ -4,11 +4,12 @@ import json
 
 import click
 
+from nas.cli.completion import complete_trial
 from nas.cli.options import storage_option, study_option
 
 
 @click.command()
-@click.argument("trial", type=int)
+@click.argument("trial", type=int, shell_complete=complete_trial)
 @study_option
 @storage_option
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")

@@ -1,5 +1,6 @@
 """`nas status`."""
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ OUTCOMES = (*ALWAYS_SHOWN, "repeated", "failed", "interrupted", "running", "paus
     "--study", "study_name", shell_complete=complete_study, help="Name of the study; all of them unless told."
 )
 @storage_option
-def status(study_name: str | None, storage: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+def status(study_name: str | None, storage: str, as_json: bool) -> None:
     """Tell where studies stand, also while they are being searched from elsewhere.
 
     The study that was begun last comes first. Nothing is changed, and no search is disturbed.
@@ -35,6 +37,9 @@ def status(study_name: str | None, storage: str) -> None:
     from nas.terminal.console import console, tell
 
     shown = statuses(open_storage(storage, must_exist=True), study_name, storage)
+    if as_json:
+        click.echo(json.dumps([each.to_dict() for each in shown], indent=2))
+        return
     if not shown:
         click.echo("The database has no study yet: run nas search.")
     screen = console()

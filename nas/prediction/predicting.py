@@ -101,5 +101,6 @@ def _notes(predictions: Sequence[Prediction]) -> tuple[str, ...]:
     n = sum(each.inverted for each in predictions)
     if not n:
         return ()
-    which = "It was" if len(predictions) == 1 else f"{n} of {len(predictions)} were"
+    of_several = f"{n} of {len(predictions)} pictures {'was' if n == 1 else 'were'}"
+    which = "It was" if len(predictions) == 1 else of_several
     return (f"{which} inverted, light to dark, to be as the training images are; --no-invert leaves that.",)

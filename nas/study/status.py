@@ -42,6 +42,22 @@ class Status:
     command: str | None
     teacher: StudyTeacher | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "study": self.study,
+            "terms": None if self.terms is None else self.terms.to_dict(),
+            "options": self.options,
+            "searching": self.searching,
+            "counts": self.counts,
+            "best": None if self.best is None else self.best.to_dict(),
+            "seconds": self.seconds,
+            "epochs": self.epochs,
+            "left": self.left,
+            "command": self.command if self.left else None,
+            "teacher": None if self.teacher is None else self.teacher.to_dict(),
+        }
+
     @property
     def left(self) -> str:
         """What its command, given again, would still do, in words; empty if that is nothing."""
