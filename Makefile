@@ -21,7 +21,7 @@ export NAS_DATA_DIR := $(CURDIR)/../shared/data
 endif
 endif
 
-.PHONY: help search test test-slow check format docs clean
+.PHONY: help search test test-slow check format docs dist clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -48,6 +48,13 @@ docs: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# A wheel and an sdist in dist/, as the package index would take them.
+dist: $(VENV)/.installed-dev
+	$(INSTALL) --no-build-isolation --editable '.[dist]'
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/python -m twine check --strict dist/*
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         gap_head,
     )
     from nas.network.pools import BlurPool, GemPool, MaxAvgPool
+    from nas.prediction.predicting import Prediction, predict
     from nas.searching.objective import Objective
     from nas.searching.options import SearchOptions
     from nas.searching.search import SearchResult
@@ -88,6 +89,7 @@ __all__ = [
     "Objective",
     "PReLU",
     "Parallel",
+    "Prediction",
     "Recipe",
     "Repeat",
     "Residual",
@@ -103,6 +105,7 @@ __all__ = [
     "flatten_head",
     "gap_head",
     "inverted_bottleneck",
+    "predict",
     "search",
     "widest",
 ]
@@ -154,6 +157,8 @@ __getattr__, __dir__ = lazily(
         "SearchOptions": "nas.searching.options",
         "SearchResult": "nas.searching.search",
         "Confirmed": "nas.study.confirmation",
+        "Prediction": "nas.prediction.predicting",
+        "predict": "nas.prediction.predicting",
         "confirm": "nas.terminal.notebook",
         "search": "nas.terminal.notebook",
     },

@@ -3,20 +3,30 @@
 import errno
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from keyword import iskeyword
 from pathlib import Path
 
 from nas.errors import InputError
+
+RUNS = Path("runs")  # where commands leave what they make, unless told otherwise
 
 # In a folder with a file of such a name, `import torch` or torch itself would import that file.
 SHADOWING = sys.stdlib_module_names | {"torch", "numpy", "nas", "__init__", "__main__"}
 
 # What the system says where a disk is full, or no more of it may be used.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def slug(text: str) -> str:
+    """A harmless file name for any text; different texts have different ones."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[-80:]
+    return plain if plain == text else f"{plain}-{sha256(text.encode()).hexdigest()[:6]}"
 
 
 @contextmanager
@@ -58,10 +68,31 @@ def write_whole(path: Path, text: str) -> None:
         partial.write_text(text, "utf-8", newline="\n")
 
 
+def make_parent(path: Path) -> None:
+    """Sees that a file or folder can be made: below `runs` folders that are missing are made, elsewhere none.
+
+    A path with a slip in it makes no tree of folders. Raises `InputError` or `OSError`.
+    """
+    parent, runs = path.resolve().parent, RUNS.resolve()
+    if path.resolve() != runs and runs not in (parent, *parent.parents) and not parent.is_dir():
+        raise InputError(
+            f"what is made goes into a folder that exists, but there is no {parent}: make it, or name another"
+        )
+    parent.mkdir(parents=True, exist_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder for output; as `make_parent`."""
+    make_parent(folder)
+    folder.mkdir(exist_ok=True)
+
+
 def check_writable(folder: Path) -> None:
     """Makes the folder; raises `InputError` if that cannot be done, or nothing can be written to it."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
+    except InputError as error:
+        raise InputError(f"{error} with --out") from error
     except OSError as error:
         raise InputError(
             f"the output folder must be writable, but {folder} is not ({error.strerror}): give another --out"

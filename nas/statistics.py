@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 import scipy  # its parts are imported when they are used: scipy.stats takes half a second
 
 CONFIDENCE = 0.95
+LEAST = 3  # values for an interval
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,12 @@ class Spread:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % confidence interval of the mean (Student's t); None for a single value."""
-        if self.std is None:
-            return None
+        """95 % confidence interval of the mean (Student's t); None for fewer than three values, whose interval would be
+        wider than anything that is to be told from it.
+        """
         n = len(self.values)
+        if self.std is None or n < LEAST:
+            return None
         half_width = float(scipy.stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * self.std / sqrt(n)
         return self.mean - half_width, self.mean + half_width
 
@@ -46,7 +49,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of paired differences, with its 95 % confidence interval by Student's t; None for a single pair."""
+    """The mean of paired differences, with its 95 % confidence interval by Student's t; None for less than three."""
 
     mean: float
     std: float | None

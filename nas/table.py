@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
+UNITS = (("h", 3600), ("min", 60), ("s", 1))  # each from two of it on
 NUMBER = re.compile(r"-|[+−-]?[\d,.]+( ?%)?")
 
 
@@ -56,7 +57,19 @@ def plural(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
+def per_cent(fraction: float, digits: int = 2) -> str:
+    """Such as `99.40 %`."""
+    return f"{100 * fraction:.{digits}f} %"
+
+
 def clock(seconds: float) -> str:
     """Minutes and seconds, hours before them where there are any."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+
+
+def about(low: float, high: float) -> str:
+    """A time that is not known exactly, from its ends in seconds: such as `about 6 to 12 min`."""
+    unit, size = next(((unit, size) for unit, size in UNITS if high >= 2 * size), UNITS[-1])
+    ends = dict.fromkeys(f"{max(1, round(seconds / size))}" for seconds in (low, high))
+    return f"about {' to '.join(ends)} {unit}"

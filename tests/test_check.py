@@ -80,5 +80,5 @@ def test_limits_that_cannot_be_met_together_are_explained_and_nothing_begins(nas
     assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
     done = nas("check", *limits, "85k")
     assert done.returncode == 0, done.stderr
-    assert "0.0% of random candidates are feasible. There is one that is" in done.stdout
+    assert "0.0 % of random candidates are feasible. There is one that is" in done.stdout
     assert "next to nothing" not in done.stdout

@@ -1,5 +1,6 @@
 """What bad input gets: one clear line, exit code 2, nothing half written. And: help that helps."""
 
+import json
 import os
 import shlex
 import shutil
@@ -54,6 +55,7 @@ def check_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
         (["--max-macs", "0"], ["max-macs", "above 0"]),
         (["--max-memory", "10"], ["smallest", "memory"]),
         (["--target", "99.4"], ["target", "99.4", "did you mean 0.994?"]),
+        (["--dataset", "npz:nowhere.npz"], ["there is no", "nowhere.npz"]),
         (["--target", "0"], ["target", "above 0"]),
         (["--target", "nan"], ["target"]),
         (["--dataset", "mnits"], ["mnits", "did you mean", "mnist"]),
@@ -285,3 +287,21 @@ def test_help_begins_with_what_the_command_does_and_ends_with_an_example_that_pa
             assert parameter.help, f"{parameter.name} of {' '.join(path)} has no help"
             assert parameter.help[0].isupper() or parameter.help.split(",")[0] == "auto", parameter.help
             assert parameter.help.endswith((".", "…")), parameter.help
+
+
+def test_study_files_have_the_names_of_the_options_and_may_be_pipes(nas, tmp_path: Path) -> None:
+    for key, right in (("confirming", "confirm"), ("as-json", "json"), ("formats", "format")):
+        (tmp_path / "wrong.toml").write_text(f"{key} = true\n")
+        check_refused(nas("search", "--config", "wrong.toml"), key, f"did you mean '{right}'?")
+    text = 'space = "tiny"\nbudget = 2500\nepochs = 1\ntrials = 1\njson = true\nformat = ["py"]\nstudy = "piped"\n'
+    reading, writing = os.pipe()
+    os.write(writing, text.encode())
+    os.close(writing)
+    done = nas("search", "--config", f"/dev/fd/{reading}")
+    os.close(reading)
+    assert json.loads(done.stdout)["study"] == "piped"
+
+
+def test_a_low_target_is_not_taken_for_per_cent(nas) -> None:
+    check_refused(nas("search", "--target", "1.5"), "target", "1.5")
+    assert "did you mean" not in nas("search", "--target", "1.5").stderr

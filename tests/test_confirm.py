@@ -76,7 +76,7 @@ def test_the_winner_is_trained_on_everything_and_tested_once_a_network(nas, tmp_
     assert [len(row.accuracies) for row in race] == [2, 2]
     assert found.trial == race[0].trial == max(race, key=lambda row: sum(row.accuracies)).trial
     assert len(readings(study)) == 2
-    for text in ("Race", f"Confirmed: trial {found.trial}", "was read 2 times", found.accuracy.per_cent(), "50.00%"):
+    for text in ("Race", f"Confirmed: trial {found.trial}", "was read 2 times", found.accuracy.per_cent(), "50.00 %"):
         assert text in " ".join(done.stdout.split())
 
     # The same training by hand: all training images, the stored seed, tested after the last epoch.
@@ -108,7 +108,9 @@ def test_the_winner_is_trained_on_everything_and_tested_once_a_network(nas, tmp_
     assert len(readings(study_of(tmp_path / "runs"))) == 2, "neither reads the test set"
 
     before = dict(study.user_attrs)
-    again = nas("confirm", "--top", "2", "--seeds", "2", *FLOAT, "--json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Dataset, "read_test", lambda self: pytest.fail("the test set is read, and nothing is left to do"))
+        again = nas("confirm", "--top", "2", "--seeds", "2", *FLOAT, "--json")
     assert json.loads(again.stdout)["test_accuracy"] == list(found.accuracy.values)
     assert dict(study_of(tmp_path / "runs").user_attrs) == before, "nothing is read twice"
     assert nas("confirm", "--top", "2", "--seeds", "3", *FLOAT).returncode == 0
@@ -293,13 +295,29 @@ accuracies = st.lists(st.integers(9000, 9999).map(lambda n: n / 10_000), min_siz
 @given(accuracies, st.data())
 def test_only_who_loses_to_the_leader_again_and_again_is_out(own: list[float], data: st.DataObject) -> None:
     leaders = data.draw(st.lists(st.sampled_from(own), min_size=len(own), max_size=len(own)))
-    out = clearly_loses(own, leaders)
-    assert not clearly_loses(own, own)
-    assert not (out and clearly_loses(leaders, own))
+    out = clearly_loses(own, leaders, 10_000)
+    assert not clearly_loses(own, own, 10_000)
+    assert not (out and clearly_loses(leaders, own, 10_000))
     if len(own) < 4:
         assert not out
     better = [min(1.0, value + 0.0001 * (i + 1)) for i, value in enumerate(own)]
-    assert clearly_loses(own, better) == (len(own) >= 4)
+    assert clearly_loses(own, better, 10_000) == (len(own) >= 4)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(-9, 9)), min_size=4, max_size=8), st.integers(0, 9))
+def test_losses_of_as_many_images_are_ties(losses: list[tuple[int, int]], lead: int) -> None:
+    """Fractions with the same difference differ in their last digit, and by chance: the verdict must not."""
+    accuracies = [[n / 10_000 for n, _ in losses], [(n + lost + lead) / 10_000 for n, lost in losses]]
+    shifted = [[0.0 for _ in losses], [(lost + lead) / 10_000 for _, lost in losses]]
+    assert clearly_loses(*accuracies, 10_000) == clearly_loses(*shifted, 10_000)
+
+
+@pytest.mark.parametrize("n", [1, 7, 1000, 10_000])
+def test_who_has_the_target_to_the_image_has_not_lost_to_it(n: int) -> None:
+    for target in (0.994, 0.9, 0.5, 1.0):
+        needed = next(k for k in range(n + 1) if k / n >= target)
+        assert not clearly_loses([needed / n] * 8, [target] * 8, n)
+        assert clearly_loses([(needed - 1) / n] * 8, [target] * 8, n)
 
 
 def confirmed(values: list[float]) -> Confirmed:

@@ -172,13 +172,31 @@ def test_the_option_comes_before_the_environment_before_the_cache(
     shutil.copytree(small, by_environment)
     monkeypatch.setenv("NAS_DATA_DIR", str(by_environment))
     assert where("mnist") == by_environment
-    assert where("mnist", by_option) == own_cache / "MNIST" / "raw", "not in the folder that was named"
-    load("mnist", by_option)
-    assert f"mnist is not in {by_option}; using the one in {own_cache}" in capsys.readouterr().err
+    assert where("mnist", by_option) is None, "it is elsewhere, but that folder was named"
+    with refused("--data-dir", by_option, "nas data fetch mnist"):
+        load("mnist", by_option)
     shutil.copytree(small, by_option)
     assert where("mnist", by_option) == by_option
     load("mnist", by_option)
     assert capsys.readouterr().err == ""
+    monkeypatch.setenv("NAS_DATA_DIR", str(tmp_path / "empty"))
+    load("mnist")
+    assert f"mnist is not in {tmp_path / 'empty'}, the folder in NAS_DATA_DIR; using" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_folder_of_the_users_is_only_read(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a data set is looked for that it does not have, which is then fetched into the cache."""
+    mine = shutil.copytree(small, tmp_path / "mine")
+    before = sorted(mine.rglob("*"))
+    for name in (*before, mine):
+        name.chmod(0o555 if name.is_dir() else 0o444)
+    monkeypatch.setenv("NAS_DATA_DIR", str(mine))
+    load("mnist")
+    with refused("cifar10", "torchvision's mirrors", "cache"):
+        load("cifar10")
+    assert fetch("mnist", mine) == mine, "all of it is there"
+    assert sorted(mine.rglob("*")) == before
 
 
 def test_the_folder_may_begin_with_a_tilde(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -486,6 +504,9 @@ def test_a_fetch_that_is_ended_leaves_nothing_in_the_way(
 def test_a_fetch_into_a_folder_copies_from_the_cache(raw: Path, own_cache: Path, tmp_path: Path) -> None:
     link(raw, own_cache / "MNIST" / "raw")
     here = tmp_path / "new" / "folder"
+    with refused(here, "--data-dir"):
+        fetch("mnist", here)
+    here.parent.mkdir()
     assert fetch("mnist", here) == here
     assert where("mnist", here) == here / "MNIST" / "raw"
     assert load("mnist", here).notes == ()
@@ -500,7 +521,7 @@ def test_a_file_of_the_users_is_never_overwritten(raw: Path, own_cache: Path, tm
     with refused(mine, "never overwritten"):
         fetch("mnist", tmp_path / "here")
     assert mine.read_bytes() == b"mine"
-    assert where("mnist", tmp_path / "here") == own_cache / "MNIST" / "raw"
+    assert where("mnist", tmp_path / "here") is None
 
 
 @pytest.mark.skipif(not Path("/proc/self/fdinfo").is_dir(), reason="needs a folder that not even root can write to")
@@ -508,7 +529,10 @@ def test_a_folder_that_cannot_be_written_to_is_left_for_the_cache(
     raw: Path, own_cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link(raw, own_cache / "MNIST" / "raw")
-    assert fetch("mnist", "/proc/self/fdinfo") == own_cache
+    with refused("/proc/self/fdinfo", "--data-dir"):
+        fetch("mnist", "/proc/self/fdinfo")
+    monkeypatch.setenv("NAS_DATA_DIR", "/proc/self/fdinfo")
+    assert fetch("mnist") == own_cache
     assert f"using {own_cache} instead" in capsys.readouterr().err
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/self/fdinfo")
     with refused("/proc/self/fdinfo", "--data-dir"):

@@ -130,7 +130,7 @@ def test_the_goal_is_a_term_of_the_study(nas) -> None:
     assert nas(*options, "--target", "0.1").returncode in (0, 3)
     check_refused(nas(*options, "--target", "0.2"), "target 0.2", "0.1")
     shown = nas("status").stdout
-    assert "for the fewest parameters with 10.00%" in shown
+    assert "for the fewest parameters with 10.00 %" in shown
     assert "until" not in shown, "it does not stop at the target"
 
 

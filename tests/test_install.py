@@ -70,7 +70,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
     output([*pip, "--wheel-dir", folder, CHECKOUT], cwd=folder)
-    (built,) = folder.glob("nas-*.whl")
+    (built,) = folder.glob("budget_nas-*.whl")
     return built
 
 
@@ -92,7 +92,7 @@ def test_wheel_runs_from_its_own_files(installed: Environment) -> None:
 
 
 def test_wheel_has_the_command(installed: Environment) -> None:
-    version = installed.python("from importlib.metadata import version; print(version('nas'))")
+    version = installed.python("from importlib.metadata import version; print(version('budget-nas'))")
     assert version in installed.nas("--version")
     assert "--budget" in installed.nas("search", "--help")
 

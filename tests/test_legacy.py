@@ -52,7 +52,7 @@ def legacy(few_images: str, tmp_path: Path, nas: Run) -> Run:
 def test_a_study_is_listed_and_shown(legacy: Run) -> None:
     status = legacy("status").stdout
     assert "1 finished, 3 pruned, 37 rejected, 1 interrupted" in status
-    assert "28.80% with 776 parameters (trial 29)" in status
+    assert "28.80 % with 776 parameters (trial 29)" in status
     rows = {row["trial"]: row for row in json.loads(legacy("trials", "--json").stdout)}
     assert (rows[WINNER]["outcome"], rows[WINNER]["params"], rows[WINNER]["macs"]) == ("finished", 776, 151_764)
     assert rows[WINNER]["accuracy"] == 0.288

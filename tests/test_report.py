@@ -265,7 +265,7 @@ def test_the_report_does_not_read_the_test_set(confirmed: SmallStudy, monkeypatc
     (found,) = confirmations(confirmed.study)
     assert f"{found.accuracy.per_cent()} %" in text
     assert f"read {len(before)} times" in text
-    assert "chance that a fresh training has 50.00%" in text
+    assert "chance that a fresh training has 50.00 %" in text
     assert "2 confirmed networks together" in text
 
 

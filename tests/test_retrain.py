@@ -85,7 +85,7 @@ def test_digits_come_out_again_and_others_end_with_1_and_one_line(nas: Run, tmp_
     other = nas("retrain", "--trial", second)
     assert other.returncode == 1
     assert "as stored" in other.stdout.splitlines()[0]
-    assert "stored: 12.50%" in other.stdout.splitlines()[1]
+    assert "stored: 12.50 %" in other.stdout.splitlines()[1]
     assert other.stderr.count("\n") == 1
     assert f"trial {second} must give the digits that the study holds, but after epoch 2" in other.stderr
     assert "not 0.125; python was 2." in other.stderr

@@ -15,7 +15,7 @@ import nas
 
 PACKAGE = Path(nas.__file__).parent
 # From the ground up: a room imports what stands before it, itself, and nothing that stands behind it.
-GROUND = ("errors", "lazy", "files", "table", "statistics", "shipped", "interruption", "version")
+GROUND = ("errors", "lazy", "files", "table", "statistics", "shipped", "interruption", "version", "progress")
 ROOMS = (
     "network",
     "training",
@@ -24,6 +24,7 @@ ROOMS = (
     "execution",
     "study",
     "export",
+    "prediction",
     "searching",
     "replication",
     "report",

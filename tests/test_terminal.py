@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -30,11 +31,13 @@ from nas.cli.search_options import budget_of
 from nas.network.cost import Budget, cost_of
 from nas.network.layer_table import layer_rows
 from nas.searching.options import SearchOptions
+from nas.study.goal import Goal
 from nas.study.locks import is_searched, sole_confirmer, sole_controller
 from nas.study.opening import find_study
 from nas.study.record import record_of
 from nas.study.status import search_command, status, statuses
 from nas.study.storage import checkpoint_folder, open_storage
+from nas.study.terms import OPTIONS, default_name
 
 Run = Callable[..., CompletedProcess[str]]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -53,10 +56,10 @@ def test_status_tells_what_was_asked_and_what_came_out(searched: Run, few_images
     best = max((row for row in rows if row["outcome"] == "finished"), key=lambda row: row["accuracy"])
     shown = searched("status", "--study", "small").stdout
     for expected in (
-        f"space 'tiny' on {few_images}, at most 1,500 parameters, 2 epochs, until 99.00%",
+        f"space 'tiny' on {few_images}, at most 1,500 parameters, 2 epochs, until 99.00 %",
         "no search is running",
         f"3 finished, 0 pruned, {n_rejected} rejected",
-        f"{best['accuracy']:.2%} with {best['params']:,} parameters (trial {best['trial']})",
+        f"{100 * best['accuracy']:.2f} % with {best['params']:,} parameters (trial {best['trial']})",
         "6 epochs trained",
     ):
         assert expected in shown
@@ -70,8 +73,14 @@ def test_status_tells_of_every_study_the_newest_first(searched: Run, tmp_path: P
     assert "not a study of nas" in shown
 
 
-def test_the_command_that_status_gives_continues_the_study(searched: Run) -> None:
-    line = next(line for line in searched("status").stdout.splitlines() if "go on" in line)
+def test_the_command_that_status_gives_continues_the_study(searched: Run, tmp_path: Path) -> None:
+    assert "go on" not in searched("status").stdout, "all three trials are trained"
+    database = tmp_path / "runs" / "nas.db"
+    study = find_study(open_storage(str(database)))
+    study.set_user_attr(OPTIONS, {**study.user_attrs[OPTIONS], "trials": 5})
+    shown = searched("status").stdout
+    assert "2 of 5 trials to begin" in shown
+    line = next(line for line in shown.splitlines() if "go on" in line)
     args = shlex.split(line.split("go on")[1])[1:]
     assert "--trials" in args
     args[args.index("--trials") + 1] = "4"
@@ -118,6 +127,9 @@ def test_status_sees_a_running_search_and_leaves_it_alone(start: Start, nas: Run
     assert "no search is running" in after
     assert "1 interrupted" in after
     assert "running," not in after
+    assert [row["outcome"] for row in json.loads(nas("trials", "--json").stdout)] == ["interrupted"]
+    assert len(json.loads(nas("trials", "--json", "--outcome", "interrupted").stdout)) == 1
+    assert "interrupted" in nas("show", "0").stdout
 
 
 def test_a_lock_says_something_only_while_it_is_held(tmp_path: Path) -> None:
@@ -285,6 +297,13 @@ def test_commands_options_and_names_are_completed(searched: Run, tmp_path: Path)
     assert complete("export", "--documented", "B5") == ["B5"]
     for command in ("export", "report", "confirm", "retrain", "status", "trials"):
         assert complete(command, "--study", "") == ["small"]
+    assert (
+        complete("show", "")
+        == complete("retrain", "--trial", "")
+        == complete("export", "--study", "small", "--trial", "")
+    )
+    assert complete("show", "")[:2] == ["0", "1"]
+    assert complete("show", "--storage", "nowhere.db", "") == []
     assert complete("pareto", "sm") == complete("pareto", "small", "") == ["small"]
     assert complete("trials", "--storage", "nowhere.db", "--study", "") == []
     assert not (tmp_path / "nowhere.db").exists()
@@ -324,3 +343,33 @@ def test_looking_writes_nothing(searched: Run, tmp_path: Path) -> None:
     assert dump() == before
     assert len(statuses(open_storage(str(tmp_path / "runs" / "nas.db")))) == 1
     assert checkpoint_folder(open_storage(str(tmp_path / "runs" / "nas.db")), "small").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("options", "counts", "left"),
+    [
+        ({"trials": 5}, {"finished": 3, "pruned": 2, "interrupted": 1}, ""),
+        ({"trials": 5}, {"finished": 2, "interrupted": 1, "paused": 2}, "1 interrupted, 2 paused"),
+        ({"trials": 9}, {"finished": 2, "interrupted": 1}, "1 interrupted, 6 of 9 trials to begin"),
+        ({"target": 0.4}, {"finished": 2, "interrupted": 1}, ""),
+        ({"target": 0.994}, {"finished": 2}, "the target of 99.40 % is not reached"),
+        ({"timeout": 60.0}, {"finished": 2}, "60 s more"),
+        ({"target": 0.4, "minimize": "params"}, {"finished": 2}, "more trials, until Ctrl-C"),
+    ],
+)
+def test_status_tells_what_is_left_to_do(
+    searched: Run, tmp_path: Path, options: dict[str, object], counts: dict[str, int], left: str
+) -> None:
+    storage = open_storage(str(tmp_path / "runs" / "nas.db"))
+    seen = status(find_study(storage), storage)
+    assert seen.best is not None
+    assert 0.4 <= seen.best.expected_accuracy < 0.994
+    assert replace(seen, options=options, counts=counts).left == left
+
+
+def test_a_study_of_ones_own_data_is_called_by_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path / "digits")
+    for dataset in ("folder:.", "folder:../digits/", f"folder:{tmp_path}/digits", "npz:../digits.npz"):
+        assert default_name(dataset, Budget(900), "tiny", 2, 0, Goal()) == "digits-900-params-tiny-2-epochs-seed-0"
+    assert default_name("mnist", Budget(900), "tiny", 2, 0, Goal()).startswith("mnist-900")

@@ -14,36 +14,55 @@ from importlib import import_module
 import click
 from click.shell_completion import CompletionItem
 
+from nas.cli.encoding import write_what_can_be_written
 from nas.errors import NasError
 from nas.files import NO_ROOM
 from nas.interruption import end_interrupted
 from nas.version import __version__
 
 BAD_INPUT = 2
-# Each with the beginning of its help, which `nas --help` shows without loading it.
-COMMANDS = {
-    "search": "Search for the best network under a budget and hand over the winner.",
-    "confirm": "Train a study's best candidates again with fresh seeds, and test the winner of that race.",
-    "status": "Tell where studies stand, also while they are being searched from elsewhere.",
-    "trials": "List the trials of a study: outcome, accuracy, cost, network and recipe.",
-    "show": "Show one TRIAL: its layers, its cost against the budget, its learning curve, and how it was made.",
-    "dashboard": "Show studies in the browser with optuna-dashboard, until Ctrl-C.",
-    "export": "Write trained candidates as frozen models, in one or more formats.",
-    "report": "Write a study as one HTML page that needs no network: what was found, figures, every trial.",
-    "pareto": "Print the Pareto front of accuracy against size: the candidates that no smaller one beats.",
-    "init": "Write a search space of your own to begin with, annotated, to FILE.",
-    "check": "Tell what a budget leaves of a search space and how long a search would take, without training anything.",
-    "data": "List and fetch data sets.",
-    "reproduce": (
-        "Train documented iterations as their documents say, and show documented and measured figures side by side."
-    ),
-    "retrain": (
-        "Train a study's trial again from its stored seed, and compare each epoch's accuracy and losses with the "
-        "stored."
-    ),
-    "ablate": "Change one design axis of a documented iteration, train every value with the same seeds, and compare.",
-    "completion": "Print the script that completes commands, options and their values in a SHELL.",
+INTERRUPTED = 130
+# By what one does, each with the beginning of its help, which `nas --help` shows without loading it.
+GROUPS = {
+    "Search": {
+        "check": (
+            "Tell what a budget leaves of a search space and how long a search would take, without training anything."
+        ),
+        "init": "Write a search space of your own to begin with, annotated, to FILE.",
+        "data": "List and fetch data sets.",
+        "search": "Search for the best network under a budget and hand over the winner.",
+        "confirm": "Train a study's best candidates again with fresh seeds, and test the winner of that race.",
+        "studies": "List, delete, rename and copy studies, and take them along in a file.",
+    },
+    "Look": {
+        "status": "Tell where studies stand, also while they are being searched from elsewhere.",
+        "trials": "List the trials of a study: outcome, accuracy, cost, network and recipe.",
+        "show": "Show one TRIAL: its layers, its cost against the budget, its learning curve, and how it was made.",
+        "pareto": "Print the Pareto front of accuracy against size: the candidates that no smaller one beats.",
+        "report": "Write a study as one HTML page that needs no network: what was found, figures, every trial.",
+        "dashboard": "Show studies in the browser with optuna-dashboard, until Ctrl-C.",
+    },
+    "Take along": {
+        "export": "Write trained candidates as frozen models, in one or more formats.",
+        "predict": "Tell which class each IMAGE is of, by an exported MODEL: its .py, .onnx or .c file.",
+    },
+    "Understand": {
+        "retrain": (
+            "Train a study's trial again from its stored seed, and compare each epoch's accuracy and losses with the "
+            "stored."
+        ),
+        "reproduce": (
+            "Train documented iterations as their documents say, and show documented and measured figures side by side."
+        ),
+        "ablate": (
+            "Change one design axis of a documented iteration, train every value with the same seeds, and compare."
+        ),
+    },
+    "Set up": {
+        "completion": "Print the script that completes commands, options and their values in a SHELL.",
+    },
 }
+COMMANDS = {name: text for group in GROUPS.values() for name, text in group.items()}
 
 
 class _Commands(click.Group):
@@ -64,10 +83,13 @@ class _Commands(click.Group):
         return [*sorted(commands, key=lambda item: item.value), *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        width = formatter.width - 6 - max(map(len, COMMANDS))
-        with formatter.section("Commands"):
-            unloaded = (click.Command(name, help=COMMANDS[name]) for name in sorted(COMMANDS))
-            formatter.write_dl([(str(each.name), each.get_short_help_str(width)) for each in unloaded])
+        longest = max(map(len, COMMANDS))
+        for title, group in GROUPS.items():
+            with formatter.section(title):
+                unloaded = [click.Command(name, help=text) for name, text in group.items()]
+                width = formatter.width - 6 - longest
+                rows = [(str(each.name).ljust(longest), each.get_short_help_str(width)) for each in unloaded]
+                formatter.write_dl(rows)
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -89,6 +111,7 @@ def main(args: Sequence[str] | None = None) -> None:
     """Runs a command and ends the process; whatever is wrong with the input is one line and exit code 2."""
     # Loading makes many objects and frees none: looking for garbage all the while takes a tenth of a short command.
     gc.set_threshold(50_000, 20, 20)
+    write_what_can_be_written()
     try:
         code = cli.main(args, prog_name="nas", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as help_text:

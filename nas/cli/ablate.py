@@ -9,6 +9,7 @@ from nas.cli.completion import complete_axis, complete_iteration
 from nas.cli.options import Count
 from nas.cli.trainings import checked_out, means_of, seeds_of, training_options, write
 from nas.errors import InputError
+from nas.progress import working
 from nas.replication.variants import AXES
 from nas.space import documented
 
@@ -57,7 +58,8 @@ def ablate(
     candidate = original.candidate if epochs is None else with_epochs(original.candidate, _checked(epochs))
     compared = select(variants(candidate, axis), values)
     trained_by, files = means_of(**means), checked_out(out)
-    images = check_images(datasets.load(dataset, data_dir))
+    with working(f"Reading {dataset}"):
+        images = check_images(datasets.load(dataset, data_dir))
     screen = console()
     with TrainingsDisplay(screen, planned(compared, seeds_of(seeds))) as display:
         ablated = run_ablation(compared, images, seeds_of(seeds), trained_by, display.epoch)

@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 
 from nas.execution.placement import EXECUTORS
 from nas.study.folders import DEFAULT_STORAGE
-from nas.study.names import study_names
+from nas.study.names import study_names, trial_numbers
 
 SHELLS = ("bash", "zsh", "fish")
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -36,6 +36,15 @@ def complete_study(ctx: click.Context, param: click.Parameter, begun: str) -> li
         names = study_names(ctx.params.get("storage") or DEFAULT_STORAGE)
         return [CompletionItem(name) for name in names if name.startswith(begun)]
     except Exception:  # whatever is wrong, a line that is being typed is not the place to say so
+        return []
+
+
+def complete_trial(ctx: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """The trials of the study that `--study` names, else of the one begun last."""
+    try:
+        trials = trial_numbers(ctx.params.get("storage") or DEFAULT_STORAGE, ctx.params.get("study_name"))
+        return [CompletionItem(str(n), help=state.lower()) for n, state in trials if str(n).startswith(begun)]
+    except Exception:  # as above
         return []
 
 

@@ -18,8 +18,9 @@ from nas.cli.options import (
     teacher_file_option,
     workers_option,
 )
+from nas.files import RUNS
+from nas.progress import working
 from nas.searching.options import check_target
-from nas.study.folders import RUNS
 
 if TYPE_CHECKING:
     from nas.study.confirmation import Confirmed
@@ -62,9 +63,10 @@ def confirm(
     """
     check_target(target)
     placement = placement_of(means)
-    from nas.replication.confirming import confirm as run_confirm
-    from nas.terminal.console import console, show
-    from nas.terminal.trainings_display import Stages
+    with working("Loading torch"):
+        from nas.replication.confirming import confirm as run_confirm
+        from nas.terminal.console import console, show
+        from nas.terminal.trainings_display import Stages
 
     screen = console(stderr=as_json)
     with Stages(screen) as stages:

@@ -59,6 +59,6 @@ def _check_installed() -> None:
     if missing:
         raise InputError(
             f"the dashboard needs packages of its own, but {' and '.join(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} not installed: pip install 'nas[dashboard]', or '.[dashboard]' "
-            "in a checkout"
+            f"{'is' if len(missing) == 1 else 'are'} not installed: pip install 'budget-nas[dashboard]', or "
+            "'.[dashboard]' in a checkout"
         )

@@ -7,6 +7,8 @@ import click
 from nas import datasets
 from nas.datasets.catalogue import BUILTINS, Builtin
 from nas.datasets.schemes import FORMS, SCHEMES
+from nas.table import Table
+from nas.terminal.console import console, show
 
 HEADER = ("name", "images", "shape", "classes", "where")
 
@@ -52,12 +54,9 @@ def list_(data_dir: Path | None) -> None:
     Example:
         nas data list --data-dir ~/data
     """
-    rows = [HEADER, *(_row(builtin, data_dir) for builtin in BUILTINS.values())]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     own = (f"{form} ({scheme.content})" for form, scheme in zip(FORMS, SCHEMES.values(), strict=True))
-    click.echo(f"\nand your own: {', '.join(own)}")
+    rows = tuple(_row(builtin, data_dir) for builtin in BUILTINS.values())
+    show(console(), [Table("Data sets", HEADER, rows, (f"And your own: {', '.join(own)}.",))])
 
 
 def _row(builtin: Builtin, data_dir: Path | None) -> tuple[str, ...]:

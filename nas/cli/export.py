@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nas.cli.completion import complete_iteration
+from nas.cli.completion import complete_iteration, complete_trial
 from nas.cli.options import data_dir_option, storage_option, study_option
 from nas.export.formats import DEFAULT, FORMATS
+from nas.files import RUNS
+from nas.progress import working
 from nas.space import documented
-from nas.study.folders import RUNS
 
 if TYPE_CHECKING:
     import optuna
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @study_option
-@click.option("--trial", type=int, help="Number of the trial.")
+@click.option("--trial", type=int, shell_complete=complete_trial, help="Number of the trial.")
 @click.option("--top", type=click.IntRange(min=1), help="Export so many of the best.")
 @click.option(
     "--documented",
@@ -88,16 +89,17 @@ def export(
         raise click.UsageError("give either --trial or --top, but got both")
     if name is not None and (top or 1) > 1:
         raise click.UsageError(f"--name names one model, but got --top {top}: leave one of them out")
-    from nas.errors import StudyError
-    from nas.export.trials import export_trial
-    from nas.study.confirmation import last_confirmed
-    from nas.study.data import data_of
-    from nas.study.opening import find_study
-    from nas.study.storage import checkpoint_folder, open_storage
+    with working("Loading torch and the study"):
+        from nas.errors import StudyError
+        from nas.export.trials import export_trial
+        from nas.study.confirmation import last_confirmed
+        from nas.study.data import data_of
+        from nas.study.opening import find_study
+        from nas.study.storage import checkpoint_folder, open_storage
 
-    database = open_storage(storage, must_exist=True)
-    study = find_study(database, study_name)
-    dataset, split = data_of(study, data_dir)
+        database = open_storage(storage, must_exist=True)
+        study = find_study(database, study_name)
+        dataset, split = data_of(study, data_dir)
     checkpoints = checkpoint_folder(database, study.study_name)
     chosen = _chosen(study, trial, top)
     if not chosen:
@@ -105,18 +107,19 @@ def export(
             f"there must be a finished trial to export, but study {study.study_name!r} has none: search on"
         )
     for record in chosen:
-        written = export_trial(
-            study,
-            record,
-            dataset,
-            split,
-            checkpoints,
-            out,
-            storage=storage,
-            formats=formats,
-            name=name,
-            force=force,
-        )
+        with working(f"Writing trial {record.trial} as {', '.join(formats)} and checking the files"):
+            written = export_trial(
+                study,
+                record,
+                dataset,
+                split,
+                checkpoints,
+                out,
+                storage=storage,
+                formats=formats,
+                name=name,
+                force=force,
+            )
         for line in (*written.files, *written.notes):
             click.echo(line)
     if trial is None and top is None and last_confirmed(study) is not None:

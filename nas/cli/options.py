@@ -52,24 +52,33 @@ def read_config(ctx: click.Context, param: click.Parameter, name: str | None) ->
         return
     path = _study_file(name)
     try:
-        values = tomllib.loads(path.read_text())
+        values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise click.UsageError(f"a study file must be readable, but {path} is not: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.UsageError(f"a study file must be TOML, but {path} is not: {error}") from error
-    option_names = tuple(p.name for p in ctx.command.params if p.name not in (None, "config", "help"))
-    for key in values:
-        if key.replace("-", "_") not in option_names:
+    names = {
+        option_name(param): str(param.name) for param in ctx.command.params if param.name not in ("config", "help")
+    }
+    told = {key.replace("_", "-"): value for key, value in values.items()}
+    for key in told:
+        if key not in names:
             raise click.UsageError(
-                f"a study file may set the options of the command, but {path} sets {key!r}"
-                f"{nearest(key.replace('-', '_'), tuple(map(str, option_names)))}"
+                f"a study file may set the options of the command, but {path} sets {key!r}{nearest(key, names)}"
             )
-    ctx.default_map = {**(ctx.default_map or {}), **{key.replace("-", "_"): value for key, value in values.items()}}
+    ctx.default_map = {**(ctx.default_map or {}), **{names[key]: value for key, value in told.items()}}
+
+
+def option_name(param: click.Parameter) -> str:
+    """As it is given on the command line, without its dashes."""
+    return max(param.opts, key=len).lstrip("-")
 
 
 def _study_file(name: str) -> Path:
-    """A study file by its path, or one that comes with nas: `studies/mnist-20k.toml` is found from any folder."""
-    if Path(name).is_file():
+    """A study file by its path, which may be a pipe, or one that comes with nas: `studies/mnist-20k.toml` is found
+    from any folder.
+    """
+    if Path(name).exists() and not Path(name).is_dir():
         return Path(name)
     comes_with_nas = {path.name: path for path in shipped.studies().glob("*.toml")}
     file = f"{Path(name).stem}.toml"

@@ -1,5 +1,6 @@
 """`nas pareto`."""
 
+import json
 from pathlib import Path
 
 import click
@@ -16,7 +17,8 @@ from nas.network.cost import COSTS
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw it as well, as an HTML page."
 )
-def pareto(studies: tuple[str, ...], storage: str, by: str, plot: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the front as JSON.")
+def pareto(studies: tuple[str, ...], storage: str, by: str, plot: Path | None, as_json: bool) -> None:
     """Print the Pareto front of accuracy against size: the candidates that no smaller one beats.
 
     Of the study begun last, or of the STUDIES named, together. Accuracies are those of the validation part. For MNIST
@@ -38,6 +40,9 @@ def pareto(studies: tuple[str, ...], storage: str, by: str, plot: Path | None) -
         from nas.report.page import front_page, write  # needs plotly
 
         write(front_page(front), plot)
+    if as_json:
+        click.echo(json.dumps(front.to_dict(), indent=2))
+        return
     show(console(), tables)
     if plot is not None:
         click.echo(f"Plot: {plot}")

@@ -5,6 +5,8 @@ from pathlib import Path
 import click
 
 from nas.cli.options import data_dir_option, storage_option, study_option
+from nas.files import make_parent
+from nas.progress import working
 
 
 @click.command()
@@ -28,13 +30,15 @@ def report(study_name: str | None, storage: str, data_dir: Path | None, target: 
     Example:
         nas report -o report.html
     """
-    from nas.report.page import report_page, write  # needs plotly, and nothing else of the command line does
-    from nas.study.opening import find_study
-    from nas.study.storage import checkpoint_folder, open_storage
-    from nas.study.terms import target_of
+    make_parent(out)
+    with working("Drawing the report"):
+        from nas.report.page import report_page, write  # needs plotly, and nothing else of the command line does
+        from nas.study.opening import find_study
+        from nas.study.storage import checkpoint_folder, open_storage
+        from nas.study.terms import target_of
 
-    database = open_storage(storage, must_exist=True)
-    study = find_study(database, study_name)
-    target = target or target_of(study)
-    write(report_page(study, checkpoint_folder(database, study.study_name), data_dir, target), out)
+        database = open_storage(storage, must_exist=True)
+        study = find_study(database, study_name)
+        target = target or target_of(study)
+        write(report_page(study, checkpoint_folder(database, study.study_name), data_dir, target), out)
     click.echo(f"Report: {out}")

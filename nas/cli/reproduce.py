@@ -7,6 +7,7 @@ import click
 
 from nas.cli.completion import complete_iterations
 from nas.cli.trainings import checked_out, means_of, seeds_of, training_options, write
+from nas.progress import working
 from nas.space import documented
 
 
@@ -33,7 +34,8 @@ def reproduce(
 
     chosen = [documented.load(name) for name in _expanded(iterations)]
     trained_by, files = means_of(**means), checked_out(out)
-    images = check_images(datasets.load(dataset, data_dir))
+    with working(f"Reading {dataset}"):
+        images = check_images(datasets.load(dataset, data_dir))
     screen = console()
     with TrainingsDisplay(screen, planned(chosen, seeds_of(seeds))) as display:
         reproduced = run_reproduction(chosen, images, seeds_of(seeds), trained_by, display.epoch)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nas.cli.completion import complete_trial
 from nas.cli.options import (
     data_dir_option,
     executor_options,
@@ -13,6 +14,8 @@ from nas.cli.options import (
     study_option,
     teacher_file_option,
 )
+from nas.progress import working
+from nas.table import per_cent, plural
 
 if TYPE_CHECKING:
     from nas.replication.retraining import Compared
@@ -21,7 +24,7 @@ DIFFERENT = 1
 
 
 @click.command()
-@click.option("--trial", type=int, required=True, help="Number of the trial.")
+@click.option("--trial", type=int, required=True, shell_complete=complete_trial, help="Number of the trial.")
 @study_option
 @storage_option
 @data_dir_option
@@ -60,21 +63,22 @@ def retrain(
     database = open_storage(storage, must_exist=True)
     study = find_study(database, study_name)
     checkpoints = checkpoint_folder(database, study.study_name)
-    again = run_again(
-        study,
-        trial,
-        *data_of(study, data_dir),
-        checkpoints=checkpoints,
-        confirmed=confirmed,
-        teacher=find_teacher(study, runs_folder(database), teacher),
-        placement=placement,
-        on_epoch=_show,
-    )
+    with working(f"Training trial {trial} again, an epoch a line"):
+        again = run_again(
+            study,
+            trial,
+            *data_of(study, data_dir),
+            checkpoints=checkpoints,
+            confirmed=confirmed,
+            teacher=find_teacher(study, runs_folder(database), teacher),
+            placement=placement,
+            on_epoch=_show,
+        )
     if again.difference is not None:
         click.echo(f"nas: {again.difference}", err=True)
         ctx.exit(DIFFERENT)
     click.echo(
-        f"Trial {trial} of study {study.study_name!r} gave the same digits again: {len(again.epochs)} epochs "
+        f"Trial {trial} of study {study.study_name!r} gave the same digits again: {plural(len(again.epochs), 'epoch')} "
         f"({', '.join(again.compared)})."
     )
 
@@ -84,7 +88,7 @@ def _show(epoch: "Compared") -> None:
 
     verdict = "as stored"
     if epoch.differing == ACCURACY:
-        verdict = f"stored: {epoch.stored[ACCURACY]:.2%}"
+        verdict = f"stored: {per_cent(epoch.stored[ACCURACY])}"
     elif epoch.differing is not None:
         verdict = f"another {epoch.differing}"
     click.echo(f"epoch {epoch.epoch:3d}  {epoch.again[ACCURACY]:7.2%}  {verdict}")

@@ -1,6 +1,7 @@
 """`nas search`."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,9 @@ import click
 
 from nas import interruption
 from nas.cli.completion import complete_cost, complete_pruner, complete_sampler, complete_study
+from nas.cli.going_on import GoesOn
+from nas.cli.notifying import notify as run_notified
+from nas.cli.notifying import notify_option
 from nas.cli.options import (
     Count,
     Duration,
@@ -22,6 +26,7 @@ from nas.cli.options import (
 from nas.cli.search_options import budget_of, budget_option, dataset_option, limit_options, space_option
 from nas.export.formats import FORMATS
 from nas.network.cost import COSTS
+from nas.progress import working
 from nas.searching.options import SearchOptions
 from nas.study.pruners import PRUNERS
 from nas.study.samplers import SAMPLERS
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
 TARGET_MISSED = 3
 
 
-@click.command()
+@click.command(cls=GoesOn)
 @click.option(
     "--config",
     is_eager=True,
@@ -118,13 +123,14 @@ TARGET_MISSED = 3
 )
 @limit_options
 @click.option("--confirm", "confirming", is_flag=True, help="Then confirm the winner: see nas confirm.")
+@notify_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON; progress goes to standard error.")
 @click.pass_context
-def search(ctx: click.Context, /, confirming: bool, as_json: bool, **settings: Any) -> None:
+def search(ctx: click.Context, /, confirming: bool, notify: str | None, as_json: bool, **settings: Any) -> None:
     """Search for the best network under a budget and hand over the winner.
 
-    Running the same command again continues the study. Ends with exit code 0 if the target was reached, with 3 if not,
-    with 130 if it was interrupted before.
+    Running the same command again continues the study, and so does --study alone. Ends with exit code 0 if the target
+    was reached, with 3 if not, with 130 if it was interrupted before.
 
     \b
     Example:
@@ -133,19 +139,21 @@ def search(ctx: click.Context, /, confirming: bool, as_json: bool, **settings: A
     budget = budget_of(settings)
     options = SearchOptions(budget, **{name: value for name, value in settings.items() if value is not None})
     # Options that cannot be are refused before anything is loaded that takes long.
-    from nas import datasets
-    from nas.cli.confirm import as_plain_data as confirmed_as_plain_data
-    from nas.replication.confirming import check_test_part, confirm
-    from nas.searching.search import search as run_search
-    from nas.terminal.console import console, show
-    from nas.terminal.search_display import SearchDisplay, show_result
-    from nas.terminal.trainings_display import Stages
+    with ExitStack() as getting_ready:
+        getting_ready.enter_context(working(f"Loading torch and {options.dataset}"))
+        from nas import datasets
+        from nas.cli.confirm import as_plain_data as confirmed_as_plain_data
+        from nas.replication.confirming import check_test_part, confirm
+        from nas.searching.search import search as run_search
+        from nas.terminal.console import console, show
+        from nas.terminal.search_display import SearchDisplay, show_result
+        from nas.terminal.trainings_display import Stages
 
-    if confirming:
-        check_test_part(datasets.load(options.dataset, options.data_dir))
-    screen = console(stderr=as_json, width=120)
-    with SearchDisplay(screen, options) as display:
-        result = run_search(options, on_ready=display.ready, on_event=display.event)
+        if confirming:
+            check_test_part(datasets.load(options.dataset, options.data_dir))
+        screen = console(stderr=as_json, width=120)
+        with SearchDisplay(screen, options, is_ready=getting_ready.close) as display:
+            result = run_search(options, on_ready=display.ready, on_event=display.event)
     show_result(screen, options, result)
     data = as_plain_data(result)
     try:
@@ -158,6 +166,7 @@ def search(ctx: click.Context, /, confirming: bool, as_json: bool, **settings: A
     finally:  # what the search reached is told, however its confirmation ends
         if as_json:
             click.echo(json.dumps(data, indent=2))
+        run_notified(notify, data)
     ctx.exit(_exit_code(result))
 
 

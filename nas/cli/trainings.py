@@ -19,7 +19,7 @@ from nas.cli.options import (
 )
 from nas.datasets.schemes import FORMS_IN_WORDS
 from nas.errors import InputError
-from nas.files import write_whole
+from nas.files import make_parent, write_whole
 from nas.study.folders import TRAININGS
 from nas.table import Table
 
@@ -87,8 +87,8 @@ def seeds_of(n: int) -> range:
 
 def checked_out(out: Path | None) -> Path | None:
     """Refuses at once, not after an hour, a place where the table cannot be written."""
-    if out is not None and not out.resolve().parent.is_dir():
-        raise InputError(f"--out must name files in a folder that exists, but there is no {out.resolve().parent}")
+    if out is not None:
+        make_parent(out)
     return out
 
 

@@ -13,6 +13,7 @@ from nas.study.trial import OUTCOMES
 
 LONG = ("network", "training")
 WIDE = 120  # characters
+GAP = 2  # between two columns
 
 
 @click.command()
@@ -37,10 +38,13 @@ def trials(
     if as_csv and as_json:
         raise click.UsageError("give either --csv or --json, but got both")
     from nas.study.listing import listed
+    from nas.study.locks import is_searched
     from nas.study.opening import find_study
-    from nas.study.storage import open_storage
+    from nas.study.storage import checkpoint_folder, open_storage
 
-    rows = listed(find_study(open_storage(storage, must_exist=True), study_name), outcomes, sort)
+    database = open_storage(storage, must_exist=True)
+    study = find_study(database, study_name)
+    rows = listed(study, outcomes, sort, is_searched(checkpoint_folder(database, study.study_name)))
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     elif as_csv:
@@ -58,22 +62,32 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    """One line a trial: what does not fit of the network and the recipe is cut off, in a narrow terminal all of it."""
+    """One line a trial: what does not fit of the network and the recipe is cut off, in a narrow terminal all of it.
+
+    A terminal that is too narrow for the figures gets the first of them: each stands whole or not at all.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from nas.study.listing import shown_rows
-    from nas.terminal.console import console
+    from nas.terminal.console import console, show_lines
 
     screen, lines = console(), shown_rows(rows)
     shown = [column for column in COLUMNS if column not in LONG or screen.width >= WIDE]
+    while (
+        len(shown) > 1 and LONG[0] not in shown and sum(_width(column, lines) + GAP for column in shown) > screen.width
+    ):
+        shown.pop()
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), expand=LONG[0] in shown)
     for column in shown:
         if column in LONG:
             table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=1)
         else:
-            width = max(len(text) for text in (column, *(line[column] for line in lines)))
-            table.add_column(column, width=width, justify="left" if column == "outcome" else "right")
+            table.add_column(column, width=_width(column, lines), justify="left" if column == "outcome" else "right")
     for line in lines:
         table.add_row(*(line[column] for column in shown))
-    screen.print(table)
+    show_lines(screen, table)
+
+
+def _width(column: str, lines: list[dict[str, str]]) -> int:
+    return max(len(text) for text in (column, *(line[column] for line in lines)))

@@ -10,7 +10,7 @@ from nas.study.details import Details, cost_table, curve_table, facts
 from nas.study.folders import DEFAULT_STORAGE
 from nas.study.status import Status
 from nas.study.terms import Terms
-from nas.table import Table, plural
+from nas.table import Table, per_cent, plural
 
 
 def trial_note(details: Details) -> str:
@@ -48,7 +48,7 @@ def _headline(details: Details) -> str:
     if record.outcome == "rejected" and record.cost is not None and params is not None and record.cost.params > params:
         over = record.cost.params / params - 1
         return (
-            f"**Rejected, never trained**: {record.cost.params:,} parameters are {100 * over:.1f} % more than the "
+            f"**Rejected, never trained**: {record.cost.params:,} parameters are {per_cent(over, 1)} more than the "
             f"budget of {params:,}."
         )
     reason = f": {record.reason}" if record.reason else ""
@@ -140,4 +140,4 @@ def _markdown(table: Table) -> str:
 
 
 def _percent(accuracy: float) -> str:
-    return f"{100 * accuracy:.2f} %"
+    return per_cent(accuracy)

@@ -20,13 +20,13 @@ from optuna_dashboard._note import note_ver_key, split_body
 
 from nas.dashboard.models import exports
 from nas.dashboard.notes import study_note, trial_note
+from nas.files import RUNS
 from nas.report.figures import Figure
 from nas.report.front import front_of
 from nas.report.importance import importances
 from nas.report.plots import front_figure, importance_figure
 from nas.study.confirmation import confirmations, last_confirmed, readings
 from nas.study.details import describe
-from nas.study.folders import RUNS
 from nas.study.record import record_of
 from nas.study.status import status
 from nas.study.storage import Storage, runs_folder

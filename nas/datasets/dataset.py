@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from torch import Tensor
 
@@ -25,6 +26,7 @@ class Dataset:
     fingerprint: str  # of the training images and labels: stored with a study, compared when it goes on
     notes: tuple[str, ...] = ()  # what the user should know about these files: shown once, stored with the study
     reader: ReadTest | None = field(default=None, repr=False)  # None: there is no test set
+    test_files: tuple[Path, ...] = field(default=(), repr=False)  # that the reader reads
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -50,6 +52,15 @@ class Dataset:
             return self.reader()
         except OSError as error:
             raise DataError(f"the test images of {self.name} cannot be read ({error}): see to that file") from error
+
+    def test_checksum(self) -> str:
+        """Of the files of the test set, which are not decoded: equal ones hold the same images and labels."""
+        digest = hashlib.sha256()
+        for path in self.test_files:
+            digest.update(f"{path.parent.name}/{path.name}\0".encode(errors="surrogateescape"))
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()[:16]
 
 
 def fingerprint(images: Tensor, labels: Tensor) -> str:

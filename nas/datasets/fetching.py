@@ -17,8 +17,9 @@ from filelock import FileLock, Timeout
 from nas.datasets import wheel
 from nas.datasets.catalogue import BUILTINS, PARTS, Builtin
 from nas.datasets.on_disk import cache_folder, find, is_complete, read_part
-from nas.datasets.progress import receiving, say
 from nas.errors import DataError
+from nas.files import slug
+from nas.progress import receiving, say
 
 STAGING = ".nas-fetching-"
 LOCK = ".nas-fetching.lock"
@@ -26,13 +27,16 @@ STALLED_AFTER = 60.0  # seconds without a new byte; more than a mirror's own tim
 POLL = 0.1  # seconds
 
 
-def fetch(builtin: Builtin, named: Path | None) -> Path:
-    """Bring all parts of `builtin` below the folder the user named, or the cache where that cannot be written.
+def fetch(builtin: Builtin, named: Path | None = None, or_cache: bool = True) -> Path:
+    """Bring all parts of `builtin` below the folder the user named, or the cache if there is none.
 
-    Returns the folder. Does nothing if all is there already; of two processes that fetch at once, one waits for the
-    other. Raises DataError, saying what was tried, if it cannot be fetched.
+    `or_cache`: also where that cannot be written. Returns the folder. Writes nothing if all is there already; of two
+    processes that fetch at once, one waits for the other. Raises DataError, saying what was tried, if it cannot be
+    fetched.
     """
-    root = _writable_folder(named)
+    if named is not None and is_complete(builtin, named):
+        return named
+    root = _writable_folder(named, or_cache)
     try:
         with _locked(root):
             if not is_complete(builtin, root):
@@ -44,12 +48,12 @@ def fetch(builtin: Builtin, named: Path | None) -> Path:
     return root
 
 
-def _writable_folder(named: Path | None) -> Path:
-    folders = [named, cache_folder()] if named else [cache_folder()]
+def _writable_folder(named: Path | None, or_cache: bool) -> Path:
+    folders = [*([named] if named else []), *([cache_folder()] if or_cache or not named else [])]
     refusals = []
     for folder in folders:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=folder == cache_folder(), exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):  # asking for permissions would overlook a read-only file system
                 pass
         except OSError as error:
@@ -65,7 +69,7 @@ def _writable_folder(named: Path | None) -> Path:
 
 @contextmanager
 def _locked(root: Path) -> Iterator[None]:
-    lock = FileLock(root / LOCK)
+    lock = FileLock(_lock_file(root))
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -75,6 +79,16 @@ def _locked(root: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _lock_file(root: Path) -> Path:
+    """In the cache, not in a folder of the user's, unless there can be none."""
+    cache = cache_folder()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return root / LOCK
+    return cache / f"{slug(str(root.resolve()))}{LOCK}"
 
 
 def _fetch_into(builtin: Builtin, root: Path) -> None:

@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from nas.datasets.dataset import Dataset, fingerprint
-from nas.datasets.progress import track
 from nas.errors import DataError
+from nas.progress import track
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 GREY = {"1", "L"}
@@ -37,8 +37,8 @@ def read(name: str, path: str) -> Dataset:
     files = _files(root / "train", classes)
     shape = _common_shape(files)
     has_test = (root / "test").is_dir()
-    if has_test:
-        _test_files(root, classes, shape)  # now, because after the search it would be too late
+    # Looked at now, because after the search it would be too late.
+    test_files = tuple(path for path, _ in _test_files(root, classes, shape)) if has_test else ()
     images, labels = _decode(files, shape)
     return Dataset(
         name=name,
@@ -47,6 +47,7 @@ def read(name: str, path: str) -> Dataset:
         classes=classes,
         fingerprint=fingerprint(images, labels),
         reader=partial(read_test, root, classes, shape) if has_test else None,
+        test_files=test_files,
     )
 
 

@@ -37,6 +37,7 @@ def read(name: str, path: str) -> Dataset:
         classes=tuple(str(label) for label in range(n_classes)),
         fingerprint=fingerprint(images, labels),
         reader=partial(read_test, file, n_classes) if has_test else None,
+        test_files=(file,) if has_test else (),
     )
 
 
@@ -94,6 +95,8 @@ def _declared_shape(file: Path, key: str) -> tuple[int, ...]:
 @contextmanager
 def _archive(file: Path) -> Iterator[Any]:
     """The open archive; numpy raises nearly anything on damaged files, and refuses arrays of Python objects."""
+    if not file.exists():
+        raise DataError(f"an npz data set is a file that exists, but there is no {file}: check the path")
     try:
         with file.open("rb") as opened:
             archive = np.load(opened, allow_pickle=False)

@@ -38,10 +38,10 @@ def cache_folder() -> Path:
     return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "nas"
 
 
-def locate(builtin: Builtin, named: Path | None) -> Path | None:
+def locate(builtin: Builtin, named: Path | None, or_cache: bool = True) -> Path | None:
     """The folder below which the training images lie: the named one, else the cache; None if neither has them."""
-    folders = (named, cache_folder()) if named else (cache_folder(),)
-    return next((folder for folder in folders if find(builtin, folder, "train")), None)
+    folders = [named] * (named is not None) + [cache_folder()] * (or_cache or named is None)
+    return next((folder for folder in folders if folder is not None and find(builtin, folder, "train")), None)
 
 
 def find(builtin: Builtin, root: Path, part: Part) -> tuple[Path, ...] | None:
@@ -79,6 +79,7 @@ def read(builtin: Builtin, root: Path) -> Dataset:
         fingerprint=fingerprint(images, labels),
         notes=notes + (verify_test(builtin, root) if has_test else (NO_TEST.format(builtin.title),)),
         reader=partial(read_test, builtin.name, root) if has_test else None,
+        test_files=find(builtin, root, "test") or (),
     )
 
 

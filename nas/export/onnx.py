@@ -1,5 +1,6 @@
 """A trained network as ONNX: one file, weights included, for onnxruntime and whatever else reads that format."""
 
+import json
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ from nas.export.words import how_taught, image_shape
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 # Of the largest score: another runtime adds up the same numbers in another order. Float32 has 1e-7 for one operation.
 TOLERANCE = 1e-4
+CLASSES, MEAN = "classes", "mean"  # what the file states in its metadata, as JSON: for nas predict, and for others
 
 USAGE = """`{name}.onnx` needs onnxruntime, or another reader of ONNX:
 
@@ -62,6 +64,8 @@ def onnx_file(model: FrozenModel) -> bytes:
     proto.graph.ClearField("metadata_props")
     for node in proto.graph.node:
         node.ClearField("metadata_props")  # where in torch and nas each node came from, with paths
+    for key, value in ((CLASSES, list(model.classes)), (MEAN, list(model.mean))):
+        proto.metadata_props.add(key=key, value=json.dumps(value))
     if model.provenance.teacher:
         proto.doc_string = how_taught(model.provenance)
     content: bytes = proto.SerializeToString(deterministic=True)

@@ -6,6 +6,7 @@ from textwrap import indent, wrap
 from nas.export.frozen import Definition, FrozenModel, Provenance
 from nas.network.cost import cost_of
 from nas.space.documented import Iteration
+from nas.table import per_cent
 
 WIDTH = 100
 SHOWN_TEXT = 200  # characters of a user's text that a docstring shows
@@ -79,10 +80,10 @@ def _documented_paragraphs(iteration: Iteration, definition: Definition, name: s
     first = (
         ""
         if iteration.first_epoch is None or iteration.epoch == 1
-        else f", {100 * iteration.first_epoch:.2f} % after the first epoch"
+        else f", {per_cent(iteration.first_epoch)} after the first epoch"
     )
     yield (
-        f"Documented: {iteration.parameters:,} parameters, and {100 * iteration.accuracy:.2f} % of the test images at "
+        f"Documented: {iteration.parameters:,} parameters, and {per_cent(iteration.accuracy)} of the test images at "
         f"best, after epoch {iteration.epoch}{first}; one run. "
         + {
             "documented": "The document lists these layers.",
@@ -124,7 +125,7 @@ def how_measured(model: FrozenModel) -> str:
     made, planned = model.provenance, model.recipe.epochs
     last = f"epoch {made.epochs}, the last" if made.epochs == planned else f"epoch {made.epochs} of {planned} planned"
     return (
-        f"Accuracy: {100 * made.validation_accuracy:.2f} % ({made.n_correct:,} of {made.n_validation:,} images), "
+        f"Accuracy: {per_cent(made.validation_accuracy)} ({made.n_correct:,} of {made.n_validation:,} images), "
         f"measured after {last}, in float32: one run with one seed. These images were held out of the training images "
         f"of '{visible(made.dataset)}' (split seed {made.split_seed}); the network was trained on {made.n_train:,} "
         "others. It was chosen by this very figure, which is therefore optimistic. This network was not tested."

@@ -16,7 +16,7 @@ from nas.export.prepared import Images
 from nas.export.python import network_source
 from nas.export.script import script
 from nas.export.staging import staging
-from nas.files import check_module_name
+from nas.files import check_module_name, make_folder
 from nas.interruption import held_back
 
 
@@ -99,7 +99,7 @@ def _write_checked(
 ) -> None:
     """All files or none: they are checked in a folder of their own first."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         _refuse_to_overwrite(contents, force)
         with staging(folder, name) as made:
             for path, content in contents.items():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nas.network.architecture import Architecture
 from nas.network.cost import cost_of
-from nas.table import Table
+from nas.table import Table, per_cent
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def layer_table(layers: Sequence[LayerRow]) -> Table:
             row.name,
             row.layer,
             f"{row.params:,}",
-            f"{100 * row.share:.1f} %",
+            per_cent(row.share, 1),
             f"{row.macs:,}",
             _shape(row.input_shape),
             _shape(row.output_shape),

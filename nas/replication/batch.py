@@ -15,7 +15,7 @@ from nas.errors import InputError, StudyError, WorkerError
 from nas.execution.job import Cancelled, Executor, Job
 from nas.execution.opening import n_workers, open_executor
 from nas.execution.placement import Placement
-from nas.files import remove_partial, write_whole
+from nas.files import make_folder, remove_partial, write_whole
 from nas.network.architecture import digest_of
 from nas.space.candidate import Candidate
 from nas.study.folders import TRAININGS
@@ -70,7 +70,7 @@ class Means:
         object.__setattr__(self, "device", self.placement.device(self.device))
         object.__setattr__(self, "precision", self.placement.precision(self.precision, self.device))
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
         except OSError as error:
             raise InputError(
                 f"the folder of trainings must be writable, but {self.folder} is not ({error.strerror}): name another"

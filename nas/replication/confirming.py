@@ -10,6 +10,7 @@ candidate, nor epoch, nor seed. Every reading of it is recorded in the study.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 from statistics import fmean
 
@@ -68,8 +69,8 @@ def confirm(
     data_dir: Path | None = None,
     out: Path | None = None,
     teacher: Path | None = None,
-    on_stage: OnStage = lambda stage, trainings: None,
-    on_epoch: OnEpoch = lambda training, result: None,
+    on_stage: OnStage | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> Confirmed:
     """Races a search's best `top` candidates, trains the winner `seeds` times on all training images, and tests it.
 
@@ -86,6 +87,7 @@ def confirm(
     for option, value in (("top", top), ("seeds", seeds)):
         if value < 1:
             raise InputError(f"{option} must be a whole number above 0, but got {value}")
+    on_stage, on_epoch = on_stage or _ignore, on_epoch or _ignore
     options = search.options if isinstance(search, SearchResult) else SearchOptions()
     name = search.study.study_name if isinstance(search, SearchResult) else search
     url, data_dir, out = storage or options.storage, data_dir or options.data_dir, out or options.out
@@ -124,6 +126,10 @@ def confirm(
     return replace(confirmed, model=model)
 
 
+def _ignore(*what: object) -> None:
+    """Nobody watches."""
+
+
 def check_test_part(dataset: Dataset) -> None:
     """Raises `DataError` for data without a test part: better now than after hours of training."""
     if dataset.reader is None:
@@ -150,6 +156,7 @@ def race(
     """
     accuracies: dict[int, list[float]] = {record.trial: [] for record in finalists}
     running, goal, budget = list(finalists), terms_of(study).goal, terms_of(study).limits
+    n_images = len(split.validation_labels)
 
     def worth(record: Record) -> float:
         assert record.cost is not None
@@ -163,7 +170,9 @@ def race(
                 accuracies[record.trial].append(trained.history[-1].validation_accuracy)
             leader = max(running, key=worth)
             bar = accuracies[leader.trial] if goal.target is None else [goal.target] * len(accuracies[leader.trial])
-            running = [each for each in running if each is leader or not clearly_loses(accuracies[each.trial], bar)]
+            running = [
+                each for each in running if each is leader or not clearly_loses(accuracies[each.trial], bar, n_images)
+            ]
             if len(running) == 1:
                 break
     ranking = sorted(finalists, key=lambda record: (record not in running, -worth(record)))
@@ -172,12 +181,17 @@ def race(
     return rows
 
 
-def clearly_loses(accuracies: Sequence[float], leaders: Sequence[float]) -> bool:
+def clearly_loses(accuracies: Sequence[float], leaders: Sequence[float], n_images: int) -> bool:
     """Whether losses as these, seed by seed, are unlikely between equals: one-sided Wilcoxon signed-rank test, exact.
 
-    With three seeds no outcome is that unlikely; four losses of four are.
+    What is ranked are whole images of the `n_images` that accuracies are fractions of: differences of fractions that
+    are equal differ in their last digit, and would not be ties. A leader may be a target, which is had by the first
+    number of images that is not below it. With three seeds no outcome is that unlikely; four losses of four are.
     """
-    losses = [leader - own for own, leader in zip(accuracies, leaders, strict=True)]
+    counts = [
+        (round(own * n_images), ceil(leader * n_images - 1e-6)) for own, leader in zip(accuracies, leaders, strict=True)
+    ]
+    losses = [leader - own for own, leader in counts]
     if 0.5 ** len(losses) > CLEARLY or not any(losses):
         return False
     every_sign = scipy.stats.PermutationMethod(n_resamples=2 ** min(len(losses), 13))
@@ -207,7 +221,14 @@ def _train_on_everything(
 
 
 def _test(study: optuna.Study, winner: Record, trained: Sequence[Trained], dataset: Dataset) -> None:
-    """Has each network read the test set, unless it did before; a set with other images or labels is another one."""
+    """Has each network read the test set, unless it did before; a set with other images or labels is another one.
+
+    Where all have read these very files, none is opened but for its checksum.
+    """
+    checksum = dataset.test_checksum()
+    done = {r.network for r in readings(study) if r.accuracy is not None and r.checksum == checksum}
+    if all(each.weights is not None and each.weights.stem in done for each in trained):
+        return
     images, labels = dataset.read_test()
     test_set = fingerprint(images, labels)
     read = {r.network for r in readings(study) if r.accuracy is not None and r.test_set == test_set}
@@ -217,12 +238,14 @@ def _test(study: optuna.Study, winner: Record, trained: Sequence[Trained], datas
             continue
         network = _network(each, dataset)
         time = datetime.now(UTC).isoformat(timespec="seconds")
-        reading = Reading(time, "confirm", winner.trial, each.training.seed, each.weights.stem, test_set)
+        reading = Reading(
+            time, "confirm", winner.trial, each.training.seed, each.weights.stem, test_set, checksum=checksum
+        )
         number = store_reading(study, reading)  # before it happens: a reading that is cut off was one, too
         confusion = confusion_of(network, images, labels, dataset.n_classes)
         accuracy = int(confusion.diagonal().sum()) / len(labels)
-        done = replace(reading, n_images=len(labels), accuracy=accuracy, confusion=_plain(confusion))
-        store_reading(study, done, number)
+        complete = replace(reading, n_images=len(labels), accuracy=accuracy, confusion=_plain(confusion))
+        store_reading(study, complete, number)
 
 
 def _network(trained: Trained, dataset: Dataset) -> Network:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import optuna
 
@@ -40,6 +40,16 @@ class Front:
     members: tuple[Point, ...]
     documented: tuple[Point, ...]
     limit: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: the front, how many candidates it is of, and the documented iterations."""
+        return {
+            "by": self.by,
+            "limit": self.limit,
+            "n_candidates": len(self.points),
+            "front": [point._asdict() for point in self.members],
+            "documented": [point._asdict() for point in pareto(self.documented)],
+        }
 
 
 def pareto(points: Iterable[Point]) -> tuple[Point, ...]:

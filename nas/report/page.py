@@ -8,7 +8,7 @@ from pathlib import Path
 import optuna
 
 from nas.errors import InputError
-from nas.files import write_whole
+from nas.files import make_parent, write_whole
 from nas.report.figures import plotly_js
 from nas.report.front import Front
 from nas.report.markup import Html, tag
@@ -41,6 +41,7 @@ def write(page: str, out: Path) -> None:
         if out.exists() and not out.is_file():  # /dev/stdout, which has no place for a file beside it
             out.write_text(page, "utf-8", newline="\n")
         else:
+            make_parent(out)
             write_whole(out.resolve(), page)
     except OSError as error:
         raise InputError(

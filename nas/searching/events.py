@@ -61,4 +61,11 @@ class Told:
     text: str
 
 
-Event = TrialEvent | Teaching | Taught | Told
+@dataclass(frozen=True)
+class Doing:
+    """What the search does from now on, besides training or after it; `text` has no full stop."""
+
+    text: str
+
+
+Event = TrialEvent | Teaching | Taught | Told | Doing

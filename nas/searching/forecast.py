@@ -1,6 +1,7 @@
 """What a search would meet, found out in seconds: how much of a space a budget leaves, and how long it would take."""
 
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
@@ -10,11 +11,12 @@ from nas.datasets.splitting import Split
 from nas.execution.job import Job
 from nas.execution.opening import open_executor
 from nas.network.cost import Cost, cost_of
+from nas.searching.options import SearchOptions
 from nas.space.candidate import Candidate, Task
 from nas.space.finding import Space
 from nas.space.probing import check_budget, random_candidates, smallest_cost
 from nas.study.pausing import PausingPruner
-from nas.table import Table
+from nas.table import Table, per_cent
 from nas.training.device import Precision
 
 N_RANDOM = 1000
@@ -119,9 +121,26 @@ def halved_epochs(epochs: int) -> float:
     return sum(((end - begin) / pruner.factor**i for i, (begin, end) in steps), 0.0)
 
 
+def seconds_to_go(
+    options: SearchOptions, n_over: int, under_way: Sequence[int], epoch: float
+) -> tuple[float, float] | None:
+    """The least and the most that a search takes from now on, in seconds; None where no number of trials ends it.
+
+    `n_over` trials are trained, those `under_way` or paused have so many epochs; `epoch`: seconds that one takes. The
+    least is what the default pruner lets random candidates train; a target may end the search earlier still.
+    """
+    if options.trials is None:
+        return None
+    n_to_go, done = max(0, options.trials - n_over), sum(under_way)
+    longest = max((options.epochs - each for each in under_way), default=0)
+    few = options.epochs if options.pruner == "none" else halved_epochs(options.epochs)
+    least, most = (max(n_to_go * each - done, 0) / options.n_workers for each in (few, options.epochs))
+    return min(least, most) * epoch, max(most, longest) * epoch
+
+
 def table(checked: Check) -> Table:
     """Where the parameters go."""
-    rows = tuple((kind, f"{share:.0%}") for kind, share in checked.shares().items())
+    rows = tuple((kind, per_cent(share, 0)) for kind, share in checked.shares().items())
     return Table("Where the parameters of feasible candidates go", ("layer", "share, on average"), rows)
 
 

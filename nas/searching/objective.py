@@ -25,6 +25,7 @@ from nas.study.busy import begin_stretch, end_stretch
 from nas.study.goal import Goal
 from nas.study.record import record_of
 from nas.study.trial import Outcome, TrialAttributes, limits_of, reported
+from nas.table import per_cent
 from nas.training.checkpoint import checkpoint_path
 from nas.training.device import resolve_device, resolve_precision
 from nas.training.teacher import Teacher
@@ -67,7 +68,7 @@ class Objective:
         device: str = "auto",
         precision: str = "auto",
         folder: Path | None = None,
-        observer: Callable[[Event], None] = lambda event: None,
+        observer: Callable[[Event], None] | None = None,
         split: Split | None = None,
         goal: Goal = Goal(),  # noqa: B008 - it is frozen
         formats: Sequence[str] = (),
@@ -80,7 +81,7 @@ class Objective:
         self.goal, self.formats, self.teacher = goal, formats, teacher
         self.budget = budget if isinstance(budget, Budget) else Budget(budget)
         self._budget_left = self.budget  # smaller than the budget once a network is there that is to be undercut
-        self.seed, self.folder, self.observer = seed, folder, observer
+        self.seed, self.folder, self.observer = seed, folder, observer or _ignore
         # Whether an executor of others has the device is for it to say.
         self.device = resolve_device(device) if executor is None or device == "auto" else device
         self.precision = resolve_precision(precision, self.device)
@@ -258,7 +259,10 @@ class Objective:
                 self.observer(EpochDone(trial.number, result))
         TrialAttributes(trial).second_accuracy = second
         mean = (accuracy + second) / 2
-        return mean, f"{second:.2%} with a second seed, {'' if self.goal.reached(mean) else 'not '}enough on average"
+        return (
+            mean,
+            f"{per_cent(second)} with a second seed, {'' if self.goal.reached(mean) else 'not '}enough on average",
+        )
 
     def _follow(self, trial: Trial, run: Run, was_interrupted: bool) -> float:
         """Reports each epoch, up to the one that is good enough; ends the trial where the pruner, or a number that is
@@ -316,6 +320,10 @@ class Objective:
         if reason or attributes.reason:  # of an earlier interruption
             attributes.reason = reason
         self.observer(Ended(trial.number, outcome, reason, accuracy))
+
+
+def _ignore(event: Event) -> None:
+    """Nobody watches."""
 
 
 def _training_has_begun(trial: Trial) -> bool:

@@ -1,17 +1,20 @@
 """Everything a search can be told."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, TypeVar, get_type_hints
 
 from nas.errors import InputError, nearest
 from nas.execution.opening import n_workers
 from nas.execution.placement import PROCESSES, Placement
 from nas.export.formats import check_formats
+from nas.files import RUNS
 from nas.network.cost import COSTS, Budget
 from nas.space import finding as spaces
-from nas.study.folders import DEFAULT_STORAGE, RUNS
+from nas.study.folders import DEFAULT_STORAGE
 from nas.study.goal import Goal
 from nas.study.pruners import check_pruner
 from nas.study.samplers import check_sampler
@@ -123,7 +126,54 @@ class SearchOptions:
         return {name: str(value) if isinstance(value, Path) else value for name, value in changed.items()}
 
 
-def options_of(options: SearchOptions | None, settings: dict[str, Any]) -> SearchOptions:
+class Settings(TypedDict, total=False):
+    """The fields of `SearchOptions` as keywords, spelled again so that editors complete and check them."""
+
+    budget: int | Budget
+    target: float | None
+    minimize: str | None
+    epochs: int
+    trials: int | None
+    timeout: float | None
+    space: str
+    dataset: str
+    data_dir: Path | None
+    validation: int | None
+    sampler: str
+    pruner: str
+    seed: int
+    workers: int | None
+    device: str
+    precision: str
+    storage: str
+    study: str | None
+    out: Path
+    executor: str
+    threads: int | None
+    ray_address: str | None
+    gpus_per_candidate: float
+    formats: tuple[str, ...]
+    teacher: str | None
+    start_from: str
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def takes_settings(function: F) -> F:
+    """Has `help()` and notebooks see a function's `**settings` one by one, with their defaults."""
+    before = signature(function)
+    own = [each for each in before.parameters.values() if each.kind != Parameter.VAR_KEYWORD]
+    hints = get_type_hints(SearchOptions)
+    settings = [
+        Parameter(each.name, Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name])
+        for each in fields(SearchOptions)
+    ]
+    function.__signature__ = before.replace(parameters=[*own, *settings])  # type: ignore[attr-defined]
+    return function
+
+
+def options_of(options: SearchOptions | None, settings: Settings) -> SearchOptions:
     """Options given as a whole or as keywords; `InputError` for both, since one of them would be ignored."""
     if options is not None and settings:
         raise InputError(
@@ -161,5 +211,6 @@ def check_target(target: float | None) -> None:
     """Raises `InputError` unless a target is a fraction."""
     if target is None or 0 < target <= 1:
         return
-    hint = f": did you mean {target / 100:g}?" if 1 < target <= 100 else ""
+    # 99.4 is a share in per cent; nobody looks for a network that has 1.5 % of all images.
+    hint = f": did you mean {target / 100:g}?" if 10 <= target <= 100 else ""
     raise InputError(f"target must be a fraction above 0 and at most 1, but got {target:g}{hint}")

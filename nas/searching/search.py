@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import optuna
 
@@ -14,12 +14,12 @@ from nas.errors import SpaceError, StudyError
 from nas.execution.opening import open_executor
 from nas.export.trials import check_weights, export_trial, hand_over
 from nas.files import check_writable
-from nas.searching.events import Event, Taught, Teaching, Told, TrialEvent
+from nas.searching.events import Doing, Event, Taught, Teaching, Told, TrialEvent
 from nas.searching.formats import check_space
 from nas.searching.leftovers import remove_leftovers
 from nas.searching.loop import Loop
 from nas.searching.objective import Objective
-from nas.searching.options import SearchOptions, options_of
+from nas.searching.options import SearchOptions, Settings, options_of, takes_settings
 from nas.searching.referee import Referee, WhyEnded
 from nas.searching.starting import experience_for
 from nas.searching.teaching import Asked, asked_for, described, teachers_epochs, teachers_options, with_cost
@@ -36,6 +36,7 @@ from nas.study.record import Record, best_table, counts, n_trained, ranked
 from nas.study.storage import Storage, checkpoint_folder, open_storage, runs_folder
 from nas.study.teacher import StudyTeacher, store_teacher, teacher_of
 from nas.study.terms import Terms, default_name, note_search
+from nas.training.device import best_kernels
 from nas.training.teacher import Teacher, read
 
 SPLIT_SEED = 0  # one split for all seeds of a search, so that their figures can be compared
@@ -74,14 +75,16 @@ class Prepared:
     notes: tuple[str, ...]
     n_continued: int
     teacher: str | None = None  # "auto", or the name of a file, which is heard of before the first trial
+    compiles: bool = False  # whether a worker compiles what it computes with, where that was not kept of an earlier one
 
 
+@takes_settings
 def search(
     options: SearchOptions | None = None,
     *,
-    on_ready: Callable[[Prepared], None] = lambda prepared: None,
-    on_event: Callable[[Event], None] = lambda event: None,
-    **settings: Any,
+    on_ready: Callable[[Prepared], None] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    **settings: Unpack[Settings],
 ) -> SearchResult:
     """Searches, exports the winner, and returns what was found.
 
@@ -92,8 +95,10 @@ def search(
     `WorkerError` where one training after the other failed.
     """
     options = options_of(options, settings)
-    options.placement.precision(options.precision, options.placement.device(options.device))
-    options.n_workers  # noqa: B018 - a cluster that is not there is told of before anything else is done
+    on_event = on_event or _ignore
+    device = options.placement.device(options.device)
+    options.placement.precision(options.precision, device)
+    n_workers = options.n_workers  # a cluster that is not there is told of before anything else is done
     space = spaces.load(options.space)
     dataset = datasets.load(options.dataset, options.data_dir)
     split = datasets.split(dataset, options.validation, SPLIT_SEED)
@@ -121,7 +126,8 @@ def search(
         n_continued = continue_interrupted(study)
         check_weights(ranked(study)[:1], folder)
         remove_leftovers(study, folder, options.out)
-        on_ready(Prepared(options, study, split, dataset.notes, n_continued, taught_by))
+        compiles = best_kernels(device, options.placement.threads_of(n_workers)) == "numba"
+        (on_ready or _ignore)(Prepared(options, study, split, dataset.notes, n_continued, taught_by, compiles))
         began = time.monotonic()
         teacher = None if asked is None else _teacher(asked, options, study, dataset, split, storage, on_event)
         if isinstance(teacher, str):
@@ -135,10 +141,16 @@ def search(
                 before = f"what was trained before it, {n} candidate{'s' * (n != 1)}, is kept in study {name!r}"
                 raise SpaceError(f"{error}; {before}") from error
         best = ranked(study)
+        if best:
+            on_event(Doing(f"Writing trial {best[0].trial} and checking the files"))
         model = hand_over(study, best[0], dataset, split, folder, options.out, options.storage) if best else None
         notes = _in_other_formats(options, study, best[0], dataset, split, folder, model) if model is not None else ()
     reached = options.target is not None and bool(best) and best[0].expected_accuracy >= options.target
     return SearchResult(options, study, why_ended, reached, best, dict(counts(study)), model, notes, teacher_of(study))
+
+
+def _ignore(what: object) -> None:
+    """Nobody watches."""
 
 
 def _in_other_formats(

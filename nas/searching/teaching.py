@@ -15,9 +15,9 @@ from nas.network.architecture import digest_of
 from nas.network.cost import Budget
 from nas.searching.options import AUTO, SearchOptions
 from nas.space import finding as spaces
-from nas.study.folders import slug
 from nas.study.record import Record
 from nas.study.teacher import StudyTeacher, as_stored
+from nas.study.terms import short_name
 from nas.table import plural
 from nas.training.run import evaluate
 from nas.training.teacher import REMEDY, Content, Teacher, read
@@ -63,7 +63,7 @@ def asked_for(options: SearchOptions, dataset: Dataset, split: Split, split_seed
             "epochs": teachers_epochs(options),
         }
     )
-    return Asked(AUTO, digest, auto=f"teacher-{slug(options.dataset)}-{digest[:8]}")
+    return Asked(AUTO, digest, auto=f"teacher-{short_name(options.dataset)}-{digest[:8]}")
 
 
 def teachers_epochs(options: SearchOptions) -> int:

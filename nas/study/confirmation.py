@@ -11,7 +11,7 @@ import scipy  # its parts are imported when they are used: scipy.stats takes hal
 
 from nas.statistics import Spread
 from nas.study.record import Record, ranked
-from nas.table import Table, plural
+from nas.table import Table, per_cent, plural
 
 CLEARLY = 0.1  # a candidate whose losses to the leader are as unlikely by chance as this is out of the race
 READING = "test_reading_"  # study attributes, numbered
@@ -32,6 +32,7 @@ class Reading:
     n_images: int | None = None
     accuracy: float | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None  # [true class][predicted class] -> images
+    checksum: str | None = None  # of the files of the test set; versions before 0.2.0 stored none
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Confirmed:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % confidence interval of the mean over trainings; None for a single one, or if all are equal."""
+        """95 % confidence interval of the mean over trainings; None for fewer than three, or if all are equal."""
         if not self.accuracy.std or self.accuracy.interval is None:
             return None
         low, high = self.accuracy.interval
@@ -134,7 +135,7 @@ class Confirmed:
             f"Confirmed: trained from scratch on all {self.n_train:,} training images, "
             f"{plural(self.epochs, 'epoch')}, with {plural(len(self.seeds), 'fresh seed')}; test accuracy of the last "
             f"epoch, in float32: {spread.per_cent()} %{deviation}. This is the network of the first seed, with "
-            f"{100 * (first.accuracy or 0):.2f} % of {first.n_images:,} test images; that figure did not choose it. "
+            f"{per_cent(first.accuracy or 0)} of {first.n_images:,} test images; that figure did not choose it. "
             f"{self.times_read('its study')}"
         )
 
@@ -251,17 +252,17 @@ def confirmed_table(confirmed: Confirmed, target: float | None) -> Table:
     spread, reading = confirmed.accuracy, confirmed.readings[0]
     rows = [
         ("test accuracy, mean ± standard deviation", f"{spread.per_cent()} %"),
-        ("each training", ", ".join(f"{100 * value:.2f}" for value in spread.values)),
+        ("each training", ", ".join(f"{100 * value:.2f}" for value in spread.values) + " %"),
     ]
     if confirmed.interval is not None:
         ends = (100 * end for end in confirmed.interval)
         rows.append(("95 % interval of the mean", "{:.2f} to {:.2f} %".format(*ends)))
     if target is not None:
         chance = confirmed.probability(target)
-        text = "unknown, the trainings show no spread: use more seeds" if chance is None else f"{chance:.0%}"
-        rows.append((f"chance that a fresh training has {target:.2%} of this test set", text))
+        text = "unknown, the trainings show no spread: use more seeds" if chance is None else per_cent(chance, 0)
+        rows.append((f"chance that a fresh training has {per_cent(target)} of this test set", text))
     worst = sorted(confirmed.class_accuracies.items(), key=lambda item: item[1])[:3]
-    rows.append(("hardest classes", ", ".join(f"{name} {100 * accuracy:.2f} %" for name, accuracy in worst)))
+    rows.append(("hardest classes", ", ".join(f"{name} {per_cent(accuracy)}" for name, accuracy in worst)))
     return Table(
         f"Confirmed: trial {confirmed.trial}",
         ("figure", "value"),

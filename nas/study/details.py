@@ -1,7 +1,7 @@
 """Everything that is known of one trial, as plain data: for `nas show` and the dashboard's notes."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -14,11 +14,11 @@ from nas.network.layer_table import LayerRow, layer_rows
 from nas.space import finding as spaces
 from nas.space.candidate import Candidate, Task
 from nas.space.finding import Space
-from nas.study.record import Record, record_of
+from nas.study.record import Record, record_of, seen_from_outside
 from nas.study.teacher import StudyTeacher, teacher_of
 from nas.study.terms import Terms, terms_of
 from nas.study.trial import TrialAttributes, limits_of, outcome_of, trial_of
-from nas.table import Table
+from nas.table import Table, per_cent
 
 BAR = 24  # characters of the longest bar of a learning curve
 
@@ -54,13 +54,17 @@ class Details:
         }
 
 
-def details_of(study: optuna.Study, number: int) -> Details:
-    """The details of a trial by its number; `StudyError` if there is none, or none that has begun."""
+def details_of(study: optuna.Study, number: int, searching: bool = True) -> Details:
+    """The details of a trial by its number; `StudyError` if there is none, or none that has begun.
+
+    `searching`: whether a search of the study is under way.
+    """
     trial = trial_of(study, number)
     if outcome_of(trial) == "waiting":
         raise StudyError(f"a trial must have begun, but trial {number} waits for a search to go on with it")
     trials, teacher = study.get_trials(deepcopy=False), teacher_of(study)
-    return describe(study.study_name, terms_of(study), trials, trial, teacher)
+    details = describe(study.study_name, terms_of(study), trials, trial, teacher)
+    return replace(details, record=seen_from_outside(details.record, searching))
 
 
 def describe(
@@ -93,7 +97,7 @@ def cost_table(details: Details) -> Table:
             COSTS[name].noun,
             COSTS[name].shown(count),
             COSTS[name].shown(limits[name]) if name in limits else "-",
-            f"{100 * count / limits[name]:.1f} %" if name in limits else "-",
+            per_cent(count / limits[name], 1) if name in limits else "-",
         )
         for name, count in (details.record.cost or {}).items()
     )
@@ -105,7 +109,7 @@ def curve_table(details: Details) -> Table:
     accuracies = [accuracy for _, accuracy in details.curve]
     low, high = min(accuracies, default=0.0), max(accuracies, default=1.0)
     rows = tuple(
-        (str(epoch), f"{100 * accuracy:.2f} %", _bar((accuracy - low) / (high - low) if high > low else 1.0))
+        (str(epoch), per_cent(accuracy), _bar((accuracy - low) / (high - low) if high > low else 1.0))
         for epoch, accuracy in details.curve
     )
     return Table("Learning curve", ("epoch", "validation accuracy", "from the lowest to the highest"), rows)
@@ -117,7 +121,7 @@ def facts(details: Details) -> tuple[tuple[str, str], ...]:
     made = record.made_with
     versions = ", ".join(f"{name} {made[name]}" for name in ("nas", "torch", "optuna", "python") if name in made)
     revision = f", revision {made['revision']}" if made.get("revision") else ""
-    accuracy = f"{100 * record.accuracy:.2f} % after epoch {record.epochs}" if record.accuracy is not None else ""
+    accuracy = f"{per_cent(record.accuracy)} after epoch {record.epochs}" if record.accuracy is not None else ""
     where = f"{made['device']} (threads: {made['threads']}) in {made['precision']}" if "device" in made else ""
     labelled = (
         ("outcome", record.outcome + (f": {record.reason}" if record.reason else "")),

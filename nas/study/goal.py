@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from nas.errors import InputError
 from nas.network.cost import COSTS, Budget, Cost
+from nas.table import per_cent
 
 SCALE = 10_000  # of a cost that has no limit; any number would do
 
@@ -37,7 +38,7 @@ class Goal:
         """What is looked for, in words."""
         if self.minimize is None or self.target is None:
             return "the most accurate network"
-        return f"the network with the fewest {self.noun} that has {100 * self.target:.2f} % validation accuracy"
+        return f"the network with the fewest {self.noun} that has {per_cent(self.target)} validation accuracy"
 
     def reached(self, accuracy: float) -> bool:
         """Whether a network with this accuracy may be the smallest one."""

@@ -6,19 +6,24 @@ from typing import Any
 import optuna
 
 from nas.network.cost import COSTS
-from nas.study.record import LISTED, Record, records
+from nas.study.record import LISTED, Record, records, seen_from_outside
+from nas.table import per_cent
 
 COSTS_LISTED = tuple(kind.name for kind in LISTED)
 COLUMNS = ("trial", "outcome", "accuracy", "epochs", *COSTS_LISTED, "network", "training", "seconds")
 SORTED_BY = ("trial", "accuracy", "params")
 
 
-def listed(study: optuna.Study, outcomes: Sequence[str] = (), sort: str = "trial") -> list[dict[str, Any]]:
+def listed(
+    study: optuna.Study, outcomes: Sequence[str] = (), sort: str = "trial", searching: bool = True
+) -> list[dict[str, Any]]:
     """One row a trial that began, with `COLUMNS`; accuracy is a fraction, and what is not known is None.
 
+    `searching`: whether a search of the study is under way; else what runs in the database was interrupted.
     `outcomes` leaves out all others. By accuracy the best comes first, by params the smallest, what has none last.
     """
-    chosen = [record for record in records(study) if not outcomes or record.outcome in outcomes]
+    seen = [seen_from_outside(record, searching) for record in records(study)]
+    chosen = [record for record in seen if not outcomes or record.outcome in outcomes]
     return [_row(record) for record in sorted(chosen, key=lambda record: _key(record, sort))]
 
 
@@ -52,7 +57,7 @@ def _shown(column: str, value: Any) -> str:
     if value is None:
         return "-"
     if column == "accuracy":
-        return f"{100 * value:.2f} %"
+        return per_cent(value)
     if column == "seconds":
         return f"{value:.1f}"
     return COSTS[column].shown(value) if column in COSTS else str(value)

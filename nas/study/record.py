@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import optuna
@@ -13,7 +13,7 @@ from nas.network.layer_table import layer_rows, layer_table
 from nas.space.candidate import Candidate
 from nas.study.goal import Goal
 from nas.study.trial import TrialAttributes, outcome_of
-from nas.table import Table
+from nas.table import Table, per_cent
 
 LISTED = tuple(kind for kind in COSTS.values() if kind.listed)
 COLUMNS = ("trial", *(kind.column for kind in LISTED), "accuracy", "epoch", "network")
@@ -107,6 +107,11 @@ def records(study: optuna.Study) -> list[Record]:
     return [record_of(trial) for trial in study.get_trials(deepcopy=False) if outcome_of(trial) != "waiting"]
 
 
+def seen_from_outside(record: Record, searching: bool) -> Record:
+    """The record of a trial that runs in the database alone, where no search is under way: it was interrupted."""
+    return replace(record, outcome="interrupted") if record.outcome == "running" and not searching else record
+
+
 def ranked(study: optuna.Study) -> list[Record]:
     """Finished candidates, the best first; of two with the same accuracy the smaller one.
 
@@ -127,7 +132,7 @@ def best_table(best: Sequence[Record], goal: Goal) -> Table:
     """Finished candidates, one a row."""
     title = f"Best candidate{'s' * (len(best) > 1)} by validation accuracy of the last epoch"
     if goal.minimize is not None:
-        title = f"Fewest {goal.noun} with {goal.target:.2%} validation accuracy in the last epoch"
+        title = f"Fewest {goal.noun} with {per_cent(goal.target or 0.0)} validation accuracy in the last epoch"
         if not all(goal.reached(record.expected_accuracy) for record in best):
             title += ", then the most accurate without it"
     return Table(title, COLUMNS, tuple(map(_row, best)))
@@ -137,7 +142,7 @@ def _row(record: Record) -> tuple[str, ...]:
     return (
         str(record.trial),
         *(record.cost.shown(kind.name) if record.cost is not None else "-" for kind in LISTED),
-        f"{record.accuracy:.2%}" if record.accuracy is not None else "-",
+        per_cent(record.accuracy) if record.accuracy is not None else "-",
         str(record.epochs),
         record.network,
     )

@@ -20,6 +20,7 @@ from nas.study.storage import checkpoint_folder
 from nas.study.teacher import StudyTeacher, teacher_of
 from nas.study.terms import Terms, default_name, is_of_nas, options_of, terms_of
 from nas.study.trial import TrialAttributes, outcome_of
+from nas.table import per_cent
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,43 @@ class Status:
     epochs: int
     command: str | None
     teacher: StudyTeacher | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "study": self.study,
+            "terms": None if self.terms is None else self.terms.to_dict(),
+            "options": self.options,
+            "searching": self.searching,
+            "counts": self.counts,
+            "best": None if self.best is None else self.best.to_dict(),
+            "seconds": self.seconds,
+            "epochs": self.epochs,
+            "left": self.left,
+            "command": self.command if self.left else None,
+            "teacher": None if self.teacher is None else self.teacher.to_dict(),
+        }
+
+    @property
+    def left(self) -> str:
+        """What its command, given again, would still do, in words; empty if that is nothing."""
+        options, count = self.options or {}, self.counts.get
+        target, trials, minimize = options.get("target"), options.get("trials"), options.get("minimize")
+        reached = target is not None and self.best is not None and self.best.expected_accuracy >= target
+        n_ended = count("finished", 0) + count("pruned", 0)
+        if (reached and minimize is None) or (trials is not None and n_ended >= trials):
+            return ""
+        begun = [f"{count(name):,} {name}" for name in ("interrupted", "paused", "waiting") if count(name)]
+        n_begun = sum(count(name, 0) for name in ("interrupted", "paused", "waiting"))
+        if trials is not None:
+            more = (
+                [f"{trials - n_ended - n_begun:,} of {trials:,} trials to begin"] if trials > n_ended + n_begun else []
+            )
+        elif target is not None and not reached:
+            more = [f"the target of {per_cent(target)} is not reached"]
+        else:
+            more = [f"{options['timeout']:g} s more" if "timeout" in options else "more trials, until Ctrl-C"]
+        return ", ".join([*begun, *more])
 
 
 def statuses(storage: RDBStorage, name: str | None = None, url: str = DEFAULT_STORAGE) -> list[Status]:

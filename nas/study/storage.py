@@ -12,8 +12,8 @@ import sqlalchemy
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
-from nas.errors import StudyError
-from nas.study.folders import RUNS, slug
+from nas.errors import InputError, StudyError
+from nas.files import RUNS, make_parent, slug
 from nas.study.patience import Patience
 
 # What is asked of a database while a search goes on; also what Optuna's cache asks of it.
@@ -157,9 +157,11 @@ def _checked_file(file: Path, must_exist: bool) -> str | None:
                 f"the database must exist, but there is no {file}: run nas search first, or name its --storage"
             )
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            make_parent(file)
             with sqlite3.connect(file) as connection:
                 connection.execute("pragma user_version")
+        except InputError as error:
+            raise StudyError(f"{error} with --storage") from error
         except (OSError, sqlite3.Error) as error:
             raise StudyError(
                 f"the folder of the database must be writable, but {file.parent} is not ({_first_line(error)}): "

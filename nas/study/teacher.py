@@ -9,7 +9,7 @@ import optuna
 
 from nas.errors import StudyError
 from nas.space.candidate import Candidate
-from nas.table import clock, plural
+from nas.table import clock, per_cent, plural
 
 if TYPE_CHECKING:  # whoever lists studies does not wait for torch
     from nas.training.teacher import Teacher
@@ -42,7 +42,7 @@ class StudyTeacher:
     def figures(self) -> str:
         """Which it is, in words."""
         return (
-            f"{self.name} ({self.params:,} parameters, {100 * self.accuracy:.2f} % of the validation part, digest "
+            f"{self.name} ({self.params:,} parameters, {per_cent(self.accuracy)} of the validation part, digest "
             f"{self.digest})"
         )
 

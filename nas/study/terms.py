@@ -1,12 +1,15 @@
 """What a study was made with, as it is stored with it: its terms for life, and what its last search was told."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.datasets.schemes import path_in
 from nas.errors import StudyError
+from nas.files import slug
 from nas.network.cost import Budget
-from nas.study.folders import slug
 from nas.study.goal import Goal
 from nas.study.teacher import TEACHER, StudyTeacher
 
@@ -127,6 +130,16 @@ def note_search(study: "optuna.Study", options: Mapping[str, Any], notes: Sequen
     study.set_user_attr(OPTIONS, dict(options))
 
 
+def short_name(dataset: str) -> str:
+    """What to call a data set in the name of a study: for one of the user's own the name of its folder or file."""
+    path = path_in(dataset)
+    if path is None:
+        return slug(dataset)
+    place = Path(path).expanduser().absolute()
+    name = Path(os.path.normpath(place)).name
+    return slug(name.removesuffix(f".{dataset.partition(':')[0]}")) or slug(dataset)
+
+
 def default_name(
     dataset: str, budget: Budget, space: str, epochs: int, seed: int, goal: Goal, teacher: str | None = None
 ) -> str:
@@ -134,7 +147,7 @@ def default_name(
     limits = "-".join(f"{limit}-{name}" for name, limit in budget.limits.items())
     smallest = "" if goal.minimize is None else f"-fewest-{goal.minimize}-at-{goal.target:g}"
     taught = "" if teacher is None else f"-teacher-{slug(teacher)}"
-    return f"{slug(dataset)}-{limits}-{space}-{epochs}-epochs-seed-{seed}{smallest}{taught}"
+    return f"{short_name(dataset)}-{limits}-{space}-{epochs}-epochs-seed-{seed}{smallest}{taught}"
 
 
 def readable(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,17 @@
 """`nas.search` and `nas.confirm` as people call them: in a notebook they show their progress."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any
+from typing import Any, Unpack
 
 import optuna
 
 from nas.replication.confirming import confirm as quiet_confirm
-from nas.searching.options import SearchOptions, options_of
-from nas.searching.search import SearchResult
+from nas.searching.events import Event
+from nas.searching.options import SearchOptions, Settings, options_of
+from nas.searching.search import Prepared, SearchResult
 from nas.searching.search import search as quiet_search
 from nas.study.confirmation import Confirmed
 from nas.terminal.console import console
@@ -21,9 +22,15 @@ WIDTH = 115  # characters of a cell's output
 
 
 @wraps(quiet_search)
-def search(options: SearchOptions | None = None, **settings: Any) -> SearchResult:
-    if not in_notebook() or settings.keys() & {"on_ready", "on_event"}:
-        return quiet_search(options, **settings)
+def search(
+    options: SearchOptions | None = None,
+    *,
+    on_ready: Callable[[Prepared], None] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    **settings: Unpack[Settings],
+) -> SearchResult:
+    if not in_notebook() or on_ready is not None or on_event is not None:
+        return quiet_search(options, on_ready=on_ready, on_event=on_event, **settings)
     options = options_of(options, settings)
     with SearchDisplay(console(width=WIDTH), options) as display, quiet_optuna():
         return quiet_search(options, on_ready=display.ready, on_event=display.event)

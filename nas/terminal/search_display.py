@@ -5,9 +5,10 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from threading import Lock
 from types import TracebackType
 
@@ -18,13 +19,14 @@ from rich.text import Text
 
 from nas.files import NO_ROOM
 from nas.network.cost import Cost
-from nas.searching.events import Ended, EpochDone, Event, Started, Taught, Teaching, Told, TrialEvent
+from nas.searching.events import Doing, Ended, EpochDone, Event, Started, Taught, Teaching, Told, TrialEvent
+from nas.searching.forecast import seconds_to_go
 from nas.searching.options import SearchOptions
 from nas.searching.search import Prepared, SearchResult
 from nas.study.folders import DEFAULT_STORAGE
 from nas.study.record import best_table, counts, ranked
 from nas.study.trial import paused_trials
-from nas.table import clock
+from nas.table import about, clock, per_cent, plural
 from nas.terminal.console import show
 
 N_SHOWN = 5
@@ -63,16 +65,19 @@ class SearchDisplay:
     In a terminal it shows the candidates in training, a line each, and below them the time, the best and a tally.
     In a narrow one the network is cut off, or left out where next to nothing of it would be left, and the tally gets a
     line of its own; the figures stand whole from 60 columns on. In a low one, what does not fit of the candidates is
-    only counted. A terminal that cannot move its cursor (TERM=dumb) gets lines, as a file does.
+    only counted. A terminal that cannot move its cursor (TERM=dumb) gets lines, as a file does. `is_ready` is called
+    before the first line is shown.
     """
 
-    def __init__(self, console: Console, options: SearchOptions) -> None:
-        self._console, self._options = console, options
+    def __init__(self, console: Console, options: SearchOptions, is_ready: Callable[[], None] = lambda: None) -> None:
+        self._console, self._options, self._is_ready = console, options, is_ready
         self._lock = Lock()
         self._running: dict[int, Running] = {}
-        self._paused: set[int] = set()
+        self._paused: dict[int, int] = {}  # epochs by trial
         self._counts: dict[str, int] = {}
         self._best: tuple[float, Cost, int] | None = None  # accuracy, cost, trial
+        self._seconds: list[float] = []  # of epochs that were not the first of a training, where there are others
+        self._doing = ""
         self._start = time.monotonic()
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=2, transient=True)
 
@@ -87,16 +92,21 @@ class SearchDisplay:
 
     def ready(self, prepared: Prepared) -> None:
         """The search is about to begin."""
+        self._is_ready()
         self._counts = dict(counts(prepared.study))
-        self._paused = {trial.number for trial in paused_trials(prepared.study)}
+        self._paused = {each.number: len(each.intermediate_values) for each in paused_trials(prepared.study)}
         for best in ranked(prepared.study)[:1]:
             if best.cost is not None:
                 self._best = (best.accuracy or 0.0, best.cost, best.trial)
         for line in (*_introduction(prepared), *prepared.notes):
             # A file keeps a line whole; a terminal would break it within a word.
             self._console.print(line, soft_wrap=not self._console.is_terminal)
+        compiling = " and kernels compile" if prepared.compiles else ""
+        self._doing = f"workers start{compiling}; the first epoch takes longest"
         if self._console.is_interactive:
             self._live.start()
+        else:
+            self._console.print(f"{self._doing[:1].upper()}{self._doing[1:]}.", soft_wrap=True)
 
     def event(self, event: Event) -> None:
         """Something happened to a trial."""
@@ -115,20 +125,50 @@ class SearchDisplay:
     def _follow(self, event: Event) -> str:
         match event:
             case Started(trial, candidate, cost):
-                self._paused.discard(trial)
+                self._paused.pop(trial, None)
                 self._running[trial] = Running(cost, str(candidate.architecture), self._options.epochs)
                 return ""
-            case EpochDone(trial):
+            case EpochDone(trial, result):
                 self._running[trial].done(event)
-                return f"trial {trial:4d}  {_progress(self._running[trial])}"
+                self._doing = ""
+                line = f"trial {trial:4d}  {_progress(self._running[trial])}"
+                return line + self._first_estimate(result.seconds, is_first=len(self._running[trial].seconds) == 1)
             case Ended(trial, outcome):
                 return self._ended(trial, outcome, event)
-            case Teaching(about, epochs):
-                return self._follow_teacher(about, epochs)
+            case Teaching(of_teacher, epochs):
+                return self._follow_teacher(of_teacher, epochs)
             case Told(text):
                 return text
+            case Doing(text):
+                self._doing = text
+                return f"{text}."
             case Taught(teacher):
                 return f"Teacher: {teacher.figures}; {teacher.cost}. {teacher.trained_on}"
+
+    def _first_estimate(self, seconds: float, *, is_first: bool) -> str:
+        """Notes what an epoch took; how long the search takes from now on, where that is told for the first time.
+
+        The first epoch of a training may have had to wait for what is compiled: it counts where there is no other.
+        """
+        told = bool(self._seconds)
+        if not is_first or self._options.epochs == 1:
+            self._seconds.append(seconds)
+        return f"  |  {text}" if self._seconds and not told and (text := self._time_to_go()) else ""
+
+    def _time_to_go(self) -> str:
+        """How long the search takes from now on, if that can be told; else how long a training takes."""
+        if not self._seconds:
+            return ""
+        options, epoch = self._options, median(self._seconds)
+        under_way = [*(each.epoch for trial, each in self._running.items() if trial != TEACHER), *self._paused.values()]
+        n_over = self._counts.get("finished", 0) + self._counts.get("pruned", 0)
+        ends = seconds_to_go(options, n_over, under_way, epoch)
+        if options.timeout is not None:
+            left = max(0.0, options.timeout - (time.monotonic() - self._start))
+            ends = (left, left) if ends is None else (min(ends[0], left), min(ends[1], left))
+        if ends is None:
+            return f"{about(epoch * options.epochs, epoch * options.epochs)} a training"
+        return f"{about(*ends)} left"
 
     def _follow_teacher(self, event: TrialEvent, epochs: int) -> str:
         match event:
@@ -145,9 +185,9 @@ class SearchDisplay:
     def _ended(self, trial: int, outcome: str, event: Ended) -> str:
         running = self._running.pop(trial, None)
         if outcome == "paused":
-            self._paused.add(trial)
+            self._paused[trial] = 0 if running is None else running.epoch
         else:
-            self._paused.discard(trial)  # if it was given up
+            self._paused.pop(trial, None)  # if it was given up
             self._counts[outcome] = self._counts.get(outcome, 0) + 1
         if running is None:
             return ""
@@ -166,23 +206,23 @@ class SearchDisplay:
         finished, pruned, rejected = (self._counts.get(each, 0) for each in ("finished", "pruned", "rejected"))
         paused = len(self._paused)
         stopped = ", ".join([f"{paused} paused"] * (paused > 0) + [f"{pruned} pruned"] * (pruned > 0 or not paused))
-        tally = f"{finished + pruned + paused} trained ({stopped}), {rejected} rejected"
+        to_go = f"; {text}" if (text := self._time_to_go()) else ""
+        tally = f"{finished + pruned + paused} trained ({stopped}), {rejected} rejected{to_go}"
         if self._best is None:
             return tally
         accuracy, cost, trial = self._best
-        return f"best {accuracy:.2%} with {cost.params:,} parameters (trial {trial}); {tally}"
+        return f"best {per_cent(accuracy)} with {cost.params:,} parameters (trial {trial}); {tally}"
 
     def _render(self) -> Group:
         width, height = self._console.size
         with self._lock:
             rows = [(_label(trial), *_cells(each), each.network) for trial, each in sorted(self._running.items())]
             summary = self._clocked_summary(width)
-        n_rows = _n_rows(len(rows), height - 1 - len(summary.wrap(self._console, width)))
-        below = [summary]
-        if n_rows < len(rows):
-            below.insert(0, Text(f"  and {len(rows) - n_rows} more", style="dim"))
-        elif not rows:
-            below.insert(0, Text("  the workers are starting", style="dim"))
+            doing = Text(f"  {self._doing}", style="dim") if self._doing else None
+        n_lines = sum(len(text.wrap(self._console, width)) for text in (summary, doing) if text is not None)
+        n_rows = _n_rows(len(rows), height - 1 - n_lines)
+        more = Text(f"  and {len(rows) - n_rows} more", style="dim") if n_rows < len(rows) else None
+        below = [text for text in (more, doing, summary) if text is not None]
         return Group(_table(rows[:n_rows], width), *below)
 
     def _clocked_summary(self, width: int) -> Text:
@@ -226,21 +266,22 @@ def show_result(console: Console, options: SearchOptions, result: SearchResult) 
 
 def _introduction(prepared: Prepared) -> list[str]:
     options, split = prepared.options, prepared.split
-    goal = f", until {options.target:.2%}" if options.target is not None else ""
+    goal = f", until {per_cent(options.target)}" if options.target is not None else ""
     if options.minimize is not None:
-        goal = f", for the fewest {options.goal.noun} with {options.target:.2%}"
+        goal = f", for the fewest {options.goal.noun} with {per_cent(options.target or 0.0)}"
     lines = [
         f"Searching space {options.space!r} for networks of at most {options.limits} on {options.dataset}: "
-        f"{options.epochs} epochs{goal}.",
-        f"{len(split.train_images):,} images to train, {len(split.validation_images):,} to validate; the test set is "
-        f"not read. Study {prepared.study.study_name!r}.",
+        f"{plural(options.epochs, 'epoch')}{goal}.",
+        f"{len(split.train_images):,} images to train, {len(split.validation_images):,} to validate; no test "
+        f"image is looked at. Study {prepared.study.study_name!r}.",
     ]
     if prepared.teacher is not None:
         lines.append(f"Distillation: candidates learn from the scores of a teacher, {prepared.teacher!r}, as well.")
     n_trials = sum(counts(prepared.study).values())
     if n_trials:
         lines.append(
-            f"Continuing: {n_trials} trials are there, {prepared.n_continued} go on where they were cut short."
+            f"Continuing a study of {plural(n_trials, 'trial')}; {prepared.n_continued} of them go on where they were "
+            "cut short."
         )
     return lines
 
@@ -258,9 +299,10 @@ def _verdict(options: SearchOptions, result: SearchResult) -> str:
         "exhausted": "The space holds nothing new under this budget",
     }[result.why_ended]
     missed = options.target is not None and not result.target_reached
+    miss = f"; the target of {per_cent(options.target or 0.0)} was not reached" if missed else ""
     return (
-        f"{why}{f'; the target of {options.target:.2%} was not reached' if missed else ''}: "
-        f"{trained} candidates trained ({tally.get('pruned', 0)} pruned{waiting}), {tally.get('rejected', 0)} rejected."
+        f"{why}{miss}: {plural(trained, 'candidate')} trained ({tally.get('pruned', 0)} pruned{waiting}), "
+        f"{tally.get('rejected', 0)} rejected."
     )
 
 
@@ -297,7 +339,7 @@ def _progress(running: Running) -> str:
 
 
 def _cells(running: Running) -> tuple[str, str, str, str]:
-    accuracy = f"{running.accuracy:.2%}" if running.accuracy is not None else "-"
+    accuracy = per_cent(running.accuracy) if running.accuracy is not None else "-"
     left = running.seconds_left
     return (
         f"{running.cost.params:,}",

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from nas.network.cost import cost_of
 from nas.replication.batch import Training
+from nas.table import per_cent, plural
 from nas.training.run import EpochResult
 
 PERIOD = 300.0  # seconds whose epochs tell how long the others take; with Rich's 30, slow ones never tell
@@ -45,7 +46,7 @@ class TrainingsDisplay:
             speed_estimate_period=PERIOD,
         )
         work = sum(_work(each) * each.candidate.recipe.epochs for each in trainings)
-        self._task = self._progress.add_task("no epoch is done yet", total=work, n_done=0)
+        self._task = self._progress.add_task("workers start: the first epoch takes longest", total=work, n_done=0)
 
     def __enter__(self) -> "TrainingsDisplay":
         self._progress.start()
@@ -63,7 +64,7 @@ class TrainingsDisplay:
         epochs = training.candidate.recipe.epochs
         with self._lock:
             self._n_done += result.epoch == epochs
-            line = f"{training.label}  epoch {result.epoch}/{epochs}  {result.validation_accuracy:.2%}"
+            line = f"{training.label}  epoch {result.epoch}/{epochs}  {per_cent(result.validation_accuracy)}"
             self._progress.update(self._task, advance=_work(training), n_done=self._n_done, description=line)
             if not self._console.is_interactive:
                 self._console.print(f"{line}  ({self._n_done} of {self._n} trainings done)", soft_wrap=True)
@@ -94,7 +95,7 @@ class Stages:
     def stage(self, name: str, trainings: Sequence[Training]) -> None:
         """These are about to be trained."""
         self.__exit__(None, None, None)
-        self._screen.print(f"{name}: {len(trainings)} training{'s' * (len(trainings) > 1)}.")
+        self._screen.print(f"{name}: {plural(len(trainings), 'training')}.")
         self._display = TrainingsDisplay(self._screen, trainings).__enter__()
 
     def epoch(self, training: Training, result: EpochResult) -> None:

@@ -53,17 +53,17 @@ class Teacher:
         return _network(self, device)
 
 
-def read(file: Path) -> Content:
+def read(file: Path, what: str = "a teacher", remedy: str = REMEDY) -> Content:
     """Runs a Python file that has `load()` and `CLASSES`, as nas exports models, and loads its network.
 
-    Raises `InputError` where that cannot be done.
+    Raises `InputError`, which says `what` it should be and its `remedy`, where that cannot be done.
     """
     try:
         source = file.read_bytes()
     except OSError as error:
-        raise InputError(f"a teacher must be a file that can be read, but {file} cannot ({error.strerror})") from error
+        raise InputError(f"{what} must be a file that can be read, but {file} cannot ({error.strerror})") from error
     # A module of its own under a name that nothing else has, as for a search space.
-    module = ModuleType(f"nas_teacher_{file.stem}_{hashlib.sha256(source).hexdigest()[:16]}")
+    module = ModuleType(f"nas_model_{file.stem}_{hashlib.sha256(source).hexdigest()[:16]}")
     module.__file__ = str(file.resolve())
     sys.modules[module.__name__] = module
     try:
@@ -72,12 +72,12 @@ def read(file: Path) -> Content:
         network = None if missing else module.load()
     except (Exception, SystemExit) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(f"a teacher must load, but {file} raised {reason}: {REMEDY}") from error
+        raise InputError(f"{what} must load, but {file} raised {reason}: {remedy}") from error
     if missing:
-        raise InputError(f"a teacher must define load() and CLASSES, but {file} has no {missing[0]}: {REMEDY}")
+        raise InputError(f"{what} must define load() and CLASSES, but {file} has no {missing[0]}: {remedy}")
     if not isinstance(network, nn.Module):
         raise InputError(
-            f"load() of a teacher must return a torch module, but that of {file} returned {type(network).__name__}"
+            f"load() of {what} must return a torch module, but that of {file} returned {type(network).__name__}"
         )
     network.eval().requires_grad_(False)
     return Content(vars(module), network, _digest(source, network))

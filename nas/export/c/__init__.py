@@ -11,6 +11,7 @@ quantise.py     from a trained network's stages to a program
 reference.py    the operations in torch, to the last bit
 kernels.py      the operations in C
 header.py       the text of NAME.h
+names.py        what it states for programs
 source.py       the text of NAME.c
 compiled.py     compiles and runs them
 """
@@ -35,6 +36,7 @@ from nas.export.check import BATCH, failure
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
 from nas.export.words import measured_images, visible
+from nas.table import per_cent
 
 __all__ = ["prepare", "refuses"]
 
@@ -118,8 +120,8 @@ def _notes(model: FrozenModel, program: Program, name: str, measured: Measured) 
     before = model.provenance.validation_accuracy
     loss = 100 * (before - measured.accuracy)
     figures = (
-        f"{name}.c: {100 * measured.accuracy:.2f} % of {measured_images(model.provenance)} right, "
-        f"{100 * before:.2f} % in float: a loss of {loss:.2f} points; {measured.n_equal:,} predictions are equal. "
+        f"{name}.c: {per_cent(measured.accuracy)} of {measured_images(model.provenance)} right, "
+        f"{per_cent(before)} in float: a loss of {loss:.2f} points; {measured.n_equal:,} predictions are equal. "
         f"{program.flash:,} bytes of flash, {program.ram:,} bytes of RAM."
     )
     if measured.compiler is None:

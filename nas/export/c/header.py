@@ -6,10 +6,12 @@ from itertools import chain
 from string import Template
 from textwrap import wrap
 
+from nas.export.c.names import stated
 from nas.export.c.program import Program
 from nas.export.frozen import FrozenModel
 from nas.export.words import how_made, how_measured, measured_images, visible
 from nas.network.cost import cost_of
+from nas.table import per_cent
 
 WIDTH = 100
 TESTED_IN_FLOAT = "What was tested is the trained network in float, not these whole numbers."
@@ -26,7 +28,7 @@ $comment
 #define ${guard}_HEIGHT $height
 #define ${guard}_WIDTH $width
 #define ${guard}_CLASSES $n_classes
-
+$stated
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -77,6 +79,7 @@ def header(model: FrozenModel, program: Program, name: str, measured: Measured) 
         width=width,
         n_bytes=channels * height * width,
         n_classes=program.n_classes,
+        stated=stated(name, model.classes, model.mean),
     )
 
 
@@ -89,8 +92,8 @@ def _paragraphs(model: FrozenModel, program: Program, name: str, measured: Measu
         f"layers share; the image and the scores are the caller's. {cost.macs:,} multiply-accumulates an image."
     )
     yield (
-        f"Accuracy on {measured_images(made)}: {100 * made.validation_accuracy:.2f} % in float "
-        f"({made.n_correct:,} right), {100 * measured.accuracy:.2f} % as it is here ({measured.n_correct:,} right): a "
+        f"Accuracy on {measured_images(made)}: {per_cent(made.validation_accuracy)} in float "
+        f"({made.n_correct:,} right), {per_cent(measured.accuracy)} as it is here ({measured.n_correct:,} right): a "
         f"loss of {loss:.2f} points. {measured.n_equal:,} predictions are those of the trained network."
     )
     yield (

@@ -1,0 +1,29 @@
+"""What a header states for programs beside its numbers: class names, and how light the training images were."""
+
+import re
+
+PLAIN = set(range(0x20, 0x7F)) - set(b'"\\?')  # bytes that a C string can hold as they are; ?? begins a trigraph
+
+
+def stated(name: str, classes: tuple[str, ...], mean: tuple[float, ...]) -> str:
+    """Two macros, which cost nothing unless they are used."""
+    names = ", ".join(f'"{_escaped(each)}"' for each in classes)
+    lightness = ", ".join(map(repr, mean))
+    return f"#define {name.upper()}_CLASS_NAMES {{ {names} }}\n#define {name.upper()}_MEAN {{ {lightness} }}\n"
+
+
+def names_in(text: str, name: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """What `stated` states in the text of a header; nothing for one of an earlier version."""
+    names = re.search(rf"^#define {re.escape(name.upper())}_CLASS_NAMES {{ (.*) }}$", text, re.MULTILINE)
+    mean = re.search(rf"^#define {re.escape(name.upper())}_MEAN {{ (.*) }}$", text, re.MULTILINE)
+    classes = tuple(map(_unescaped, re.findall(r'"([^"]*)"', names[1]))) if names is not None else ()
+    return classes, tuple(float(each) for each in mean[1].split(", ")) if mean is not None else ()
+
+
+def _escaped(text: str) -> str:
+    return "".join(chr(byte) if byte in PLAIN else f"\\{byte:03o}" for byte in text.encode(errors="surrogateescape"))
+
+
+def _unescaped(text: str) -> str:
+    content = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), text.encode())
+    return content.decode(errors="surrogateescape")

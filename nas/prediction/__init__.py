@@ -1,0 +1,1 @@
+"""Using what was exported: pictures in, classes with probabilities out."""

@@ -1,0 +1,100 @@
+"""Pictures of any size and kind, made into what a network takes."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from nas.errors import InputError
+
+# Training images whose mean is beyond these are on a dark or a light ground; between them nothing can be told.
+DARK, LIGHT = 0.35, 0.65
+DEEP = ("I", "F", "I;16", "I;16L", "I;16B")  # modes with more than 8 bits a channel
+
+
+class Picture(NamedTuple):
+    """`pixels`: uint8, `(channels, height, width)`, as the network takes them; `size`: width and height of the file."""
+
+    pixels: Tensor
+    size: tuple[int, int]
+    inverted: bool
+
+
+def picture(
+    source: Path | Image.Image, shape: tuple[int, int, int], mean: tuple[float, ...], invert: bool | None = None
+) -> Picture:
+    """A picture as `(channels, height, width)` uint8.
+
+    One that has the network's size is taken as it is, as a data set in a folder is read. Another one is turned as its
+    camera says, laid on white where it is transparent, filled up at its edges to the network's proportions, and made
+    smaller or larger. A grey one is inverted where the training images, whose `mean` of 1 a channel is known, are on a
+    dark ground and its edge is light, or the other way round; `invert` decides instead. Raises `InputError` for a file
+    that is none.
+    """
+    channels, height, width = shape
+    image = _opened(source)
+    size = image.size
+    if image.size != (width, height):
+        image = _filled_up(_laid_on_white(ImageOps.exif_transpose(image)), width / height)
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    through = image.convert("RGBA") if image.mode == "P" else image
+    pixels = np.array(through.convert("L" if channels == 1 else "RGB")).reshape(height, width, channels)
+    inverted = _is_other_way_round(pixels, mean) if invert is None else invert
+    return Picture(torch.from_numpy(255 - pixels if inverted else pixels).permute(2, 0, 1), size, inverted)
+
+
+def _opened(source: Path | Image.Image) -> Image.Image:
+    if isinstance(source, Image.Image):
+        return _with_8_bits(source)
+    if not source.exists():
+        raise InputError(f"a picture must be a file that exists, but there is no {source}: check the path")
+    try:
+        with Image.open(source) as image:
+            image.load()
+            image.getexif()  # which is kept, while the file is open
+            return _with_8_bits(image)
+    except Exception as error:  # PIL's readers raise nearly anything on damaged files
+        raise InputError(f"a picture must be an image file, but {source} cannot be read as one ({error})") from error
+
+
+def _with_8_bits(image: Image.Image) -> Image.Image:
+    if image.mode not in DEEP:
+        return image
+    values = np.asarray(image, dtype=np.float64)
+    most = 255.0 if values.max(initial=0) <= 255 else 65535.0
+    return Image.fromarray((values.clip(0, most) * (255 / most)).round().astype(np.uint8))
+
+
+def _laid_on_white(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image.convert("RGB") if image.mode not in ("L", "RGB") else image
+    whole = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
+
+
+def _filled_up(image: Image.Image, proportion: float) -> Image.Image:
+    """With a margin, of the colour that its edge has mostly, so that width / height is the proportion."""
+    width, height = image.size
+    wanted = (max(width, round(height * proportion)), max(height, round(width / proportion)))
+    if wanted == image.size:
+        return image
+    edge = np.median(_edge(np.asarray(image).reshape(height, width, -1)), axis=0).astype(int)
+    colour: Any = tuple(edge.tolist()) if len(edge) > 1 else int(edge[0])
+    whole = Image.new(image.mode, wanted, colour)
+    whole.paste(image, ((wanted[0] - width) // 2, (wanted[1] - height) // 2))
+    return whole
+
+
+def _edge(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The outermost pixels, `(n, channels)`."""
+    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+
+
+def _is_other_way_round(pixels: np.ndarray[Any, Any], mean: tuple[float, ...]) -> bool:
+    if len(mean) != 1:
+        return False
+    is_light = float(np.median(_edge(pixels))) >= 128
+    return is_light if mean[0] < DARK else not is_light if mean[0] > LIGHT else False

@@ -1,0 +1,175 @@
+"""Pictures in, classes with probabilities out: by every kind of file that is handed over."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import nas as library
+from nas.datasets.dataset import Dataset
+from nas.errors import InputError
+from nas.export.c.names import names_in, stated
+from nas.prediction.models import open_model
+from nas.prediction.pictures import picture
+from nas.training.teacher import read
+
+Run = Callable[..., CompletedProcess[str]]
+N = 60
+ROUGHLY = 0.75  # a network that gets six of ten right has many pictures near a border
+SHAPE, MEAN = (1, 28, 28), (0.1307,)
+
+
+@pytest.fixture(scope="session")
+def exported(small_search: Path, made_once: Callable[..., Path]) -> Path:
+    """A folder with the model of a small search in three formats, as model.*."""
+
+    def make(folder: Path) -> None:
+        from nas.cli import cli
+
+        database = str(small_search / "runs" / "nas.db")
+        formats = ["--format", "py", "--format", "onnx", "--format", "c"]
+        cli.main(
+            ["export", "--storage", database, *formats, "--name", "model", "--out", str(folder)], standalone_mode=False
+        )
+
+    return made_once("exported", make)
+
+
+@pytest.fixture(scope="session")
+def digits(mnist: Dataset, made_once: Callable[..., Path]) -> list[Path]:
+    def make(folder: Path) -> None:
+        for n, image in enumerate(mnist.images[4000 : 4000 + N, 0].numpy()):
+            Image.fromarray(image).save(folder / f"{n:02d}.png")
+
+    return sorted(made_once("digits", make).glob("*.png"))
+
+
+@pytest.mark.parametrize("suffix", [".py", ".onnx", ".c"])
+def test_every_format_knows_the_digits_that_the_network_knows(
+    exported: Path, digits: list[Path], mnist: Dataset, suffix: str
+) -> None:
+    with torch.no_grad():
+        wanted = read(exported / "model.py").network(mnist.images[4000 : 4000 + N]).softmax(1)
+    found = library.predict(exported / f"model{suffix}", digits)
+    assert [each.picture for each in found] == list(map(str, digits))
+    assert not any(each.inverted for each in found)
+    shares = torch.tensor([[each.probabilities[str(digit)] for digit in range(10)] for each in found])
+    if suffix == ".c":  # whole numbers of 8 bits
+        assert (shares.argmax(1) == wanted.argmax(1)).float().mean() >= 0.9
+        assert (shares - wanted).abs().mean() < 0.02
+    else:
+        torch.testing.assert_close(shares, wanted, rtol=0, atol=1e-4)
+    for each in found:
+        assert list(each.probabilities.values()) == sorted(each.probabilities.values(), reverse=True)
+        assert sum(each.probabilities.values()) == pytest.approx(1)
+    assert open_model(exported / f"model{suffix}").mean == pytest.approx(open_model(exported / "model.py").mean)
+
+
+def test_any_size_and_colour_and_dark_on_light_gives_what_the_plain_picture_gives(
+    exported: Path, digits: list[Path]
+) -> None:
+    plain = [Image.open(path) for path in digits]
+    wanted = [each.label for each in library.predict(exported / "model.py", plain)]
+    clear = Image.new("L", (28, 28))
+
+    def transparent(image: Image.Image) -> Image.Image:  # black ink on nothing
+        return Image.merge("RGBA", (clear, clear, clear, image)).resize((112, 112), Image.Resampling.LANCZOS)
+
+    def share(change: Callable[[Image.Image], Image.Image]) -> float:
+        found = library.predict(exported / "model.py", list(map(change, plain)))
+        return float(np.mean([each.label == label for each, label in zip(found, wanted, strict=True)]))
+
+    assert share(lambda image: Image.eval(image, lambda value: 255 - value)) == 1
+    assert share(lambda image: image.convert("RGB")) == 1
+    assert share(lambda image: Image.fromarray(np.asarray(image).astype(np.uint16) * 257)) == 1
+    assert share(lambda image: image.resize((300, 300), Image.Resampling.BICUBIC)) >= ROUGHLY
+    assert share(transparent) >= ROUGHLY
+    assert share(lambda image: image.crop((4, 0, 24, 28)).convert("RGB").resize((60, 84))) >= ROUGHLY
+
+
+def test_a_picture_keeps_its_proportions_and_turns_as_its_camera_says(tmp_path: Path) -> None:
+    pixels = np.zeros((40, 80), np.uint8)
+    pixels[:, 60:] = 255  # a bar at the right
+    wide = picture(Image.fromarray(pixels), SHAPE, MEAN, invert=False).pixels[0]
+    assert wide[:6].max() <= 2, "filled up above"
+    assert wide[14, -3] == 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    Image.fromarray(pixels).save(tmp_path / "turned.jpg", exif=exif)
+    turned = picture(tmp_path / "turned.jpg", SHAPE, MEAN, invert=False).pixels[0]
+    assert turned[-3, 14] > 200
+    assert turned[3, 14] < 50
+
+
+@pytest.mark.parametrize(
+    ("mean", "on_black", "on_white"),
+    [(0.13, False, True), (0.9, True, False), (0.5, False, False)],
+)
+def test_what_is_inverted_follows_from_the_training_images(mean: float, on_black: bool, on_white: bool) -> None:
+    black, white = Image.new("L", (50, 50), 0), Image.new("L", (50, 50), 255)
+    assert picture(black, SHAPE, (mean,)).inverted == on_black
+    assert picture(white, SHAPE, (mean,)).inverted == on_white
+    assert not picture(white, (3, 28, 28), (0.1, 0.1, 0.1)).inverted, "colours are never"
+    assert not picture(white, SHAPE, ()).inverted, "nothing is known"
+    assert picture(black, SHAPE, (mean,), invert=True).pixels.min() == 255
+
+
+def test_the_command_shows_one_picture_several_or_json(nas: Run, exported: Path, digits: list[Path]) -> None:
+    model = str(exported / "model.py")
+    one = nas("predict", model, str(digits[0])).stdout.splitlines()
+    assert sum("%" in line for line in one) == 3
+    several = nas("predict", model, *map(str, digits[:4]), "--top", "2").stdout
+    assert all(str(path) in several for path in digits[:4])
+    found = json.loads(nas("predict", model, *map(str, digits[:2]), "--json").stdout)
+    assert [each["picture"] for each in found] == list(map(str, digits[:2]))
+    assert re.search(rf"^ +{found[0]['class']} +{100 * found[0]['probability']:.2f} %$", "\n".join(one), re.MULTILINE)
+    assert len(found[0]["probabilities"]) == 10
+
+
+def test_what_is_no_model_or_no_picture_gets_one_line(
+    nas: Run, exported: Path, digits: list[Path], tmp_path: Path
+) -> None:
+    shutil.copy(exported / "model.c", tmp_path / "alone.c")
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "empty.py").write_text("")
+    digit = str(digits[0])
+    for model, image, words in (
+        ("nowhere.py", digit, ["there is no nowhere.py", "nas export"]),
+        (str(exported / "model.safetensors"), digit, ["model.py"]),
+        ("empty.py", digit, ["a model", "load()"]),
+        ("alone.c", digit, ["alone.h"]),
+        (str(exported / "model.py"), "nowhere.png", ["there is no nowhere.png"]),
+        (str(exported / "model.py"), "text.png", ["text.png", "image"]),
+    ):
+        done = nas("predict", model, image)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+        assert all(word in done.stderr for word in words), done.stderr
+
+
+def test_c_is_compiled_with_the_compiler_that_is_named(
+    exported: Path, digits: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    with pytest.raises(InputError, match="no C compiler"):
+        library.predict(exported / "model.c", digits[0])
+    monkeypatch.setenv("CC", "false")
+    with pytest.raises(InputError, match="cannot be compiled"):
+        library.predict(exported / "model.c", digits[0])
+
+
+@given(classes=st.lists(st.text(st.characters(codec="utf-8")), max_size=5).map(tuple), mean=st.floats(0, 1))
+def test_a_header_states_any_name(classes: tuple[str, ...], mean: float) -> None:
+    text = f"before\n{stated('model', classes, (mean,))}after\n"
+    assert text.isascii()
+    assert "??" not in text
+    assert names_in(text, "model") == (classes, (mean,))
+    assert names_in("an earlier version", "model") == ((), ())
