@@ -14,6 +14,7 @@ from nas.study.folders import DEFAULT_STORAGE, RUNS
 from nas.study.goal import Goal
 from nas.study.pruners import check_pruner
 from nas.study.samplers import check_sampler
+from nas.study.urls import without_password
 
 AUTO = "auto"  # the teacher that is trained first
 SHIPPED, NOTHING = "shipped", "nothing"  # what a search starts from, besides studies and files
@@ -95,7 +96,9 @@ class SearchOptions:
 
     @property
     def not_by_default(self) -> dict[str, Any]:
-        """What is not as it is unless told, as plain data; limits and formats by the names of their options."""
+        """What is not as it is unless told, as plain data that may be stored and shown; limits and formats by the names
+        of their options.
+        """
         defaults = SearchOptions()
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         changed = {name: value for name, value in values.items() if value != getattr(defaults, name)}
@@ -104,6 +107,8 @@ class SearchOptions:
             changed = limits | {name: value for name, value in changed.items() if name != "budget"}
         if "formats" in changed:
             changed["format"] = list(changed.pop("formats"))
+        if "storage" in changed:
+            changed["storage"] = without_password(changed["storage"])
         return {name: str(value) if isinstance(value, Path) else value for name, value in changed.items()}
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 RUNS = Path("runs")
 TRAININGS = RUNS / "trainings"  # of candidates trained over seeds, kept so that none is made twice
-DEFAULT_STORAGE = f"sqlite:///{RUNS / 'nas.db'}"
+SQLITE = "sqlite:///"
+DEFAULT_STORAGE = f"{SQLITE}{RUNS / 'nas.db'}"
 
 
 def slug(text: str) -> str:

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-SQLITE = "sqlite:///"
+from nas.study.folders import SQLITE
 
 
 def study_names(url: str) -> list[str]:
