@@ -312,9 +312,10 @@ class Objective:
         """Seeds derive from the study's seed and the trial's number."""
         attributes, checkpoint = TrialAttributes(trial), self.checkpoint(trial.number)
         seed = self.seed * 1_000_003 + trial.number if attributes.seed is None else attributes.seed
-        if checkpoint is not None and not goes_on:
+        if checkpoint is not None:
             checkpoint.parent.mkdir(parents=True, exist_ok=True)
-            checkpoint.unlink(missing_ok=True)  # left by another study of this name, whose database was removed
+            if not goes_on:
+                checkpoint.unlink(missing_ok=True)  # left by another study of this name, whose database was removed
         return Job(candidate, seed, self.device, self.precision, checkpoint, attributes.made_with, teacher=self.teacher)
 
     def _forget(self, candidate: Candidate) -> None:

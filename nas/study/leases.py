@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -30,12 +31,14 @@ CONTROLLERS = Table(
     Column("holder", String(32), nullable=False),
     Column("host", String(255), nullable=False),
     Column("process", Integer, nullable=False),
+    Column("machine", String(255), nullable=False),
     Column("searching", Integer, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("beat", BigInteger, nullable=False),
     Column("beaten_at", DateTime(timezone=True), nullable=False),  # for those who only look
 )
 NOW = sqlalchemy.func.now()
+_HERE: set[str] = set()  # holders in this process
 
 
 class Lease:
@@ -54,11 +57,13 @@ class Lease:
 
     def __enter__(self) -> "Lease":
         self._storage.patience.try_to(self._acquire)
+        _HERE.add(self._holder)
         sqlalchemy.event.listen(self._storage.scoped_session, "after_begin", self._check)
         self._beating.start()
         return self
 
     def __exit__(self, *error: object) -> None:
+        _HERE.discard(self._holder)
         self._ended.set()
         self._beating.join()
         sqlalchemy.event.remove(self._storage.scoped_session, "after_begin", self._check)
@@ -77,7 +82,11 @@ class Lease:
                 return
 
     def _is_left(self, seen: "Row[Any]") -> bool:
-        """Watches whether its holder is dead: False where it ended meanwhile; raises `StudyError` where it lives."""
+        """Whether its holder is dead, watched for as long as that takes: False where it ended meanwhile; raises
+        `StudyError` where it lives.
+        """
+        if seen.machine and seen.machine == _machine() and not _is_alive(seen.process, seen.holder):
+            return True
         for n_watched in range(BEATS + 1):
             if n_watched == 3:  # one that lives would have shown it by now, most likely
                 self._storage.patience.told(
@@ -111,6 +120,7 @@ class Lease:
             "holder": self._holder,
             "host": socket.gethostname()[:255],
             "process": os.getpid(),
+            "machine": _machine(),
             "searching": int(self._searching),
             "seconds": self._seconds,
             "beaten_at": NOW,
@@ -178,6 +188,27 @@ def refusal(study: str, who: str) -> str:
         f"a study can be searched by one process at a time, but {who} works on {study!r}: wait for it, or give another "
         "--study"
     )
+
+
+def _machine() -> str:
+    """What tells this machine since its start, and its processes, from all others; empty where nothing does."""
+    try:
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
+def _is_alive(process: int, holder: str) -> bool:
+    """Whether a holder on this machine may still be there; of this very process it is known."""
+    if process == os.getpid():
+        return holder in _HERE
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def _who(row: "Row[Any]") -> str:

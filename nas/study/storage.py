@@ -181,6 +181,8 @@ def _of_server(url: str) -> dict[str, Any]:
     parsed = sqlalchemy.engine.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return {}
+    if "@" in (parsed.host or ""):  # the driver would name that host, and so the end of the password
+        raise StudyError("an @ in a password must be written as %40 in the URL of a database, but it stands there as @")
     is_libpq = parsed.get_driver_name() in ("psycopg", "psycopg2")
     connect = {name: value for name, value in OF_CLIENT.items() if name not in parsed.query} if is_libpq else {}
     return {"pool_pre_ping": True, "max_overflow": -1, "connect_args": connect}
@@ -234,7 +236,7 @@ def sqlite_file(url: str) -> Path | None:
     """The file of an SQLite URL; None for other databases and for one in memory."""
     try:
         parsed = sqlalchemy.engine.make_url(url)
-    except sqlalchemy.exc.ArgumentError as error:
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # the latter of a port that is no number
         raise StudyError(
             f"the storage must be a path or an SQLAlchemy URL, but got {without_password(url)!r}"
         ) from error
@@ -306,4 +308,5 @@ def _checked_file(file: Path, must_exist: bool) -> str | None:
 
 
 def _first_line(error: BaseException) -> str:
+    error = getattr(error, "orig", None) or error  # the driver's own words
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -21,7 +21,8 @@ def without_password(storage: str) -> str:
 
     try:
         parsed = sqlalchemy.engine.make_url(full_url(storage))
-        password = "[^@]*" if parsed.password is not None else None
+        # An @ that should have been written as %40 ends a password, but not the secret.
+        password = "[^@]*(?:@[^/?]*)?" if parsed.password is not None else None
     except (sqlalchemy.exc.ArgumentError, ValueError):
         password = ".*"
     if password is not None:
