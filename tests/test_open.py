@@ -265,7 +265,7 @@ def test_an_executor_is_one_line_and_tells_its_own_environment(
 ) -> None:
     import nas
 
-    monkeypatch.setitem(opening.EXECUTORS, "elsewhere", lambda data, n_workers, n_threads: Elsewhere(data))
+    monkeypatch.setitem(opening.EXECUTORS, "elsewhere", lambda data, n_workers, placement, on_wait: Elsewhere(data))
     monkeypatch.chdir(tmp_path)
     result = nas.search(
         space="tiny", dataset=few_images, budget=4_000, epochs=1, trials=2, workers=1, executor="elsewhere"

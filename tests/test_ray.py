@@ -20,8 +20,8 @@ from nas.datasets.splitting import Split
 from nas.errors import InputError, WorkerError
 from nas.execution.inline import InlineExecutor
 from nas.execution.job import Cancelled, Executor, Job
-from nas.execution.opening import OPENERS, n_workers, open_executor
-from nas.execution.placement import EXECUTORS, Placement
+from nas.execution.opening import n_workers, open_executor
+from nas.execution.placement import Placement
 from nas.searching.events import EpochDone, Event
 from nas.searching.search import search
 from nas.space.candidate import Candidate, Task
@@ -247,7 +247,6 @@ def test_what_has_no_share_of_a_gpu_trains_on_a_cpu() -> None:
     assert Placement("ray", gpus_per_candidate=0.25).precision("auto", "cuda") == "bfloat16"
     assert Placement("ray").threads_of(64) == 1
     assert Placement(threads=3).threads_of(64) == 3
-    assert set(OPENERS) == set(EXECUTORS)
 
 
 # The examples ---------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -373,7 +374,7 @@ def test_a_second_search_on_the_same_study_is_refused(start, nas) -> None:
     read_until(process, "epoch  1/40")
     refused = nas("search", *SLOW_TO_TRAIN, "--trials", "1")
     assert refused.returncode == 2
-    assert "another works on" in refused.stderr
+    assert f"process {process.pid} on {socket.gethostname()} works on" in refused.stderr
 
 
 def test_time_limit_is_kept_in_the_middle_of_a_training(nas, tmp_path: Path) -> None:

@@ -133,16 +133,18 @@ def test_status_sees_a_running_search_and_leaves_it_alone(start: Start, nas: Run
 
 
 def test_a_lock_says_something_only_while_it_is_held(tmp_path: Path) -> None:
-    assert not is_searched(tmp_path / "none")
-    assert not (tmp_path / "none").exists()
-    with sole_controller(tmp_path, "mine"):
-        assert is_searched(tmp_path)
-    assert (tmp_path / "lock").exists()
-    assert not is_searched(tmp_path)
-    with sole_confirmer(tmp_path, "mine"):  # asking has not taken it
-        assert not is_searched(tmp_path)
-    with sole_controller(tmp_path, "mine"):
-        assert is_searched(tmp_path)
+    storage = open_storage(str(tmp_path / "nas.db"))
+    folder = checkpoint_folder(storage, "mine")
+    assert not is_searched(storage, "mine")
+    assert not folder.exists()
+    with sole_controller(storage, "mine"):
+        assert is_searched(storage, "mine")
+    assert (folder / "lock").exists()
+    assert not is_searched(storage, "mine")
+    with sole_confirmer(storage, "mine"):  # asking has not taken it
+        assert not is_searched(storage, "mine")
+    with sole_controller(storage, "mine"):
+        assert is_searched(storage, "mine")
 
 
 HOUR = timedelta(hours=1)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from nas.execution.placement import EXECUTORS
+from nas.execution.opening import EXECUTORS
 from nas.study.folders import DEFAULT_STORAGE
 from nas.study.names import study_names, trial_numbers
 

@@ -12,7 +12,8 @@ import click
 from nas import shipped
 from nas.cli.completion import complete_device, complete_executor, complete_precision, complete_study
 from nas.errors import nearest
-from nas.execution.placement import EXECUTORS, Placement
+from nas.execution.opening import EXECUTORS, check_executor
+from nas.execution.placement import Placement
 from nas.study.folders import DEFAULT_STORAGE
 
 FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
@@ -151,4 +152,6 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def placement_of(settings: dict[str, Any]) -> Placement:
     """The options of `executor_options` among a command's, which are taken out of these; raises `InputError`."""
-    return Placement(**{name: settings.pop(name) for name in ("executor", "ray_address", "gpus_per_candidate")})
+    placement = Placement(**{name: settings.pop(name) for name in ("executor", "ray_address", "gpus_per_candidate")})
+    check_executor(placement.executor)
+    return placement

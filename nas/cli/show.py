@@ -25,13 +25,13 @@ def show(trial: int, study_name: str | None, storage: str, as_json: bool) -> Non
     from nas.study.details import cost_table, curve_table, details_of, facts
     from nas.study.locks import is_searched
     from nas.study.opening import find_study
-    from nas.study.storage import checkpoint_folder, open_storage
+    from nas.study.storage import open_storage
     from nas.terminal.console import console, tell
     from nas.terminal.console import show as show_tables
 
     database = open_storage(storage, must_exist=True)
     study = find_study(database, study_name)
-    details = details_of(study, trial, is_searched(checkpoint_folder(database, study.study_name)))
+    details = details_of(study, trial, is_searched(database, study.study_name))
     if as_json:
         click.echo(json.dumps(details.to_dict(), indent=2))
         return

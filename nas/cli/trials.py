@@ -40,11 +40,11 @@ def trials(
     from nas.study.listing import listed
     from nas.study.locks import is_searched
     from nas.study.opening import find_study
-    from nas.study.storage import checkpoint_folder, open_storage
+    from nas.study.storage import open_storage
 
     database = open_storage(storage, must_exist=True)
     study = find_study(database, study_name)
-    rows = listed(study, outcomes, sort, is_searched(checkpoint_folder(database, study.study_name)))
+    rows = listed(study, outcomes, sort, is_searched(database, study.study_name))
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     elif as_csv:

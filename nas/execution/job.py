@@ -26,9 +26,12 @@ class Cancelled(Exception):  # noqa: N818 - not an error, as in asyncio and conc
 
 @dataclass(frozen=True)
 class Began:
-    """The first that is heard of a run: the environment of the process that trains (`nas.execution.environment`)."""
+    """The first that is heard of a run: the environment of the process that trains (`nas.execution.environment`), and
+    how many epochs its checkpoint holds, which come without being trained again.
+    """
 
     made_with: dict[str, Any]
+    n_done: int = 0
 
 
 Message = Began | EpochResult
@@ -61,7 +64,8 @@ class Job:
         teacher = self.teacher if self.candidate.recipe.teacher_weight > 0 else None
         kernels, convolutions = self._computed_by()
         here = self._environment(kernels, convolutions)
-        yield Began(here)
+        state = self._state_to_go_on_from(here)
+        yield Began(here, 0 if state is None else len(state["history"]))
         run = TrainingRun(
             self.candidate.architecture,
             self.candidate.recipe,
@@ -73,7 +77,6 @@ class Job:
             convolutions=convolutions,
             teacher=None if teacher is None else teacher.network(self.device),
         )
-        state = self._state_to_go_on_from(here)
         if state is not None:
             run.load_state_dict(state)
             yield from list(run.history)
@@ -114,14 +117,15 @@ class Job:
 class Run:
     """A training under way: an iterator of its epochs. Leaving its `with` block, or closing it, ends it.
 
-    `made_with` is the environment of the process that trains. Made of an executor's messages; raises what these raise.
+    `made_with` is the environment of the process that trains, `n_done` counts the epochs that are not trained again.
+    Made of an executor's messages; raises what these raise.
     """
 
     def __init__(self, messages: Generator[Message, None, None]) -> None:
         self._messages = messages
         first = next(messages)
         assert isinstance(first, Began)
-        self.made_with = first.made_with
+        self.made_with, self.n_done = first.made_with, first.n_done
 
     def __iter__(self) -> Iterator[EpochResult]:
         return self

@@ -1,13 +1,13 @@
 """The one door to executors: who trains is chosen here, by name, by all that train.
 
-A new executor is a file of its own, a name in `nas.execution.placement` and a line in `OPENERS`.
+A new executor is a file of its own and a line in `EXECUTORS`.
 """
 
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from nas.errors import InputError
+from nas.errors import InputError, nearest
 from nas.execution.placement import INLINE, PROCESSES, RAY, Placement, n_cores
 
 if TYPE_CHECKING:  # so that options of a command do not load torch
@@ -49,7 +49,7 @@ def _ray_cluster() -> ModuleType:
 
 
 Open = Callable[["TrainingData", int, Placement, OnWait], "Executor"]
-OPENERS: Mapping[str, Open] = {PROCESSES: _processes, INLINE: _inline, RAY: _ray}
+EXECUTORS: Mapping[str, Open] = {PROCESSES: _processes, INLINE: _inline, RAY: _ray}
 
 
 def open_executor(
@@ -64,7 +64,16 @@ def open_executor(
 
     `on_wait` hears of it where there is no room for a training yet. Raises `InputError`.
     """
-    return OPENERS[placement.executor](data, workers, placement, on_wait)
+    check_executor(placement.executor)
+    return EXECUTORS[placement.executor](data, workers, placement, on_wait)
+
+
+def check_executor(name: str) -> None:
+    """Raises `InputError` for one that is not there, with the nearest name."""
+    if name not in EXECUTORS:
+        raise InputError(
+            f"an executor must be one of {', '.join(EXECUTORS)}, but got {name!r}{nearest(name, EXECUTORS)}"
+        )
 
 
 def n_workers(placement: Placement, asked: int | None) -> int:

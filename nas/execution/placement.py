@@ -5,13 +5,12 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nas.errors import InputError, nearest
+from nas.errors import InputError
 
 if TYPE_CHECKING:  # so that options of a command do not load torch
     from nas.training.device import Precision
 
 PROCESSES, INLINE, RAY = "processes", "inline", "ray"
-EXECUTORS = (PROCESSES, INLINE, RAY)
 LOCAL = "local"  # to Ray: a cluster that is started here
 
 
@@ -40,11 +39,6 @@ class Placement:
     gpus_per_candidate: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.executor not in EXECUTORS:
-            raise InputError(
-                f"an executor must be one of {', '.join(EXECUTORS)}, but got {self.executor!r}"
-                f"{nearest(self.executor, EXECUTORS)}"
-            )
         if self.threads is not None and (type(self.threads) is not int or self.threads < 1):
             raise InputError(f"threads must be a whole number above 0, but got {self.threads!r}")
         share = self.gpus_per_candidate

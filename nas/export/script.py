@@ -9,6 +9,7 @@ import sqlalchemy
 from nas.export.frozen import FrozenModel
 from nas.export.words import how_made, visible, wrapped
 from nas.study.storage import sqlite_file
+from nas.study.urls import full_url
 
 PASSWORD = "NAS_STORAGE"
 
@@ -45,7 +46,7 @@ def _where(dataset: str) -> str:
 
 def _storage(storage: str, folder: Path) -> str:
     """As a word of the shell: a file from where the script lies, so that a folder can be moved as a whole."""
-    url = storage if "://" in storage else f"sqlite:///{storage}"
+    url = full_url(storage)
     file = sqlite_file(url)
     if file is not None:
         return _file(file, folder)

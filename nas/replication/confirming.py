@@ -111,7 +111,7 @@ def confirm(
             f"there must be a finished trial to confirm, but study {study.study_name!r} has none: search on"
         )
     fresh = range(FIRST_SEED, FIRST_SEED + seeds)
-    with sole_confirmer(folder, study.study_name):
+    with sole_confirmer(database, study.study_name):
         remove_partial(folder)
         raced: Sequence[Raced] = ()
         if len(finalists) > 1:

@@ -1,4 +1,6 @@
-"""What processes that were killed left behind, removed when the next search of their study begins."""
+"""What processes that were killed left behind, removed when the next search of their study begins, and what is missing
+where it begins on another machine.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +24,13 @@ def remove_leftovers(study: optuna.Study, checkpoints: Path, out: Path) -> list[
     for each in useless:
         each.unlink(missing_ok=True)
     return [*useless, *remove_partial(checkpoints), *remove_abandoned(out)]
+
+
+def begin_anew(study: optuna.Study, checkpoints: Path) -> list[int]:
+    """Trials that are to go on and have reported epochs, but whose checkpoints are not here."""
+    under_way = study.get_trials(deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING))
+    begun = [trial.number for trial in under_way if trial.intermediate_values]
+    return [number for number in begun if not checkpoint_path(checkpoints, number).exists()]
 
 
 def _without_use(study: optuna.Study, checkpoints: Path) -> Iterator[Path]:

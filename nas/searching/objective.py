@@ -17,14 +17,14 @@ from nas.execution.inline import InlineExecutor
 from nas.execution.job import Cancelled, Executor, Job, Run
 from nas.export.formats import check_formats, refused_by
 from nas.network.cost import Budget, Cost, cost_of, measured_cost_of
-from nas.searching.events import Ended, EpochDone, Event, Started
+from nas.searching.events import Ended, EpochDone, Event, Started, Told
 from nas.space import finding as spaces
 from nas.space.candidate import Candidate, Task
 from nas.space.finding import Space, SpaceFunction
 from nas.study.busy import begin_stretch, end_stretch
 from nas.study.goal import Goal
 from nas.study.record import record_of
-from nas.study.trial import Outcome, TrialAttributes, limits_of, reported
+from nas.study.trial import Outcome, TrialAttributes, correct_report, limits_of, reported
 from nas.table import per_cent
 from nas.training.checkpoint import checkpoint_path
 from nas.training.device import resolve_device, resolve_precision
@@ -218,6 +218,7 @@ class Objective:
         self.observer(Started(trial.number, candidate, cost))
         try:
             with self.executor.run(job) as run:
+                self._tell_if_anew(trial, job, run)
                 TrialAttributes(trial).made_with = run.made_with
                 accuracy = self._follow(trial, run, was_interrupted)
             expected, reason = self._expected(trial, job, cost, accuracy)
@@ -241,6 +242,14 @@ class Objective:
             self._budget_left = self.goal.tightened(self._budget_left, expected, cost)
         self._end(trial, "finished", reason, accuracy)
         return self.goal.value(expected, cost, self.budget)
+
+    def _tell_if_anew(self, trial: Trial, job: Job, run: Run) -> None:
+        """Where there is no checkpoint at all, the search has said so for all trials at once."""
+        if run.n_done or job.checkpoint is None or not job.checkpoint.exists() or not reported(trial):
+            return
+        elsewhere = job.checkpoint_made_with not in (None, run.made_with)
+        why = "was made in another environment" if elsewhere else "is damaged"
+        self.observer(Told(f"Trial {trial.number} begins again: its checkpoint {why}."))
 
     def _expected(self, trial: Trial, job: Job, cost: Cost, accuracy: float) -> tuple[float, str]:
         """The accuracy that a candidate is worth, and what is to be said of it.
@@ -268,19 +277,22 @@ class Objective:
         """Reports each epoch, up to the one that is good enough; ends the trial where the pruner, or a number that is
         none, says so.
 
-        What was reported before is not again; but where that was interrupted nobody knows whether the pruner had its
-        say on the last of it.
+        What was reported before is not again, unless the training had to begin anew and came to something else; but
+        where that was interrupted nobody knows whether the pruner had its say on the last of it.
         """
-        accuracy, n_reported = 0.0, len(reported(trial))
+        accuracy, before = 0.0, dict(reported(trial))
         for result in run:
             accuracy = result.validation_accuracy
             if not math.isfinite(result.train_loss + result.validation_loss + accuracy):
                 self._end(trial, "pruned", f"loss was not finite in epoch {result.epoch}", accuracy)
                 raise optuna.TrialPruned("loss was not finite")
-            if result.epoch > n_reported:
+            if result.epoch not in before:
                 trial.report(accuracy, result.epoch)
+            elif accuracy != before[result.epoch]:
+                correct_report(trial, result.epoch, accuracy)
+            if result.epoch > min(run.n_done, len(before)):
                 self.observer(EpochDone(trial.number, result))
-            elif result.epoch < n_reported or not was_interrupted:
+            if result.epoch < len(before) or (result.epoch == len(before) and not was_interrupted):
                 continue
             if self.stop_at is not None and accuracy >= self.stop_at:
                 break
@@ -305,9 +317,10 @@ class Objective:
         """Seeds derive from the study's seed and the trial's number."""
         attributes, checkpoint = TrialAttributes(trial), self.checkpoint(trial.number)
         seed = self.seed * 1_000_003 + trial.number if attributes.seed is None else attributes.seed
-        if checkpoint is not None and not goes_on:
+        if checkpoint is not None:
             checkpoint.parent.mkdir(parents=True, exist_ok=True)
-            checkpoint.unlink(missing_ok=True)  # left by another study of this name, whose database was removed
+            if not goes_on:
+                checkpoint.unlink(missing_ok=True)  # left by another study of this name, whose database was removed
         return Job(candidate, seed, self.device, self.precision, checkpoint, attributes.made_with, teacher=self.teacher)
 
     def _forget(self, candidate: Candidate) -> None:

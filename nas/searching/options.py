@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict, TypeVar, get_type_hints
 
 from nas.errors import InputError, nearest
-from nas.execution.opening import n_workers
+from nas.execution.opening import check_executor, n_workers
 from nas.execution.placement import PROCESSES, Placement
 from nas.export.formats import check_formats
 from nas.files import RUNS
@@ -18,6 +18,7 @@ from nas.study.folders import DEFAULT_STORAGE
 from nas.study.goal import Goal
 from nas.study.pruners import check_pruner
 from nas.study.samplers import check_sampler
+from nas.study.urls import without_password
 
 AUTO = "auto"  # the teacher that is trained first
 SHIPPED, NOTHING = "shipped", "nothing"  # what a search starts from, besides studies and files
@@ -79,6 +80,7 @@ class SearchOptions:
             object.__setattr__(self, "teacher", str(self.teacher))  # a Path
             check_teacher(str(self.teacher))
         check_target(self.target)
+        check_executor(self.executor)
         self.placement  # noqa: B018 - is checked
         Goal(self.minimize, self.target)
         check_sampler(self.sampler)
@@ -114,7 +116,9 @@ class SearchOptions:
 
     @property
     def not_by_default(self) -> dict[str, Any]:
-        """What is not as it is unless told, as plain data; limits and formats by the names of their options."""
+        """What is not as it is unless told, as plain data that may be stored and shown; limits and formats by the names
+        of their options.
+        """
         defaults = SearchOptions()
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         changed = {name: value for name, value in values.items() if value != getattr(defaults, name)}
@@ -123,6 +127,8 @@ class SearchOptions:
             changed = limits | {name: value for name, value in changed.items() if name != "budget"}
         if "formats" in changed:
             changed["format"] = list(changed.pop("formats"))
+        if "storage" in changed:
+            changed["storage"] = without_password(changed["storage"])
         return {name: str(value) if isinstance(value, Path) else value for name, value in changed.items()}
 
 

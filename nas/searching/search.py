@@ -16,7 +16,7 @@ from nas.export.trials import check_weights, export_trial, hand_over
 from nas.files import check_writable
 from nas.searching.events import Doing, Event, Taught, Teaching, Told, TrialEvent
 from nas.searching.formats import check_space
-from nas.searching.leftovers import remove_leftovers
+from nas.searching.leftovers import begin_anew, remove_leftovers
 from nas.searching.loop import Loop
 from nas.searching.objective import Objective
 from nas.searching.options import SearchOptions, Settings, options_of, takes_settings
@@ -33,9 +33,11 @@ from nas.study.opening import continue_interrupted, open_study
 from nas.study.patience import LONGEST, Patience
 from nas.study.pausing import PausingPruner
 from nas.study.record import Record, best_table, counts, n_trained, ranked
-from nas.study.storage import Storage, checkpoint_folder, open_storage, runs_folder
+from nas.study.status import command_for
+from nas.study.storage import Storage, checkpoint_folder, is_on_server, open_storage, runs_folder
 from nas.study.teacher import StudyTeacher, store_teacher, teacher_of
 from nas.study.terms import Terms, default_name, note_search
+from nas.training.checkpoint import checkpoint_path
 from nas.training.device import best_kernels
 from nas.training.teacher import Teacher, read
 
@@ -44,7 +46,9 @@ SPLIT_SEED = 0  # one split for all seeds of a search, so that their figures can
 
 @dataclass(frozen=True)
 class SearchResult:
-    """How a search ended. `model` is the frozen model's file, if there is a winner; `notes`: on it in other formats."""
+    """How a search ended. `model` is the frozen model's file, if there is a winner whose weights are here; `notes`: on
+    it in other formats, or why there is none.
+    """
 
     options: SearchOptions
     study: optuna.Study
@@ -116,7 +120,7 @@ def search(
     )
     folder = checkpoint_folder(storage, name)
     terms = _terms(options, space, dataset, split, asked)
-    with sole_controller(folder, name):
+    with sole_controller(storage, name):
         axes = axes_of(space, task, options.seed)
         experience = experience_for(options.start_from, storage, axes)
         study = open_study(
@@ -124,10 +128,12 @@ def search(
         )
         note_search(study, options.not_by_default, dataset.notes)
         n_continued = continue_interrupted(study)
-        check_weights(ranked(study)[:1], folder)
+        storage.patience.command = command_for(study, options.storage)
+        notes_on_files = _check_files(study, storage, folder)
         remove_leftovers(study, folder, options.out)
         compiles = best_kernels(device, options.placement.threads_of(n_workers)) == "numba"
-        (on_ready or _ignore)(Prepared(options, study, split, dataset.notes, n_continued, taught_by, compiles))
+        remarks = (*dataset.notes, *notes_on_files)
+        (on_ready or _ignore)(Prepared(options, study, split, remarks, n_continued, taught_by, compiles))
         began = time.monotonic()
         teacher = None if asked is None else _teacher(asked, options, study, dataset, split, storage, on_event)
         if isinstance(teacher, str):
@@ -141,16 +147,51 @@ def search(
                 before = f"what was trained before it, {n} candidate{'s' * (n != 1)}, is kept in study {name!r}"
                 raise SpaceError(f"{error}; {before}") from error
         best = ranked(study)
-        if best:
+        model: Path | None = None
+        notes: tuple[str, ...] = ()
+        if best and (elsewhere := _weights_elsewhere(best[0], storage, folder)) is not None:
+            notes = (elsewhere,)
+        elif best:
             on_event(Doing(f"Writing trial {best[0].trial} and checking the files"))
-        model = hand_over(study, best[0], dataset, split, folder, options.out, options.storage) if best else None
-        notes = _in_other_formats(options, study, best[0], dataset, split, folder, model) if model is not None else ()
+            model = hand_over(study, best[0], dataset, split, folder, options.out, options.storage)
+            notes = _in_other_formats(options, study, best[0], dataset, split, folder, model)
     reached = options.target is not None and bool(best) and best[0].expected_accuracy >= options.target
     return SearchResult(options, study, why_ended, reached, best, dict(counts(study)), model, notes, teacher_of(study))
 
 
 def _ignore(what: object) -> None:
     """Nobody watches."""
+
+
+def _check_files(study: optuna.Study, storage: Storage, folder: Path) -> tuple[str, ...]:
+    """What is to be known of checkpoints and weights that are not here, where a search goes on on another machine.
+
+    Raises `ExportError` or `StudyError` where the best trial's weights are missing beside their database, or damaged.
+    """
+    notes, anew = [], begin_anew(study, folder)
+    if anew:
+        n = len(anew)
+        notes.append(
+            f"{n} trial{'s begin' if n > 1 else ' begins'} again from epoch 1, with the same number"
+            f"{'s' * (n > 1)}: {'their checkpoints are' if n > 1 else 'its checkpoint is'} not in {folder}."
+        )
+    for best in ranked(study)[:1]:
+        elsewhere = _weights_elsewhere(best, storage, folder)
+        if elsewhere is not None:
+            notes.append(elsewhere)
+        else:
+            check_weights([best], folder)
+    return tuple(notes)
+
+
+def _weights_elsewhere(record: Record, storage: Storage, folder: Path) -> str | None:
+    """What is said of weights that are not here; a server's database is searched from several machines."""
+    if not is_on_server(storage) or checkpoint_path(folder, record.trial).exists():
+        return None
+    return (
+        f"The weights of trial {record.trial}, the best so far, are not in {folder}, but where it was trained: only "
+        "there, or with a copy of that folder, its model can be exported."
+    )
 
 
 def _in_other_formats(
@@ -211,6 +252,8 @@ def _teacher(
         )
         if trained.why_ended in ("interrupted", "timeout"):
             return trained.why_ended
+        if trained.model is None and trained.winner is not None:
+            raise StudyError(f"a teacher must be at hand, but that of this study is not: {trained.notes[0]}")
         if trained.model is None:
             raise StudyError(
                 f"a teacher must be trained to its end, but that of study {asked.auto!r} was not: see nas trials "
@@ -264,6 +307,7 @@ def _run(
     )
     referee = Referee(options, study, executor)
     patience.over = lambda: referee.why_ended == "interrupted"
+    patience.ended = lambda: referee.end("interrupted")
     try:
         with referee.watching_signals_and_time():
             if referee.why_ended is None:

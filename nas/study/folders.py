@@ -3,4 +3,5 @@
 from nas.files import RUNS
 
 TRAININGS = RUNS / "trainings"  # of candidates trained over seeds, kept so that none is made twice
-DEFAULT_STORAGE = f"sqlite:///{RUNS / 'nas.db'}"
+SQLITE = "sqlite:///"
+DEFAULT_STORAGE = f"{SQLITE}{RUNS / 'nas.db'}"

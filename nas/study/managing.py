@@ -18,7 +18,7 @@ import sqlalchemy
 
 from nas.errors import InputError, StudyError
 from nas.files import make_parent, replacing
-from nas.study.locks import CONFIRMING, LOCK, sole_controller
+from nas.study.locks import CONFIRMING, HOLDER, LOCK, sole_controller
 from nas.study.opening import find_study
 from nas.study.storage import Storage, checkpoint_folder, open_storage, runs_folder
 from nas.study.teacher import teacher_of
@@ -26,7 +26,7 @@ from nas.version import __version__
 
 LONGEST = 512  # characters of a study's name, in Optuna's tables
 DATABASE, ABOUT, CHECKPOINTS, TEACHERS = "study.db", "study.json", "checkpoints", "teachers"
-LOCKS = (LOCK, CONFIRMING)
+LOCKS = (LOCK, CONFIRMING, HOLDER)
 
 
 def delete(storage: Storage, name: str) -> None:
@@ -112,7 +112,8 @@ def import_from(storage: Storage, file: Path, name: str | None = None) -> str:
 def _held(storage: Storage, name: str) -> Iterator[Path]:
     """The folder of a study that exists, and that nobody else works on meanwhile."""
     folder = checkpoint_folder(storage, find_study(storage, name).study_name)
-    with sole_controller(folder, name):
+    with sole_controller(storage, name):
+        folder.mkdir(parents=True, exist_ok=True)  # a server's study may have been trained elsewhere
         yield folder
 
 

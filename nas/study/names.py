@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-SQLITE = "sqlite:///"
+from nas.study.folders import SQLITE
 
 
 def study_names(url: str) -> list[str]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import optuna
@@ -25,7 +26,8 @@ class Patience:
 
     Where that cannot help, or did not, `StudyError` is raised: the file was deleted, replaced or may not be written, or
     the time is over. From then on everything is refused at once, lest each of many writes waits as long. `told` hears
-    once of each wait; `over` says that nobody wants to wait any more.
+    once of each wait, however many threads wait; `over` says that nobody wants to wait any more, and `ended` hears
+    that everything is refused from now on. `command`: what goes on once the database can be used again.
     """
 
     url: str
@@ -33,7 +35,11 @@ class Patience:
     seconds: float = 0.0
     told: Callable[[str], None] = lambda text: None
     over: Callable[[], bool] = lambda: False
+    ended: Callable[[], None] = lambda: None
+    command: str | None = None
     _refused: str = field(default="", init=False)
+    _has_told: bool = field(default=False, init=False)
+    _telling: Lock = field(default_factory=Lock, init=False)
     _identity: tuple[int, int] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -41,23 +47,38 @@ class Patience:
 
     def try_to(self, do: Callable[[], T]) -> T:
         """What `do` returns; raises `StudyError` where the database cannot be used."""
-        began, pause, has_told = time.monotonic(), FIRST_PAUSE, False
+        began, pause, has_waited = time.monotonic(), FIRST_PAUSE, False
         while True:
             self._check()
             try:
-                return do()
+                done = do()
+                self._has_told = self._has_told and not has_waited
+                return done
             except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.DBAPIError) as error:
                 cause = _cause(error)
                 left = self.seconds - (time.monotonic() - began)
                 if not _may_pass(error) or left <= 0 or self.over():
                     self._refuse(f"cannot be used ({cause})", error)
-                if not has_told:
-                    self.told(
+                if not has_waited:
+                    self._tell_once(
                         f"The database cannot be used ({cause}); trainings go on, and it is tried for {left:.0f} s."
                     )
-                    has_told = True
+                    has_waited = True
                 self._sleep(min(pause, left))
                 pause = min(2 * pause, LONGEST_PAUSE)
+
+    def end(self, why: str) -> None:
+        """From now on everything is refused, with these words; the first ones count. Nothing is raised here."""
+        if not self._refused:
+            self._refused = why
+            self.ended()
+
+    def _tell_once(self, text: str) -> None:
+        with self._telling:
+            if self._has_told:
+                return
+            self._has_told = True
+        self.told(text)
 
     def _check(self) -> None:
         if self._refused:
@@ -67,9 +88,10 @@ class Patience:
             self._refuse("was deleted while it was used" if now is None else "was replaced by another file")
 
     def _refuse(self, what: str, error: Exception | None = None) -> None:
-        self._refused = (
+        again = "the same command again to go on" + ("" if self.command is None else f": {self.command}")
+        self.end(
             f"the database of a study must stay usable, but {self.file or self.url} {what}: put that right, and run "
-            "the same command again to go on"
+            f"{again}"
         )
         raise StudyError(self._refused) from error
 
@@ -94,7 +116,8 @@ def _may_pass(error: Exception) -> bool:
         return False
     if type(driver.orig).__module__.startswith("sqlite3"):
         return any(word in str(driver.orig).lower() for word in PASSING)
-    return isinstance(driver, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError)
+    lost = driver.connection_invalidated
+    return lost or isinstance(driver, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError)
 
 
 def _cause(error: Exception) -> str:

@@ -16,10 +16,10 @@ from nas.study.folders import DEFAULT_STORAGE
 from nas.study.locks import is_searched
 from nas.study.opening import find_study
 from nas.study.record import Record, outcomes, ranking
-from nas.study.storage import checkpoint_folder
 from nas.study.teacher import StudyTeacher, teacher_of
 from nas.study.terms import Terms, default_name, is_of_nas, options_of, terms_of
 from nas.study.trial import TrialAttributes, outcome_of
+from nas.study.urls import without_password
 from nas.table import per_cent
 
 
@@ -101,7 +101,7 @@ def _beginning_of(study: optuna.Study) -> datetime:
 def status(study: optuna.Study, storage: RDBStorage, url: str = DEFAULT_STORAGE) -> Status:
     """Where one study stands."""
     # Asked first: a search that ends in between has told all of its trials by then.
-    searching = is_searched(checkpoint_folder(storage, study.study_name))
+    searching = is_searched(storage, study.study_name)
     trials = study.get_trials(deepcopy=False)
     terms = terms_of(study) if is_of_nas(study) else None
     best = ranking(trials) if len(study.directions) == 1 else []
@@ -117,6 +117,11 @@ def status(study: optuna.Study, storage: RDBStorage, url: str = DEFAULT_STORAGE)
         command=_command(study, trials, terms, url) if terms is not None else None,
         teacher=teacher_of(study),
     )
+
+
+def command_for(study: optuna.Study, url: str) -> str | None:
+    """What continues a study of nas; None where no command can."""
+    return _command(study, study.get_trials(deepcopy=False), terms_of(study), url)
 
 
 def search_command(options: Mapping[str, Any]) -> str:
@@ -146,7 +151,7 @@ def _command(study: optuna.Study, trials: Sequence[FrozenTrial], terms: Terms, u
     if name != study.study_name:
         settings["study"] = study.study_name
     if url != DEFAULT_STORAGE:
-        settings["storage"] = url
+        settings["storage"] = without_password(url)
     return search_command(settings)
 
 

@@ -1,27 +1,33 @@
 """The database of studies, and the folders beside it."""
 
 import sqlite3
+import threading
 from collections.abc import Sequence
+from datetime import datetime
 from functools import wraps
+from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar, overload
 
 import optuna
 import sqlalchemy
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
-from optuna.trial import TrialState
+from optuna.storages._rdb import models
+from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import InputError, StudyError
 from nas.files import RUNS, make_parent, slug
 from nas.study.patience import Patience
+from nas.study.urls import full_url, without_password
 
 # What is asked of a database while a search goes on; also what Optuna's cache asks of it.
 PATIENT = (
-    "_create_new_trial",
     "_get_best_trial_id",
     "_get_trials",
     "_set_trial_param",
+    "create_new_study",
     "get_all_studies",
     "get_study_directions",
     "get_study_id_from_name",
@@ -38,28 +44,78 @@ PATIENT = (
 )
 
 
+# A server's connections: one that is cut off without a word is noticed on both sides within half a minute, so that what
+# its transaction has locked is free again; the server also ends one whose process is suspended in a transaction.
+OF_CLIENT = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+OF_SERVER = {
+    "idle_in_transaction_session_timeout": "20s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
+
 class Storage(RDBStorage):
     """Optuna's database, in which two threads never start the same waiting trial, and which is tried again where it
     cannot be used for a while: see `Patience`.
 
     Optuna reads a trial's state and then changes it, under a lock of the row. SQLite has no such locks.
+
+    Where a connection breaks while a change is committed, nobody knows whether it was. Nearly all of Optuna's changes
+    come to the same when they are made twice; those that do not are the beginning and the end of a trial, which are
+    looked for before they are made again.
     """
 
     def __init__(self, url: str, **settings: Any) -> None:
         super().__init__(url, **settings)
         self._changing_state = Lock()
-        self.patience = Patience(
-            self.engine.url.render_as_string(hide_password=True), sqlite_file(str(self.engine.url))
-        )
+        self._making = threading.local()  # `trial`: number in the database and beginning of what an attempt has made
+        self.patience = Patience(without_password(str(self.url)), sqlite_file(self.url))
+
+    def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
+        """As Optuna's, which tries again by itself, too; once, however often it is tried."""
+        self._making.trial = None
+        return self.patience.try_to(lambda: super(Storage, self)._create_new_trial(study_id, template_trial))
+
+    def _get_prepared_new_trial(self, study_id: int, template_trial: FrozenTrial | None, session: Any) -> Any:
+        before = getattr(self._making, "trial", None)
+        if before is not None:
+            made = session.get(models.TrialModel, before[0])
+            if made is not None and made.datetime_start == before[1]:
+                return made
+        trial = super()._get_prepared_new_trial(study_id, template_trial, session)
+        self._making.trial = trial.trial_id, trial.datetime_start
+        return trial
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        """As Optuna's, one thread at a time."""
+        """As Optuna's, one thread at a time, until it is done: else another's change might be taken for one's own."""
+        began, n_tried = datetime.now(), 0
 
         def change() -> bool:
-            with self._changing_state:
-                return super(Storage, self).set_trial_state_values(trial_id, state, values)
+            nonlocal n_tried
+            n_tried += 1
+            try:
+                changed = super(Storage, self).set_trial_state_values(trial_id, state, values)
+            except UpdateFinishedTrialError:
+                if n_tried > 1 and self._was_changed(trial_id, state, began):
+                    return True
+                raise
+            return changed or (n_tried > 1 and self._was_changed(trial_id, state, began))
 
-        return self.patience.try_to(change)
+        with self._changing_state:
+            return self.patience.try_to(change)
+
+    def _was_changed(self, trial_id: int, state: TrialState, began: datetime) -> bool:
+        """Whether an attempt that seemed to fail has given a trial this state since."""
+        trial = RDBStorage.get_trial(self, trial_id)
+        when = trial.datetime_complete if state.is_finished() else trial.datetime_start
+        return trial.state == state and when is not None and when >= began
 
 
 def _patient(name: str) -> Any:
@@ -89,23 +145,77 @@ def open_storage(url: str, *, must_exist: bool = False, kind: type[Storage] = St
 
     Makes what is missing of it, unless it must exist. Raises `StudyError` where it cannot be used.
     """
-    url = url if "://" in url else f"sqlite:///{url}"
+    shown, url = without_password(url), full_url(url)
     file = sqlite_file(url)
     made_by = None if file is None else _checked_file(file, must_exist)
     # What this very version of Optuna has made has its tables, which it takes long to look at one by one.
     complete = made_by == optuna.__version__
     try:
+        settings = _of_server(url)
+        if settings and must_exist:
+            _check_server(url, settings, shown)
         # Optuna puts its schema version into the URL with str.format, so braces must be doubled.
         plain = url.replace("{", "{{").replace("}", "}}")
-        storage = kind(plain, skip_table_creation=complete, skip_compatibility_check=complete)
-    except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, ImportError, optuna.exceptions.OptunaError) as error:
+        storage = kind(plain, engine_kwargs=settings, skip_table_creation=complete, skip_compatibility_check=complete)
+    except ImportError as error:
+        raise StudyError(_what_to_install(shown, error)) from error
+    except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, optuna.exceptions.OptunaError) as error:
         raise StudyError(
-            f"the storage must be a database that Optuna can use, but {url!r} cannot be opened "
+            f"the storage must be a database that Optuna can use, but {shown!r} cannot be opened "
             f"({_first_line(error)}): name another with --storage"
         ) from error
     if file is not None:
         _log_ahead(storage.engine)
+    elif storage.engine.name == "postgresql":
+        _watch_connections(storage.engine)
     return storage
+
+
+def is_on_server(storage: RDBStorage) -> bool:
+    """Whether the database is one that other machines can reach, or at least no SQLite."""
+    return storage.engine.name != "sqlite"
+
+
+def _of_server(url: str) -> dict[str, Any]:
+    """What the engine of a server is made with: connections are tried before they are used, and never waited for."""
+    parsed = sqlalchemy.engine.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return {}
+    if "@" in (parsed.host or ""):  # the driver would name that host, and so the end of the password
+        raise StudyError("an @ in a password must be written as %40 in the URL of a database, but it stands there as @")
+    is_libpq = parsed.get_driver_name() in ("psycopg", "psycopg2")
+    connect = {name: value for name, value in OF_CLIENT.items() if name not in parsed.query} if is_libpq else {}
+    return {"pool_pre_ping": True, "max_overflow": -1, "connect_args": connect}
+
+
+def _check_server(url: str, settings: dict[str, Any], shown: str) -> None:
+    """Raises `StudyError` where a server's database has no studies: Optuna would add its tables to it."""
+    engine = sqlalchemy.create_engine(url, **settings)
+    try:
+        if not sqlalchemy.inspect(engine).has_table("studies"):
+            raise StudyError(f"the database must hold studies, but {shown!r} holds none: name another with --storage")
+    finally:
+        engine.dispose()
+
+
+def _what_to_install(shown: str, error: ImportError) -> str:
+    cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+    scheme, missing = shown.partition("://")[0], cause.name or _first_line(cause)
+    package = "'nas[postgres]', or '.[postgres]' in a checkout" if missing == "psycopg" else missing
+    return f"a database of {scheme} needs {missing}, which cannot be imported: pip install {package}"
+
+
+def _watch_connections(engine: sqlalchemy.engine.Engine) -> None:
+    """Has PostgreSQL end connections whose other side is gone or asleep: what they have locked, others wait for."""
+
+    @sqlalchemy.event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: Any) -> None:
+        with connection.cursor() as cursor:
+            for name, value in OF_SERVER.items():
+                cursor.execute(f"set {name} = '{value}'")
+        connection.commit()
+
+    engine.dispose()  # connections that were opened before
 
 
 def _log_ahead(engine: sqlalchemy.engine.Engine) -> None:
@@ -126,8 +236,10 @@ def sqlite_file(url: str) -> Path | None:
     """The file of an SQLite URL; None for other databases and for one in memory."""
     try:
         parsed = sqlalchemy.engine.make_url(url)
-    except sqlalchemy.exc.ArgumentError as error:
-        raise StudyError(f"the storage must be a path or an SQLAlchemy URL, but got {url!r}") from error
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # the latter of a port that is no number
+        raise StudyError(
+            f"the storage must be a path or an SQLAlchemy URL, but got {without_password(url)!r}"
+        ) from error
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         return None
     return Path(parsed.database)
@@ -135,18 +247,23 @@ def sqlite_file(url: str) -> Path | None:
 
 def runs_folder(storage: RDBStorage) -> Path:
     """The folder for what a storage's studies leave behind: where its SQLite file lies, else `runs`."""
-    return runs_folder_of(str(storage.engine.url))
+    return runs_folder_of(storage.engine.url.render_as_string())
 
 
 def runs_folder_of(url: str) -> Path:
     """As `runs_folder`, by the database's URL or path."""
-    file = sqlite_file(url if "://" in url else f"sqlite:///{url}")
+    file = sqlite_file(full_url(url))
     return file.parent if file is not None else RUNS
 
 
 def checkpoint_folder(storage: RDBStorage, study_name: str) -> Path:
-    """The folder of a study's checkpoints and weights."""
-    return runs_folder(storage) / "checkpoints" / slug(study_name)
+    """The folder of a study's checkpoints and weights. Studies of one name on several servers share none."""
+    url = storage.engine.url
+    name = slug(study_name)
+    if is_on_server(storage):
+        place = (url.host or url.query.get("host"), url.port, url.database)
+        name = f"{name}-{sha256(repr((place, study_name)).encode()).hexdigest()[:8]}"
+    return runs_folder(storage) / "checkpoints" / name
 
 
 def _checked_file(file: Path, must_exist: bool) -> str | None:
@@ -193,4 +310,5 @@ def _checked_file(file: Path, must_exist: bool) -> str | None:
 
 
 def _first_line(error: BaseException) -> str:
+    error = getattr(error, "orig", None) or error  # the driver's own words
     return (str(error).splitlines() or [type(error).__name__])[0]

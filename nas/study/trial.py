@@ -158,6 +158,12 @@ def reported(trial: Trial) -> Mapping[int, float]:
     return trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
 
 
+def correct_report(trial: Trial, epoch: int, accuracy: float) -> None:
+    """Reports an epoch that was reported before, of a training that has begun anew: Optuna's `report` ignores it."""
+    trial.study._storage.set_trial_intermediate_value(trial._trial_id, epoch, accuracy)
+    trial._cached_frozen_trial.intermediate_values[epoch] = accuracy
+
+
 def limits_of(trial: HasAttributes, budget: Budget) -> Budget:
     """What the space was told to keep to: the study's budget, or what was left of it when the trial began."""
     limits = TrialAttributes(trial).limits

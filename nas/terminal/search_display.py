@@ -26,6 +26,7 @@ from nas.searching.search import Prepared, SearchResult
 from nas.study.folders import DEFAULT_STORAGE
 from nas.study.record import best_table, counts, ranked
 from nas.study.trial import paused_trials
+from nas.study.urls import without_password
 from nas.table import about, clock, per_cent, plural
 from nas.terminal.console import show
 
@@ -307,10 +308,11 @@ def _verdict(options: SearchOptions, result: SearchResult) -> str:
 
 
 def _next_steps(options: SearchOptions, result: SearchResult) -> list[str]:
-    lines = []
     if result.model is not None:
         folder, stem = shlex.quote(str(result.model.parent)), result.model.stem
-        storage = "" if options.storage == DEFAULT_STORAGE else f" --storage {shlex.quote(options.storage)}"
+        storage = (
+            "" if options.storage == DEFAULT_STORAGE else f" --storage {shlex.quote(without_password(options.storage))}"
+        )
         lines = [
             f"Model: {result.model}",
             f"Weights: {result.model.with_suffix('.safetensors')}",
@@ -321,6 +323,8 @@ def _next_steps(options: SearchOptions, result: SearchResult) -> list[str]:
             f"How good is it really:  nas confirm --study {shlex.quote(result.study.study_name)}{storage}",
             f"Export more:  nas export --study {shlex.quote(result.study.study_name)} --top 3{storage}",
         ]
+    else:
+        lines = list(result.notes)
     if result.why_ended != "target":
         lines.append("Go on:  run the same command again, with more --trials or --timeout if you gave them.")
     return lines
