@@ -281,8 +281,8 @@ def _introduction(prepared: Prepared) -> list[str]:
     n_trials = sum(counts(prepared.study).values())
     if n_trials:
         lines.append(
-            f"Continuing a study of {plural(n_trials, 'trial')}; {prepared.n_continued} of them go on where they were "
-            "cut short."
+            f"Continuing a study of {plural(n_trials, 'trial')}: {prepared.n_continued} go on where they were cut "
+            "short."
         )
     return lines
 
