@@ -59,6 +59,7 @@ from nas.searching.starting import experience_for
 from nas.space import finding as spaces
 from nas.space.candidate import Task
 from nas.space.probing import axes_of, random_candidates
+from nas.study.mirror import mirrored
 from nas.study.opening import continue_interrupted, open_study
 from nas.study.pausing import PausingPruner
 from nas.study.storage import open_storage
@@ -325,7 +326,7 @@ def _measure(connection: Connection, plan: Plan, earlier: Earlier) -> None:
     with ExitStack() as stack:
         if plan.profile:
             stack.enter_context(_profiled())
-        play(plan, earlier, recorded, watch)
+        play(stack, plan, earlier, recorded, watch)
     taking.join()
     connection.send(figures[0])
     connection.close()
@@ -359,7 +360,7 @@ def _taken(plan: Plan, watch: Watch, begin: float) -> Figures:
     )
 
 
-def _play_nas(plan: Plan, earlier: Earlier, recorded: Recorded, watch: Watch) -> None:
+def _play_nas(stack: ExitStack, plan: Plan, earlier: Earlier, recorded: Recorded, watch: Watch) -> None:
     """As `nas.search` does it, with workers that replay."""
     options = SearchOptions(
         BUDGET, epochs=recorded.n_epochs, sampler=plan.sampler, pruner=plan.pruner, workers=plan.n_workers
@@ -368,7 +369,8 @@ def _play_nas(plan: Plan, earlier: Earlier, recorded: Recorded, watch: Watch) ->
     storage, axes = open_storage(f"sqlite:///{earlier.file}"), axes_of(space, task)
     experience = experience_for(options.start_from, storage, axes)
     terms = terms_of(recorded.n_epochs)
-    study = open_study(storage, STUDY, terms, plan.sampler, plan.pruner, 0, axes, experience)
+    stored = open_study(storage, STUDY, terms, plan.sampler, plan.pruner, 0, axes, experience)
+    study = stack.enter_context(mirrored(stored))
     continue_interrupted(study)
     executor = ReplayingExecutor(recorded, watch, dict(earlier.reached))
     objective = Objective(
@@ -404,7 +406,7 @@ OPTUNAS_PRUNERS: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
 }
 
 
-def _play_optuna(plan: Plan, earlier: Earlier, recorded: Recorded, watch: Watch) -> None:
+def _play_optuna(stack: ExitStack, plan: Plan, earlier: Earlier, recorded: Recorded, watch: Watch) -> None:
     """As people use Optuna: an objective that trains and reports, and a thread a worker."""
     distributions = axes_of(spaces.load(SPACE), Task(SHAPE, N_CLASSES, recorded.n_epochs, Budget(BUDGET)))
     # As many connections as threads: with the usual fifteen the others fail after half a minute.

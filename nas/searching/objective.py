@@ -23,6 +23,7 @@ from nas.space.candidate import Candidate, Task
 from nas.space.finding import Space, SpaceFunction
 from nas.study.busy import begin_stretch, end_stretch
 from nas.study.goal import Goal
+from nas.study.mirror import write_down
 from nas.study.record import record_of
 from nas.study.trial import Outcome, TrialAttributes, limits_of, reported
 from nas.training.checkpoint import checkpoint_path
@@ -217,6 +218,7 @@ class Objective:
         try:
             with self.executor.run(job) as run:
                 TrialAttributes(trial).made_with = run.made_with
+                write_down(trial.study)  # what is trained now can be seen
                 accuracy = self._follow(trial, run, was_interrupted)
             expected, reason = self._expected(trial, job, cost, accuracy)
         except optuna.TrialPruned:
@@ -292,6 +294,7 @@ class Objective:
         if self.pausing:
             end_stretch(trial)
             self._end(trial, "paused", accuracy=accuracy)
+            write_down(trial.study)
             raise Paused
         self._end(trial, "pruned", f"stopped by the pruner after epoch {epoch}", accuracy)
         raise optuna.TrialPruned

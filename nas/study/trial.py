@@ -155,7 +155,7 @@ def paused_trials(study: optuna.Study) -> list[FrozenTrial]:
 
 def reported(trial: Trial) -> Mapping[int, float]:
     """What a running trial has reported so far, by epoch."""
-    return trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+    return trial.storage.get_trial(trial._trial_id).intermediate_values
 
 
 def limits_of(trial: HasAttributes, budget: Budget) -> Budget:
