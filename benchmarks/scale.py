@@ -1,7 +1,7 @@
 """How many workers one controlling process keeps busy.
 
     python benchmarks/scale.py [--workers 10 100 1000] [--earlier 0 1000 5000 50000] [--seconds 30] [--measured 60]
-        [--searches "learned, pausing" ...] [--table TABLE.jsonl] [--profile]
+        [--searches "learned, pausing" ...] [--table TABLE.jsonl]
 
 The search is the real one: its loop, objective, database (an SQLite file), sampler and pruner. Only the workers do not
 train: each waits as long as an epoch of a recorded training took, and tells that training's accuracies. Which one a
@@ -35,7 +35,7 @@ from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 import sqlalchemy
@@ -82,7 +82,6 @@ class Plan:
     measured: float
     search: str  # "SAMPLER, PRUNER", behind "optuna " where that is alone
     table: Path
-    profile: bool = False
 
     @property
     def sampler(self) -> str:
@@ -324,8 +323,6 @@ def _measure(connection: Connection, plan: Plan, earlier: Earlier) -> None:
     taking.start()
     play = _play_optuna if plan.search.startswith("optuna ") else _play_nas
     with ExitStack() as stack:
-        if plan.profile:
-            stack.enter_context(_profiled())
         play(stack, plan, earlier, recorded, watch)
     taking.join()
     connection.send(figures[0])
@@ -438,35 +435,6 @@ def _play_optuna(stack: ExitStack, plan: Plan, earlier: Earlier, recorded: Recor
     watch.over.wait()
 
 
-class _profiled:  # noqa: N801 - used as a function
-    """Prints where all threads spend their time: `yappi` and `py-spy` are no requirements, so by looking at times."""
-
-    def __enter__(self) -> None:
-        import collections
-        import sys
-
-        self._counts: collections.Counter[str] = collections.Counter()
-        self._over = threading.Event()
-
-        def look() -> None:
-            while not self._over.wait(0.02):
-                for frame in sys._current_frames().values():
-                    stack = []
-                    while frame is not None:
-                        stack.append(f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}")
-                        frame = frame.f_back
-                    if stack[0] not in ("threading.wait", "threading._wait_for_tstate_lock", f"scale.{look.__name__}"):
-                        self._counts.update(set(stack))
-
-        threading.Thread(target=look, daemon=True).start()
-
-    def __exit__(self, *error: object) -> Literal[False]:
-        self._over.set()
-        for name, n in self._counts.most_common(60):
-            print(f"  {n:6}  {name}")
-        return False
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, nargs="+", default=[10, 100, 1000])
@@ -475,7 +443,6 @@ def main() -> None:
     parser.add_argument("--measured", type=float, default=60.0, help="seconds")
     parser.add_argument("--searches", nargs="+", default=["learned, pausing", "random, pausing", "optuna tpe, halving"])
     parser.add_argument("--table", type=Path, default=shipped.studies() / "tables" / "mnist-20000.jsonl")
-    parser.add_argument("--profile", action="store_true", help="where the controlling process is, sampled")
     parser.add_argument("--json", type=Path, help="a file to which each measurement is added as a line")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -485,8 +452,12 @@ def main() -> None:
         for search in arguments.searches:
             for n_workers in arguments.workers:
                 plan = Plan(
-                    n_workers, n_earlier, arguments.seconds, arguments.measured, search, arguments.table,
-                    arguments.profile,
+                    n_workers,
+                    n_earlier,
+                    arguments.seconds,
+                    arguments.measured,
+                    search,
+                    arguments.table,
                 )
                 with tempfile.TemporaryDirectory() as folder:
                     paused = TrialState.PRUNED if search.startswith("optuna ") else TrialState.RUNNING

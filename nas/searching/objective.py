@@ -178,6 +178,8 @@ class Objective:
                 attributes = TrialAttributes(earlier)
                 if attributes.digest is not None and attributes.repeats is None:
                     self._trained.setdefault(attributes.digest, earlier.number)
+                if self.goal.minimize is None:
+                    continue
                 record = record_of(earlier)
                 if record.finished and record.cost is not None:
                     self._budget_left = self.goal.tightened(self._budget_left, record.expected_accuracy, record.cost)
@@ -323,4 +325,4 @@ class Objective:
 def _training_has_begun(trial: Trial) -> bool:
     """Whether its training had begun, so that it can go on."""
     attributes = TrialAttributes(trial)
-    return attributes.seed is not None and attributes.candidate is not None and attributes.cost is not None
+    return attributes.seed is not None and attributes.has_candidate and attributes.cost is not None

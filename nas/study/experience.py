@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial
 from nas.errors import StudyError
 from nas.study.axes import Axes, Numbers, Params
 from nas.study.curves import finals
-from nas.study.gaussian import Process, likeliest
+from nas.study.gaussian import Process, Recent, likeliest
 from nas.study.halving import is_copy
 from nas.study.trial import TrialAttributes
 
@@ -88,11 +88,11 @@ class Lesson:
 
     def _points_of(self, params: Sequence[Params]) -> Numbers:
         """Mostly both is asked of the same candidates."""
-        before, points = vars(self).get("_asked", (None, None))
-        if before is not params or points is None:
-            points = self._axes.encoded(params)
-            vars(self)["_asked"] = params, points
-        return points
+        return self._asked.of(self._axes.encoded, params)
+
+    @cached_property
+    def _asked(self) -> Recent[Numbers]:
+        return Recent(1)
 
     @cached_property
     def _axes(self) -> Axes:

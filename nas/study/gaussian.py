@@ -13,6 +13,8 @@ from threadpoolctl import ThreadpoolController
 
 from nas.study.axes import Numbers
 
+BLOCK = 32  # points of which offsets are computed at once
+
 T = TypeVar("T")
 
 
@@ -48,20 +50,26 @@ class Offsets:
     """Points against other points: what kernels share, most of which differ in few respects."""
 
     def __init__(self, one: Numbers, other: Numbers) -> None:
-        self._offsets = np.abs(one[:, None] - other[None])
+        self._one, self._other = one, other
         self._square_of_random = max(1, one.shape[1]) / 6  # the mean squared distance of two random points
         self._alone: dict[float, Numbers] = {}
 
     def alone(self, length: float) -> Numbers:
         """Along each axis by itself, summed: `(n, m)`."""
         if length not in self._alone:
-            self._alone[length] = _matern(self._offsets / length).sum(-1)
+            self._alone[length] = self._by_blocks(lambda offsets: _matern(offsets / length).sum(-1))
         return self._alone[length]
 
     @cached_property
     def together(self) -> Numbers:
         """Along all axes: `(n, m)`."""
-        return _matern(np.sqrt((self._offsets**2).sum(-1) / self._square_of_random))
+        distances = self._by_blocks(lambda offsets: (offsets**2).sum(-1))
+        return _matern(np.sqrt(distances / self._square_of_random))
+
+    def _by_blocks(self, of: Callable[[Numbers], Numbers]) -> Numbers:
+        """Of offsets `(rows, m, dimensions)`, which are large: all at once they would not fit into any cache."""
+        blocks = (self._one[i : i + BLOCK, None] for i in range(0, len(self._one), BLOCK))
+        return np.concatenate([of(np.abs(block - self._other[None])) for block in blocks])
 
 
 def _matern(distances: Numbers) -> Numbers:
@@ -74,8 +82,8 @@ def _matern(distances: Numbers) -> Numbers:
     return result
 
 
-class _Recent(Generic[T]):
-    """The last few results for arrays, which nobody changes, so that the same array is the same numbers."""
+class Recent(Generic[T]):
+    """The last few results for arguments that nobody changes, so that the same object is the same numbers."""
 
     def __init__(self, n: int) -> None:
         self._n = n
@@ -90,7 +98,7 @@ class _Recent(Generic[T]):
         return result
 
 
-_OFFSETS: _Recent[Offsets] = _Recent(4)
+_OFFSETS: Recent[Offsets] = Recent(4)
 # Few, and none that fits everything: with more to choose from, what is likeliest of some tens of points misleads.
 KERNELS = tuple(
     Kernel(curves, surface, length) for curves in (0.2, 0.4) for surface in (0.2, 0.5) for length in (0.5, 1.0)
@@ -137,7 +145,7 @@ def _factor(kernel: Kernel, points: Numbers, noise: Numbers) -> Numbers:
     return result
 
 
-_FACTORS: _Recent[Numbers] = _Recent(2 * len(KERNELS))
+_FACTORS: Recent[Numbers] = Recent(2 * len(KERNELS))
 
 
 @contextmanager

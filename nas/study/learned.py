@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from random import Random
 from typing import Any
 
@@ -22,7 +22,7 @@ N_STARTUP = 8  # random trials before there is a model, where no earlier study h
 N_DRAWN, N_CHANGED, N_PARENTS = 300, 150, 5
 FEWEST_COUNTED = 5  # trials that say what candidates cost
 PRICE, PRICE_UNTIL_TARGET = 0.1, 0.3  # logits that e times the multiply-accumulates are to be worth
-TOGETHER = 6  # how many times smaller a pool is where one model makes several suggestions
+TOGETHER = 10  # how many times smaller a pool is where one model makes several suggestions
 MOST_SEEN = 200  # trials that a model is made of
 MOST_CHANGES = 4  # axes in which a suggestion differs from a good one
 FIRST_DOUBT = 0.3  # logits: what of earlier studies holds in this one, before its first trial
@@ -97,7 +97,7 @@ class LearnedSampler(BaseSampler):
             return dict(params)
 
     def _suggested(self, axes: Axes, n: int) -> list[Params]:
-        """Parameters of the most promising of many candidates, `n` times; none at all where nothing is to learn from."""
+        """Parameters of the most promising of many candidates, `n` times; none where nothing is to learn from."""
         trials = self.memory.trials()
         seen = [each for each in trials if each.intermediate_values]
         if self.experience is None and len(seen) < N_STARTUP:
@@ -110,11 +110,11 @@ class LearnedSampler(BaseSampler):
         worth_of = self._model(axes, seen, values, variances)
         within_limits = _limits(axes, trials)
         suggestions = []
-        for _ in range(n):
-            pool = self._pool(axes, best, n_times_smaller=1 if n == 1 else TOGETHER)
-            worth = worth_of(pool)
-            best_first = [pool[i] for i in np.argsort(-worth) if not self.memory.is_tried(axes, pool[i])]
-            suggestions.append(within_limits(best_first or pool)[0])
+        for n_pools in [1] if n == 1 else [min(TOGETHER, n - i) for i in range(0, n, TOGETHER)]:
+            pools = [self._pool(axes, best, n_times_smaller=1 if n == 1 else TOGETHER) for _ in range(n_pools)]
+            for pool, worth in zip(pools, np.split(worth_of([*chain(*pools)]), n_pools), strict=True):
+                best_first = [pool[i] for i in np.argsort(-worth) if not self.memory.is_tried(axes, pool[i])]
+                suggestions.append(within_limits(best_first or pool)[0])
         return suggestions
 
     def sample_independent(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Lock
 from typing import Any
 
@@ -89,7 +89,7 @@ class Mirror(InMemoryStorage):
                 return trial_id
             while True:
                 trial = self._create_running_trial()
-                made = self._storage.patience.try_to(lambda trial=trial: self._insert(trial))
+                made = self._storage.patience.try_to(partial(self._insert, trial))
                 if made is not None:
                     trial._trial_id, trial.number = made
                     self._adopt(trial)
@@ -123,8 +123,8 @@ class Mirror(InMemoryStorage):
         """Written."""
         with self._lock:
             super().set_trial_intermediate_value(trial_id, step, intermediate_value)
-            stored = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(intermediate_value)
-            row = dict(zip(("intermediate_value", "intermediate_value_type"), stored, strict=True))
+            stored, kind = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(intermediate_value)
+            row = {"intermediate_value": stored, "intermediate_value_type": kind}
             self._pending.note(REPORTS, trial_id, step, row)
         self.flush()
 
@@ -138,7 +138,9 @@ class Mirror(InMemoryStorage):
                 first = self._prev_waiting_trial_number
                 first[self._study_id] = min(first[self._study_id], trial.number)
             for objective, value in enumerate(values or ()):
-                stored = dict(zip(("value", "value_type"), models.TrialValueModel.value_to_stored_repr(value), strict=True))
+                stored = dict(
+                    zip(("value", "value_type"), models.TrialValueModel.value_to_stored_repr(value), strict=True)
+                )
                 self._pending.note(VALUES, trial_id, objective, stored)
             times = {"start": _utc(trial.datetime_start), "complete": _utc(trial.datetime_complete)}
             self._pending.states[trial_id] = {"id": trial_id, "now": state, **times}
@@ -216,11 +218,11 @@ class Mirror(InMemoryStorage):
                     [{"trial_id": trial_id, key.name: which, **row} for (trial_id, which), row in rows.items()],
                 )
             if pending.states:
-                now = {name: sqlalchemy.bindparam(name) for name in ("now", "start", "complete")}
+                changed = {"state": "now", "datetime_start": "start", "datetime_complete": "complete"}
                 connection.execute(
                     sqlalchemy.update(TRIALS)
                     .where(TRIALS.c.trial_id == sqlalchemy.bindparam("id"))
-                    .values(state=now["now"], datetime_start=now["start"], datetime_complete=now["complete"]),
+                    .values({column: sqlalchemy.bindparam(name) for column, name in changed.items()}),
                     list(pending.states.values()),
                 )
 
@@ -244,7 +246,8 @@ class Mirror(InMemoryStorage):
 @contextmanager
 def mirrored(study: optuna.Study) -> Iterator[optuna.Study]:
     """The same study, in memory; only for who holds it (`nas.study.locks`). All of it is in the database behind it."""
-    assert isinstance(storage := _of_database(study), Storage)
+    storage = _of_database(study)
+    assert isinstance(storage, Storage)
     mirror = Mirror(storage, study.study_name)
     try:
         yield optuna.load_study(study_name=study.study_name, storage=mirror, sampler=study.sampler, pruner=study.pruner)
@@ -287,7 +290,7 @@ class _Pending:
 
 
 def _read(storage: Storage, study_id: int, after: int) -> list[FrozenTrial]:
-    """A study's trials with ids above that, row by row: Optuna makes objects of each row, which takes ten times as long."""
+    """A study's trials with ids above that, row by row: Optuna makes objects of all rows, for which one waits long."""
     ours = sqlalchemy.select(TRIALS.c.trial_id).where(TRIALS.c.study_id == study_id, TRIALS.c.trial_id > after)
     with storage.engine.connect() as connection:
         rows = connection.execute(

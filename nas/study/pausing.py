@@ -9,7 +9,7 @@ from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.study.goal import Goal
-from nas.study.halving import finished_with, has_too_many_errors, is_copy
+from nas.study.halving import finished_with, has_too_many_errors
 from nas.study.ranks import Ranks
 from nas.study.trial import TrialAttributes
 

@@ -33,8 +33,8 @@ class Basis:
 
 def _learned(seed: int, basis: Basis) -> "BaseSampler":
     """nas's own `LearnedSampler`."""
-    from nas.study.memory import Memory
     from nas.study.learned import PRICE, PRICE_UNTIL_TARGET, LearnedSampler
+    from nas.study.memory import Memory
 
     memory = basis.kept.setdefault("memory", Memory())
     price = PRICE_UNTIL_TARGET if basis.until_target else PRICE
