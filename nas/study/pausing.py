@@ -66,7 +66,7 @@ class PausingPruner(BasePruner):
             place, n_best = ranks.rungs[rung].place_of(trial.number), self._n_best(rung, len(ranks.rungs[rung]))
             if place is not None and place < n_best:
                 return False
-            if not self.until_target:
+            if place is None or not self.until_target:
                 return True
             cut_off = trials[ranks.rungs[rung].number_at(n_best - 1)].intermediate_values[rung]
         return max(trial.intermediate_values.values()) < cut_off
