@@ -128,6 +128,14 @@ class Recorded:
         place = int(digest, 16) % len(self._seconds)
         return self._accuracies[place].tolist(), float(self._seconds[place])
 
+    def bars(self, rungs: Sequence[int]) -> dict[int, float]:
+        """The accuracy at each rung of the last one of the best third of those that come to it."""
+        there, bars = list(range(len(self._seconds))), dict[int, float]()
+        for rung in rungs:
+            there = sorted(there, key=lambda place: -self._accuracies[place, rung - 1])[: max(1, len(there) // 3)]
+            bars[rung] = float(self._accuracies[there[-1], rung - 1])
+        return bars
+
 
 def mean_epochs(pruner: str, n_epochs: int) -> float:
     """How many a candidate is trained for: at each rung of successive halving a third goes on."""
@@ -203,12 +211,13 @@ def fill(file: Path, plan: Plan, recorded: Recorded, paused: TrialState) -> Earl
     distributions = {name: distribution_to_json(each) for name, each in axes_of(space, task).items()}
     random, reached, rows, now = Random(0), dict[int, int](), Rows(study._study_id), datetime.now(UTC)
     rungs = [*(PausingPruner(recorded.n_epochs).rungs if plan.pruner != "none" else []), recorded.n_epochs]
+    bars = recorded.bars(rungs[:-1])
     for number in range(plan.n_earlier):
         candidate, params = drawn[number % len(drawn)]
         digest = f"{random.getrandbits(64):016x}"
-        n_epochs = next((rung for rung in rungs[:-1] if random.random() > 1 / 3), rungs[-1])
-        reached[number] = n_epochs
-        accuracies = recorded.of(candidate.digest)[0][:n_epochs]
+        accuracies, _ = recorded.of(candidate.digest)
+        n_epochs = next((rung for rung in rungs[:-1] if accuracies[rung - 1] < bars[rung]), rungs[-1])
+        reached[number], accuracies = n_epochs, accuracies[:n_epochs]
         finished = n_epochs == recorded.n_epochs
         begun = now - timedelta(seconds=plan.n_earlier - number)
         attributes = {
