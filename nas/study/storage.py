@@ -109,7 +109,7 @@ def open_storage(url: str, *, must_exist: bool = False, kind: type[Storage] = St
 
 
 def _log_ahead(engine: sqlalchemy.engine.Engine) -> None:
-    """Has SQLite append to a log and not wait for the disk at each of a trial's fifty small transactions.
+    """Has SQLite append to a log and not wait for the disk at each of a trial's transactions.
 
     That is as safe when a process is killed; when the power fails the last trials may be lost, and no more.
     """
