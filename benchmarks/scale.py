@@ -1,20 +1,20 @@
 """How many workers one controlling process keeps busy.
 
-    python benchmarks/scale.py [--workers 10 100 1000] [--earlier 0 1000 5000 50000] [--seconds 30] [--measured 60]
-        [--searches "learned, pausing" ...] [--table TABLE.jsonl]
+    python benchmarks/scale.py [--workers 10 100 1000] [--earlier 0 1000 5000 50000] [--seconds 30] [--warm-up 3]
+        [--measured 60] [--searches "learned, pausing" ...] [--table TABLE.jsonl]
 
 The search is the real one: its loop, objective, database (an SQLite file), sampler and pruner. Only the workers do not
 train: each waits as long as an epoch of a recorded training took, and tells that training's accuracies. Which one a
 candidate gets is chance, by its digest. Durations keep their proportions and are scaled so that a candidate takes
 `--seconds` of a worker on average: as many epochs as its pruner lets it train, as far as that is known beforehand.
-A study begins with `--earlier` trials, as a search that was interrupted leaves them: finished, paused and rejected
-ones in the shares in which searches have them. "optuna ..." is Optuna alone: `study.optimize(n_jobs=workers)` on its
+A study begins with `--earlier` trials, as a search that was interrupted leaves them: at each rung the best third went
+on, the others are paused. "optuna ..." is Optuna alone: `study.optimize(n_jobs=workers)` on its
 own database, with the same trials, replayed just so.
 
-Printed are, over `--measured` seconds behind a warm-up of 1.5 trainings: candidates whose training began and epochs
-that were reported, a second; what share of the workers' time was in an epoch; seconds of a core that the controlling
-process took for a candidate (the figure that depends least on what else the machine does), and how many of its one core
-it had; its memory at the most; and the seconds until the first training began.
+Printed are, over `--measured` seconds behind a warm-up of so many trainings (the first ones all begin at once):
+candidates whose training began and epochs that were reported, a second; what share of the workers' time was in an
+epoch; seconds of a core that the controlling process took for a candidate (the figure that depends least on what else
+the machine does), and how much of a core it had; its memory at the most; and the seconds until the first training began.
 """
 
 import argparse
@@ -68,7 +68,6 @@ from nas.training.run import EpochResult
 
 STUDY, SPACE, BUDGET, SHAPE, N_CLASSES = "scale", "budget_fill", 20_000, (1, 28, 28), 10
 N_DRAWN = 2_000  # candidates that the earlier trials are made of; further ones have the same networks
-WARM_UP = 1.5  # trainings: the first ones all begin at once
 MADE_WITH = {"nas": "replayed", "python": platform.python_version(), "device": "cpu", "precision": "float32"}
 
 
@@ -79,7 +78,8 @@ class Plan:
     n_workers: int
     n_earlier: int
     seconds: float  # that a candidate takes a worker, on average
-    measured: float
+    warm_up: float  # trainings
+    measured: float  # seconds
     search: str  # "SAMPLER, PRUNER", behind "optuna " where that is alone
     table: Path
 
@@ -344,7 +344,7 @@ def _taken(plan: Plan, watch: Watch, begin: float) -> Figures:
     while not watch.epochs and not watch.began:
         time.sleep(0.05)
     start = time.monotonic() - begin
-    time.sleep(WARM_UP * plan.seconds)
+    time.sleep(plan.warm_up * plan.seconds)
     since, core_since = time.monotonic(), time.process_time()
     time.sleep(plan.measured)
     until, core = time.monotonic(), time.process_time() - core_since
@@ -449,6 +449,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--earlier", type=int, nargs="+", default=[0, 1_000, 5_000, 50_000], help="trials")
     parser.add_argument("--seconds", type=float, default=30.0, help="of a worker, for a candidate, on average")
+    parser.add_argument("--warm-up", type=float, default=3.0, help="trainings before what is measured")
     parser.add_argument("--measured", type=float, default=60.0, help="seconds")
     parser.add_argument("--searches", nargs="+", default=["learned, pausing", "random, pausing", "optuna tpe, halving"])
     parser.add_argument("--table", type=Path, default=shipped.studies() / "tables" / "mnist-20000.jsonl")
@@ -464,6 +465,7 @@ def main() -> None:
                     n_workers,
                     n_earlier,
                     arguments.seconds,
+                    arguments.warm_up,
                     arguments.measured,
                     search,
                     arguments.table,

@@ -16,7 +16,7 @@ def test_a_few_replaying_workers_are_kept_busy_and_measured(tmp_path: Path) -> N
     done = subprocess.run(
         [
             sys.executable, BENCHMARK, "--workers", "3", "--earlier", "0", "40", "--seconds", "3", "--measured", "6",
-            "--json", tmp_path / "figures.jsonl", "--searches", *searches,
+            "--warm-up", "1", "--json", tmp_path / "figures.jsonl", "--searches", *searches,
         ],
         capture_output=True, text=True, timeout=250,
     )  # fmt: skip
