@@ -14,7 +14,7 @@ own database, with the same trials, replayed just so.
 Printed are, over `--measured` seconds behind a warm-up of so many trainings (the first ones all begin at once):
 candidates whose training began and epochs that were reported, a second; what share of the workers' time was in an
 epoch; seconds of a core that the controlling process took for a candidate (the figure that depends least on what else
-the machine does), and how much of a core it had; its memory at the most; and the seconds until the first training began.
+the machine does), and how much of one it had; its memory at the most; and the seconds until the first training began.
 """
 
 import argparse
