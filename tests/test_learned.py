@@ -25,6 +25,8 @@ from nas.study.curves import finals, logit
 from nas.study.experience import Experience, Lesson, experience_of
 from nas.study.gaussian import Kernel, Process, likeliest
 from nas.study.learned import LearnedSampler
+from nas.study.memory import EACH, Memory
+from nas.study.trial import TrialAttributes
 
 Run = Callable[..., CompletedProcess[str]]
 AXES = {
@@ -229,6 +231,55 @@ def test_of_what_promises_as_much_the_cheaper_is_suggested(from_lessons: bool) -
         accuracies[price] = np.mean([worth(trial.params) for trial in lasts])
     assert shares[0.3] < shares[0.0] - 0.2
     assert accuracies[0.3] > accuracies[0.0] - 0.05
+
+
+def test_what_a_sampler_remembers_changes_no_suggestion() -> None:
+    """Until dozens of trainings run beside each other: then one model makes several."""
+    study, random = optuna.create_study(direction="maximize"), Random(0)
+    memory = Memory()
+    for number in range(70):
+        trial = study.ask()
+        frozen = study.trials[-1]
+        remembering, anew = (LearnedSampler(EPOCHS, number, AXES, memory=each) for each in (memory, Memory()))
+        suggested = remembering.sample_relative(study, frozen, AXES)
+        assert suggested == anew.sample_relative(study, frozen, AXES)
+        params = suggested or Axes(AXES).drawn(random)
+        for name, distribution in AXES.items():
+            study._storage.set_trial_param(
+                trial._trial_id, name, distribution.to_internal_repr(params[name]), distribution
+            )
+        for epoch in range(1, random.choice([1, 3, EPOCHS]) + 1):
+            trial.report(accuracy(trial.params or params, epoch), epoch)
+        match random.randrange(3):
+            case 0:
+                study.tell(trial, worth(params))
+            case 1:
+                TrialAttributes(trial).outcome = "paused"
+            case 2 if number % 4:
+                study.tell(trial, state=random.choice([TrialState.PRUNED, TrialState.FAIL]))
+
+
+def test_where_many_run_one_model_makes_several_suggestions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there are sixteens of trainings; each of them another one, and as good as one by one."""
+    n_models = 0
+
+    def count(points: Any, values: Any, noise: Any) -> Process:
+        nonlocal n_models
+        n_models += 1
+        return likeliest(points, values, noise)
+
+    monkeypatch.setattr(learned, "likeliest", count)
+    study = optuna.create_study(direction="maximize", sampler=LearnedSampler(EPOCHS, 0, AXES))
+    running = [study.ask(AXES) for _ in range(160)]
+    for trial in running[:100]:
+        trial.report(worth(trial.params), EPOCHS)
+        study.tell(trial, worth(trial.params))
+    later = [study.ask(AXES) for _ in range(20)]
+    assert n_models <= 20 / (60 // EACH) + 1
+    assert len({tuple(trial.params.values()) for trial in later}) == 20
+    assert (
+        np.mean([worth(trial.params) for trial in later]) > np.mean([worth(trial.params) for trial in running]) + 0.05
+    )
 
 
 def test_a_suggestion_takes_no_longer_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -19,11 +19,13 @@ import torch
 from frozen_models import measured
 from torch.utils.flop_counter import FlopCounterMode
 
+from nas import datasets
 from nas.datasets import Dataset, schemes
 from nas.errors import ExportError, InputError
 from nas.execution import opening
 from nas.execution.inline import InlineExecutor
 from nas.execution.job import Began, Job, Message
+from nas.execution.processes import ProcessExecutor
 from nas.export.writing import write
 from nas.network import cost
 from nas.network.architecture import Architecture
@@ -41,6 +43,7 @@ from nas.network.kinds import (
     Shape,
     gap_head,
 )
+from nas.searching.events import EpochDone, Event
 from nas.searching.objective import Objective
 from nas.study import pruners, samplers
 from nas.study.opening import find_study
@@ -274,6 +277,58 @@ def test_an_executor_is_one_line_and_tells_its_own_environment(
     assert {record.made_with["machine"] for record in trained} == {"elsewhere"}
     with pytest.raises(InputError, match="did you mean 'elsewhere'"):
         nas.search(space="tiny", dataset=few_images, epochs=1, trials=1, workers=1, executor="elsewere", study="other")
+
+
+class EachElsewhere(ProcessExecutor):
+    """As if each worker ran on a machine of its own sort, on which the digits of others cannot be gone on with."""
+
+    n_started = 0
+
+    def _messages_of_one_worker(self, job: Job) -> Generator[Message, None, None]:
+        self.n_started += 1
+        for message in super()._messages_of_one_worker(job):
+            here = f"machine {self.n_started}"
+            yield (
+                replace(message, made_with=message.made_with | {"machine": here})
+                if isinstance(message, Began)
+                else message
+            )
+
+    def kill_worker(self) -> None:
+        (worker,) = self._workers
+        worker._process.kill()
+
+
+def test_a_training_whose_worker_is_followed_by_one_of_another_sort_begins_anew_in_its_trial(
+    few_images: str, tmp_path: Path
+) -> None:
+    split = datasets.split(datasets.load(few_images))
+    executor = EachElsewhere(split, 1, 1)
+    seen: list[int] = []
+
+    def watch(event: Event) -> None:
+        if isinstance(event, EpochDone):
+            seen.append(event.result.epoch)
+            if seen == [1, 2, 3]:
+                executor.kill_worker()
+
+    (tmp_path / "kept").mkdir()
+    objective = Objective(
+        "tiny", 4_000, epochs=4, split=split, executor=executor, observer=watch, folder=tmp_path / "kept"
+    )
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+    try:
+        while not seen:
+            study.optimize(objective, n_trials=1)
+        trial = study.trials[-1]
+        attributes = TrialAttributes(trial)
+        with executor.run(Job(attributes.candidate, attributes.seed, "cpu", objective.precision)) as undisturbed:
+            again = {result.epoch: result.validation_accuracy for result in undisturbed}
+    finally:
+        executor.close()
+    assert seen == [1, 2, 3, 1, 2, 3, 4]
+    assert trial.intermediate_values == again
+    assert attributes.made_with["machine"] == "machine 2"
 
 
 # A sampler, a pruner, a scheme ----------------------------------------------------------------------------------------

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import optuna
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import IntDistribution
 from optuna.trial import TrialState, create_trial
@@ -26,7 +27,7 @@ from nas.searching.options import SearchOptions
 from nas.searching.referee import Referee
 from nas.study.goal import Goal
 from nas.study.pausing import PausingPruner
-from nas.study.trial import TrialAttributes, outcome_of
+from nas.study.trial import TrialAttributes, outcome_of, reported
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 SMALL = ("search", "--space", "tiny", "--budget", "3k", "--epochs", "6", "--workers", "1", "--sampler", "random")
@@ -46,6 +47,59 @@ def test_rungs_leave_at_least_half_of_the_training(epochs: int, factor: int) -> 
     assert rungs[0] == 1
     assert all(b == factor * a for a, b in pairwise(rungs))
     assert all(2 * rung <= epochs for rung in rungs[1:])
+
+
+def compared_anew(pruner: PausingPruner, study: optuna.Study, rung: int) -> list[int]:
+    """By definition: the best third of all that came to a rung, the best first, of two alike the earlier."""
+    there = [
+        each
+        for each in study.get_trials(deepcopy=False)
+        if rung in each.intermediate_values and each.state != TrialState.FAIL
+    ]
+    there = [each for each in there if TrialAttributes(each).repeats is None]
+    there.sort(key=lambda trial: -trial.intermediate_values[rung])
+    n = len(there) // pruner.factor
+    return [trial.number for trial in there[: max(1, n) if rung > 1 or pruner.until_target else n]]
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_where_a_trial_stands_is_as_if_all_were_compared_again(seed: int, until_target: bool) -> None:
+    """Whatever came in between: reports, ends, failures, repetitions, and equal accuracies."""
+    random, pruner = Random(seed), PausingPruner(18, until_target=until_target)
+    study = optuna.create_study(direction="maximize", pruner=pruner)
+    trials: dict[int, optuna.Trial] = {}
+    for _ in range(40):
+        if not trials or random.random() < 0.3:
+            trial = study.ask()
+            trials[trial.number] = trial
+            if random.random() < 0.1:
+                TrialAttributes(trial).repeats = 0
+        trial = random.choice(list(trials.values()))
+        epoch = 1 + len(reported(trial))
+        trial.report(random.randrange(8) / 8, epoch)
+        stops, rung = trial.should_prune(), passed(pruner, epoch)
+        if not until_target:
+            assert stops == (epoch in pruner.rungs and trial.number not in compared_anew(pruner, study, epoch))
+        elif trial.number in compared_anew(pruner, study, rung):
+            assert not stops
+        paused = random.sample(sorted(trials), len(trials) // 2)
+        standing = {number: passed(pruner, len(reported(trials[number]))) for number in paused}
+        promising = [
+            number
+            for rung in reversed(pruner.rungs)
+            for number in compared_anew(pruner, study, rung)
+            if standing.get(number) == rung
+        ]
+        assert pruner.goes_on(study, paused) == (promising[0] if promising else None)
+        if random.random() < 0.15:
+            state = random.choice([TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL])
+            study.tell(trials.pop(trial.number), 0.5 if state == TrialState.COMPLETE else None, state=state)
+
+
+def passed(pruner: PausingPruner, n_epochs: int) -> int:
+    """The rung that a trial has passed last."""
+    return max(rung for rung in pruner.rungs if rung <= max(1, n_epochs))
 
 
 @given(st.lists(st.floats(0.1, 0.99), min_size=1, max_size=20, unique=True), st.booleans())

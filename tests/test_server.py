@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from subprocess import CompletedProcess, Popen
@@ -32,6 +33,7 @@ from nas.searching.options import SearchOptions
 from nas.searching.search import SearchResult, search
 from nas.study.leases import CONTROLLERS, Lease
 from nas.study.locks import is_searched, sole_confirmer, sole_controller
+from nas.study.mirror import mirrored
 from nas.study.record import records
 from nas.study.storage import open_storage
 from nas.study.trial import let_wait
@@ -185,6 +187,23 @@ def test_one_that_slept_too_long_can_write_nothing_any_more(holding: Popen[str],
         _, complaint = holding.communicate(timeout=60)
         assert f"process {os.getpid()} on {HOST} has taken 'it' over" in complaint.splitlines()[-1]
         assert study.user_attrs["n"] == written
+
+
+def test_a_mirrored_study_is_not_written_to_either_once_another_has_it(database: str) -> None:
+    storage = open_storage(database)
+    optuna.create_study(storage=storage, study_name="it")
+    with Lease(storage, "it"), ExitStack() as stack:
+        study = stack.enter_context(mirrored(optuna.load_study(study_name="it", storage=storage)))
+        trial = study.ask()
+        trial.report(0.5, 1)
+        with storage.engine.begin() as connection:
+            connection.execute(CONTROLLERS.update().values(holder="another", process=7))
+        with pytest.raises(StudyError, match=r"process 7 on .* has taken 'it' over"):
+            trial.report(0.6, 2)
+        with pytest.raises(StudyError):
+            stack.close()
+    (left,) = optuna.load_study(study_name="it", storage=open_storage(database)).trials
+    assert left.intermediate_values == {1: 0.5}
 
 
 @pytest.mark.parametrize("here", [True, False])

@@ -118,6 +118,7 @@ class Run:
     """A training under way: an iterator of its epochs. Leaving its `with` block, or closing it, ends it.
 
     `made_with` is the environment of the process that trains, `n_done` counts the epochs that are not trained again.
+    Where a training is lost and can only begin anew, in another environment, both change, and epoch 1 comes once more.
     Made of an executor's messages; raises what these raise.
     """
 
@@ -131,8 +132,8 @@ class Run:
         return self
 
     def __next__(self) -> EpochResult:
-        message = next(self._messages)
-        assert isinstance(message, EpochResult)
+        while isinstance(message := next(self._messages), Began):
+            self.made_with, self.n_done = message.made_with, message.n_done
         return message
 
     def close(self) -> None:

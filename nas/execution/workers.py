@@ -41,7 +41,8 @@ class WorkersExecutor(ABC, Generic[W]):
     """A run takes a worker that is free, or waits for one.
 
     Where a worker ends in the middle of a training, another one goes on with it from its checkpoint, if it has one, and
-    at most the epoch in progress is lost; nobody hears of it. Only a training in which `MOST_DEATHS` workers ended in
+    at most the epoch in progress is lost; nobody hears of it, unless that one's machine would give other digits, where
+    the training begins anew and so does its run. Only a training in which `MOST_DEATHS` workers ended in
     the same epoch fails, or for which `MOST_STARTS` could not even begin.
     """
 
@@ -84,8 +85,8 @@ class WorkersExecutor(ABC, Generic[W]):
                     for message in messages:
                         if isinstance(message, Began):
                             has_begun, n_starts = True, 0
-                            if began is None:
-                                began = message
+                            if began is None or message.made_with != began.made_with:
+                                began, n_epochs = message, 0  # on another sort of machine all begins anew
                                 yield message
                         elif message.epoch > n_epochs:
                             n_epochs, n_deaths = message.epoch, 0

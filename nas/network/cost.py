@@ -6,7 +6,7 @@ only where one is limited or minimised, once the counted limits have been met. L
 cards and fronts are made from the entries; what is stored of a trial is read with whatever costs it has.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -211,9 +211,10 @@ class Budget(_Numbers):
         return ", ".join(f"{COSTS[name].shown(limit)} {COSTS[name].noun}" for name, limit in self.items()) or "no limit"
 
 
-def cost_of(architecture: Architecture) -> Cost:
-    """All counted costs of an architecture."""
-    return Cost(**{kind.name: kind.of(architecture) for kind in COSTS.values() if not kind.measured})
+def cost_of(architecture: Architecture, names: Collection[str] | None = None) -> Cost:
+    """The counted costs of an architecture: all there are, or those with these names."""
+    counted = (COSTS[name] for name in (COSTS if names is None else names))
+    return Cost(**{kind.name: kind.of(architecture) for kind in counted if not kind.measured})
 
 
 def measured_cost_of(architecture: Architecture, names: set[str]) -> Cost:

@@ -178,10 +178,10 @@ def _train(
         return replace(kept, weights=weights)
     precision: Precision = means.precision  # type: ignore[assignment]  # Means resolved it
     job = Job(training.candidate, training.seed, means.device, precision, checkpoint, teacher=means.teacher)
-    history = []
+    history: list[EpochResult] = []
     with executor.run(job) as run:
         for result in run:
-            history.append(result)
+            history[result.epoch - 1 :] = [result]  # where its worker was lost it may have begun anew
             on_epoch(training, result)
     trained = Trained(training, tuple(history), run.made_with, weights)
     _write(file, trained)

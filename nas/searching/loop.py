@@ -31,7 +31,7 @@ class Loop:
         self._changed, self._asking = Condition(), Lock()
         self._n_under_way = 0
         self._n_waiting = len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
-        self._paused = {each.number: Trial(study, each._trial_id) for each in paused_trials(study)}
+        self._paused = {each.number: each._trial_id for each in paused_trials(study)}
 
     def run(self) -> None:
         """Returns when the search is over; raises what ended it, if something unforeseen did."""
@@ -42,7 +42,8 @@ class Loop:
                 for working in [threads.submit(self._work) for _ in range(self._n_jobs)]:
                     working.result()
         if self._referee.why_ended not in ("interrupted", "timeout"):
-            for trial in self._paused.values():
+            for trial_id in self._paused.values():
+                trial = Trial(self._study, trial_id)
                 self._objective.give_up(trial)
                 self._study.tell(trial, state=TrialState.PRUNED)
 
@@ -76,14 +77,15 @@ class Loop:
             else:
                 return None
         if goes_on is not None:
-            return goes_on, True
+            return Trial(self._study, goes_on), True
         with self._asking:
             return self._study.ask(), False
 
-    def _most_promising(self, none_begins: bool) -> Trial | None:
+    def _most_promising(self, none_begins: bool) -> int | None:
+        """The id of a paused trial that is to go on."""
         if self._pruner is None or not self._paused:
             return None
-        number = self._pruner.goes_on(self._study, tuple(self._paused), none_begins)
+        number = self._pruner.goes_on(self._study, self._paused, none_begins)
         return None if number is None else self._paused.pop(number)
 
     def _do(self, trial: Trial, goes_on: bool) -> None:
@@ -113,6 +115,6 @@ class Loop:
             self._referee.after_trial(self._study.tell(trial, value, state=state))
         with self._changed:
             if paused:
-                self._paused[trial.number] = trial
+                self._paused[trial.number] = trial._trial_id
             self._n_under_way -= 1
             self._changed.notify_all()

@@ -23,6 +23,7 @@ from nas.space.candidate import Candidate, Task
 from nas.space.finding import Space, SpaceFunction
 from nas.study.busy import begin_stretch, end_stretch
 from nas.study.goal import Goal
+from nas.study.mirror import write_down
 from nas.study.record import record_of
 from nas.study.trial import Outcome, TrialAttributes, correct_report, limits_of, reported
 from nas.table import per_cent
@@ -179,6 +180,8 @@ class Objective:
                 attributes = TrialAttributes(earlier)
                 if attributes.digest is not None and attributes.repeats is None:
                     self._trained.setdefault(attributes.digest, earlier.number)
+                if self.goal.minimize is None:
+                    continue
                 record = record_of(earlier)
                 if record.finished and record.cost is not None:
                     self._budget_left = self.goal.tightened(self._budget_left, record.expected_accuracy, record.cost)
@@ -220,6 +223,7 @@ class Objective:
             with self.executor.run(job) as run:
                 self._tell_if_anew(trial, job, run)
                 TrialAttributes(trial).made_with = run.made_with
+                write_down(trial.study)  # what is trained now can be seen
                 accuracy = self._follow(trial, run, was_interrupted)
             expected, reason = self._expected(trial, job, cost, accuracy)
         except optuna.TrialPruned:
@@ -280,9 +284,12 @@ class Objective:
         What was reported before is not again, unless the training had to begin anew and came to something else; but
         where that was interrupted nobody knows whether the pruner had its say on the last of it.
         """
-        accuracy, before = 0.0, dict(reported(trial))
+        accuracy, before, made_with = 0.0, dict(reported(trial)), run.made_with
         for result in run:
             accuracy = result.validation_accuracy
+            if run.made_with is not made_with:  # its worker was lost, and it began anew
+                before, made_with = dict(reported(trial)), run.made_with
+                TrialAttributes(trial).made_with = made_with
             if not math.isfinite(result.train_loss + result.validation_loss + accuracy):
                 self._end(trial, "pruned", f"loss was not finite in epoch {result.epoch}", accuracy)
                 raise optuna.TrialPruned("loss was not finite")
@@ -309,6 +316,7 @@ class Objective:
         if self.pausing:
             end_stretch(trial)
             self._end(trial, "paused", accuracy=accuracy)
+            write_down(trial.study)
             raise Paused
         self._end(trial, "pruned", f"stopped by the pruner after epoch {epoch}", accuracy)
         raise optuna.TrialPruned
@@ -342,4 +350,4 @@ def _ignore(event: Event) -> None:
 def _training_has_begun(trial: Trial) -> bool:
     """Whether its training had begun, so that it can go on."""
     attributes = TrialAttributes(trial)
-    return attributes.seed is not None and attributes.candidate is not None and attributes.cost is not None
+    return attributes.seed is not None and attributes.has_candidate and attributes.cost is not None

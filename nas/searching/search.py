@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
@@ -29,6 +30,7 @@ from nas.space.finding import Space
 from nas.space.probing import axes_of, check_budget
 from nas.study.busy import busy_seconds, busy_spans
 from nas.study.locks import sole_controller
+from nas.study.mirror import mirrored
 from nas.study.opening import continue_interrupted, open_study
 from nas.study.patience import LONGEST, Patience
 from nas.study.pausing import PausingPruner
@@ -120,12 +122,14 @@ def search(
     )
     folder = checkpoint_folder(storage, name)
     terms = _terms(options, space, dataset, split, asked)
-    with sole_controller(storage, name):
+    with ExitStack() as stack:
+        stack.enter_context(sole_controller(storage, name))
         axes = axes_of(space, task, options.seed)
         experience = experience_for(options.start_from, storage, axes)
-        study = open_study(
+        stored = open_study(
             storage, name, terms, options.sampler, options.pruner, options.seed, axes, experience, options.until_target
         )
+        study = stack.enter_context(mirrored(stored))
         note_search(study, options.not_by_default, dataset.notes)
         n_continued = continue_interrupted(study)
         storage.patience.command = command_for(study, options.storage)
@@ -155,8 +159,9 @@ def search(
             on_event(Doing(f"Writing trial {best[0].trial} and checking the files"))
             model = hand_over(study, best[0], dataset, split, folder, options.out, options.storage)
             notes = _in_other_formats(options, study, best[0], dataset, split, folder, model)
+        tally = dict(counts(study))
     reached = options.target is not None and bool(best) and best[0].expected_accuracy >= options.target
-    return SearchResult(options, study, why_ended, reached, best, dict(counts(study)), model, notes, teacher_of(study))
+    return SearchResult(options, stored, why_ended, reached, best, tally, model, notes, teacher_of(stored))
 
 
 def _ignore(what: object) -> None:

@@ -49,12 +49,12 @@ def widest(build: Callable[[float], Architecture], budget: Budget) -> Architectu
         return build(1.0)
     low, high = 1 / 64, 64.0
     best = build(low)
-    if not budget.admits(cost_of(best)):
+    if not budget.admits(cost_of(best, budget)):
         return best
     for _ in range(16):  # halves the factor's range, in its logarithm, each time
         middle = sqrt(low * high)
         architecture = build(middle)
-        if budget.admits(cost_of(architecture)):
+        if budget.admits(cost_of(architecture, budget)):
             best, low = architecture, middle
         else:
             high = middle

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import TypeVar
 
 TICK = 0.25  # seconds between two looks
@@ -62,15 +63,16 @@ class _Watch:
             with self._lock:
                 if not self._calls:
                     self._some.clear()
+                frames = sys._current_frames()  # of all threads: there may be a thousand, each with a call
                 for call in self._calls:
-                    self._charge(call)
+                    self._charge(call, frames.get(call.thread))
 
-    def _charge(self, call: _Call) -> None:
+    def _charge(self, call: _Call, frame: FrameType | None) -> None:
         """Calls that are going on together wait for each other, for interpreter and database: each pays a share.
 
         Counted in looks, not by the clock: a machine that slept, or is busy elsewhere, has not been computing.
         """
-        if _is_debugged(call.thread):
+        if _is_debugged(frame):
             return
         call.seconds_left -= TICK / len(self._calls)
         if call.seconds_left <= 0:
@@ -101,9 +103,8 @@ def _raise_in(thread: int, error: type[BaseException] | None) -> None:
     )
 
 
-def _is_debugged(thread: int) -> bool:
-    """Whether someone steps through it, who may take all the time in the world."""
-    frame = sys._current_frames().get(thread)
+def _is_debugged(frame: FrameType | None) -> bool:
+    """Whether someone steps through a thread that is there, who may take all the time in the world."""
     while frame is not None:
         if frame.f_trace is not None:
             return True

@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial
 from nas.errors import StudyError
 from nas.study.axes import Axes, Numbers, Params
 from nas.study.curves import finals
-from nas.study.gaussian import Process, likeliest
+from nas.study.gaussian import Process, Recent, likeliest
 from nas.study.halving import is_copy
 from nas.study.trial import TrialAttributes
 
@@ -80,25 +80,37 @@ class Lesson:
 
     def expected(self, params: Sequence[Params]) -> Numbers:
         """Logits `(n,)` that candidates would come to, relative to a random one's."""
-        return self._accuracies.expected(self._axes.encoded(params))[0]
+        return self._accuracies.expected(self._points_of(params))[0]
 
     def expected_macs(self, params: Sequence[Params]) -> Numbers:
         """Logarithms `(n,)` of what candidates cost, relative to the mean."""
-        return self._costs.expected(self._axes.encoded(params))[0]
+        return self._costs.expected(self._points_of(params))[0]
+
+    def _points_of(self, params: Sequence[Params]) -> Numbers:
+        """Mostly both is asked of the same candidates."""
+        return self._asked.of(self._axes.encoded, params)
+
+    @cached_property
+    def _asked(self) -> Recent[Numbers]:
+        return Recent(1)
 
     @cached_property
     def _axes(self) -> Axes:
         return Axes(self.distributions)
 
     @cached_property
+    def _points(self) -> Numbers:
+        return self._axes.encoded(self.params)
+
+    @cached_property
     def _accuracies(self) -> Process:
         values = np.array(self.values)
         values = np.maximum(values - np.median(values), -WORST)
-        return likeliest(self._axes.encoded(self.params), values - values.mean(), np.full(len(values), NOISE))
+        return likeliest(self._points, values - values.mean(), np.full(len(values), NOISE))
 
     @cached_property
     def _costs(self) -> Process:
-        return process_of_costs(self._axes.encoded(self.params), np.array(self.macs) - np.mean(self.macs))
+        return process_of_costs(self._points, np.array(self.macs) - np.mean(self.macs))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """The default sampler: learns which candidates are good from how trainings begin, and from earlier studies."""
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, islice
 from random import Random
 from typing import Any
 
@@ -14,16 +16,19 @@ from nas.study.axes import Axes, Numbers, Params
 from nas.study.curves import finals
 from nas.study.experience import Experience, log_macs, process_of_costs
 from nas.study.gaussian import Process, likeliest
-from nas.study.halving import is_copy
+from nas.study.memory import Memory
 
 N_STARTUP = 8  # random trials before there is a model, where no earlier study helps
 N_DRAWN, N_CHANGED, N_PARENTS = 300, 150, 5
 FEWEST_COUNTED = 5  # trials that say what candidates cost
 PRICE, PRICE_UNTIL_TARGET = 0.1, 0.3  # logits that e times the multiply-accumulates are to be worth
+TOGETHER = 10  # how many times smaller a pool is where one model makes several suggestions
 MOST_SEEN = 200  # trials that a model is made of
 MOST_CHANGES = 4  # axes in which a suggestion differs from a good one
 FIRST_DOUBT = 0.3  # logits: what of earlier studies holds in this one, before its first trial
 TRUST = (1.0, 0.5, 0.0)  # what share of what earlier studies say is kept, whichever makes this one likeliest
+
+OfPool = Callable[[Sequence[Params], Numbers], Numbers]  # of candidates, and their points: a number each, `(n,)`
 
 
 class LearnedSampler(BaseSampler):
@@ -38,7 +43,9 @@ class LearnedSampler(BaseSampler):
     it what is over the budget.
 
     Takes part in any study of Optuna that maximizes accuracies and reports them by epochs from 1 to `n_epochs`.
-    `distributions`: of the space, if they are known before the first trial.
+    `distributions`: of the space, if they are known before the first trial. `memory` is for samplers that suggest one
+    after the other in the same study. Where dozens of trainings run beside each other one model makes several
+    suggestions (`nas.study.memory`), each out of a smaller pool: what the sampler takes must not keep workers waiting.
     """
 
     def __init__(
@@ -49,8 +56,10 @@ class LearnedSampler(BaseSampler):
         experience: Experience | None = None,
         doubt: float = 0.5,
         price: float = PRICE,
+        memory: Memory | None = None,
     ) -> None:
         self.n_epochs, self.doubt, self.price, self.experience = n_epochs, doubt, price, experience
+        self.memory = memory or Memory()
         self._distributions = None if distributions is None else dict(distributions)
         self._random = Random(seed)
         self._independent = RandomSampler(seed=seed)
@@ -78,21 +87,35 @@ class LearnedSampler(BaseSampler):
         axes = Axes(search_space)
         if not axes:
             return {}
-        trials = [each for each in study.get_trials(deepcopy=False) if axes.covers(each.params) and not is_copy(each)]
+        memory = self.memory
+        with memory.lock:
+            memory.follow(axes, study.get_trials(deepcopy=False))
+            params = memory.hand_out(axes) if memory.n_together > 1 else None
+            if params is None:
+                params, *ahead = self._suggested(axes, memory.n_together) or [{}]
+                memory.ahead = deque(ahead)
+            return dict(params)
+
+    def _suggested(self, axes: Axes, n: int) -> list[Params]:
+        """Parameters of the most promising of many candidates, `n` times; none where nothing is to learn from."""
+        trials = self.memory.trials()
         seen = [each for each in trials if each.intermediate_values]
         if self.experience is None and len(seen) < N_STARTUP:
-            return {}
+            return []
         values, variances = finals([each.intermediate_values for each in seen], self.n_epochs)
         if len(seen) > MOST_SEEN:  # what a suggestion takes must not grow for ever
             kept = _spread(values, MOST_SEEN)
             seen, values, variances = [seen[i] for i in kept], values[kept], variances[kept]
         best = [axes.of(seen[i].params) for i in np.argsort(-values)[:N_PARENTS]]
-        pool = self._pool(axes, best)
-        worth = self._worth(axes, pool, [each.params for each in seen], values, variances)
-        worth -= self.price * self._log_macs(axes, pool, seen)
-        tried = [axes.of(each.params) for each in trials]
-        best_first = [pool[i] for i in np.argsort(-worth) if pool[i] not in tried]
-        return dict(_within_limits(axes, best_first or pool, trials)[0])
+        worth_of = self._model(axes, seen, values, variances)
+        within_limits = _limits(axes, trials)
+        suggestions = []
+        for n_pools in [1] if n == 1 else [min(TOGETHER, n - i) for i in range(0, n, TOGETHER)]:
+            pools = [self._pool(axes, best, n_times_smaller=1 if n == 1 else TOGETHER) for _ in range(n_pools)]
+            for pool, worth in zip(pools, np.split(worth_of([*chain(*pools)]), n_pools), strict=True):
+                best_first = [pool[i] for i in np.argsort(-worth) if not self.memory.is_tried(axes, pool[i])]
+                suggestions.append(within_limits(best_first or pool)[0])
+        return suggestions
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -100,40 +123,71 @@ class LearnedSampler(BaseSampler):
         """At random: the first trials, and what not all trials have."""
         return self._independent.sample_independent(study, trial, param_name, param_distribution)
 
-    def _pool(self, axes: Axes, best: Sequence[Params]) -> list[Params]:
+    def _pool(self, axes: Axes, best: Sequence[Params], n_times_smaller: int) -> list[Params]:
         """Random parameters, and the best ones with some axes changed."""
-        pool: list[Params] = [axes.drawn(self._random) for _ in range(N_DRAWN)]
-        for i in range(N_CHANGED if best else 0):
+        pool: list[Params] = [axes.drawn(self._random) for _ in range(N_DRAWN // n_times_smaller)]
+        for i in range(N_CHANGED // n_times_smaller if best else 0):
             n_changes = self._random.randint(1, MOST_CHANGES)
             pool.append(axes.changed(best[i % len(best)], n_changes, self._random))
         return pool
 
-    def _worth(
-        self, axes: Axes, pool: Sequence[Params], params: Sequence[Params], values: Numbers, variances: Numbers
-    ) -> Numbers:
-        """What is expected of the candidates of a pool, and the doubt, from the values of those that were trained."""
-        before = self._expected_before(pool)
+    def _model(
+        self, axes: Axes, seen: Sequence[FrozenTrial], values: Numbers, variances: Numbers
+    ) -> Callable[[Sequence[Params]], Numbers]:
+        """What candidates are worth, from the values of those that were trained: what is expected of them, with the
+        doubt, less the price of their training.
+        """
+        points = axes.encoded([each.params for each in seen])
+        promise = self._promise(points, [each.params for each in seen], values, variances)
+        log_macs = self._log_macs(axes, points, seen)
+
+        def worth(pool: Sequence[Params]) -> Numbers:
+            pool_points = axes.encoded(pool)
+            result: Numbers = promise(pool, pool_points) - self.price * log_macs(pool, pool_points)
+            return result
+
+        return worth
+
+    def _promise(self, points: Numbers, params: Sequence[Params], values: Numbers, variances: Numbers) -> OfPool:
+        """What is expected of candidates, and the doubt."""
         if not params:
-            doubts: Numbers = np.array([self._random.gauss(0, self.doubt * FIRST_DOUBT) for _ in pool])
-            return before + doubts
-        before_these, points = self._expected_before(params), axes.encoded(params)
+
+            def from_before(pool: Sequence[Params], _: Numbers) -> Numbers:
+                doubts: Numbers = np.array([self._random.gauss(0, self.doubt * FIRST_DOUBT) for _ in pool])
+                return self._expected_before(pool) + doubts
+
+            return from_before
+        before_these = self._expected_before(params)
         trusted = TRUST if self.experience is not None else TRUST[-1:]
         processes = {share: _fitted(points, values - share * before_these, variances) for share in trusted}
         share = max(trusted, key=lambda each: processes[each].log_likelihood)
-        means, spreads = processes[share].expected(axes.encoded(pool))
-        result: Numbers = share * before + means + self.doubt * spreads
-        return result
 
-    def _log_macs(self, axes: Axes, pool: Sequence[Params], seen: Sequence[FrozenTrial]) -> Numbers:
-        """Logarithms `(n,)` of the multiply-accumulates of a pool's candidates, but for a constant."""
+        def promise(pool: Sequence[Params], pool_points: Numbers) -> Numbers:
+            means, spreads = processes[share].expected(pool_points)
+            result: Numbers = share * self._expected_before(pool) + means + self.doubt * spreads
+            return result
+
+        return promise
+
+    def _log_macs(self, axes: Axes, points: Numbers, seen: Sequence[FrozenTrial]) -> OfPool:
+        """Logarithms of the multiply-accumulates of candidates, but for a constant."""
+        experience = self.experience
         counted = [(each.params, macs) for each in seen if (macs := log_macs(each)) is not None]
-        before = np.zeros(len(pool)) if self.experience is None else self.experience.expected_macs(pool)
+
+        def before(pool: Sequence[Params], _: Numbers) -> Numbers:
+            return np.zeros(len(pool)) if experience is None else experience.expected_macs(pool)
+
         if len(counted) < FEWEST_COUNTED:
             return before
         params, costs = [each for each, _ in counted], np.array([macs for _, macs in counted])
-        excess = costs - (0.0 if self.experience is None else self.experience.expected_macs(params))
-        rest: Numbers = process_of_costs(axes.encoded(params), excess - excess.mean()).expected(axes.encoded(pool))[0]
-        return before + rest
+        excess = costs - (0.0 if experience is None else experience.expected_macs(params))
+        of_counted = points if len(counted) == len(seen) else axes.encoded(params)
+        process = process_of_costs(of_counted, excess - excess.mean())
+
+        def expected(pool: Sequence[Params], pool_points: Numbers) -> Numbers:
+            return before(pool, pool_points) + process.expected(pool_points)[0]
+
+        return expected
 
     def _expected_before(self, params: Sequence[Params]) -> Numbers:
         return np.zeros(len(params)) if self.experience is None else self.experience.expected(params)
@@ -151,16 +205,22 @@ def _fitted(points: Numbers, values: Numbers, variances: Numbers) -> Process:
     return likeliest(points, values - values.mean(), variances)
 
 
-def _within_limits(axes: Axes, candidates: Sequence[Params], trials: Sequence[FrozenTrial]) -> Sequence[Params]:
-    """The candidates that probably meet the limits, or the one nearest to that; all while none was rejected."""
-    checked = [each for each in trials if each.constraints][-MOST_SEEN:]
+def _limits(axes: Axes, trials: Sequence[FrozenTrial]) -> Callable[[Sequence[Params]], Sequence[Params]]:
+    """Tells the candidates that probably meet the limits, or the one nearest to that; all while none was rejected."""
+    with_constraints = (each for each in reversed(trials) if each.constraints)
+    checked = list(islice(with_constraints, MOST_SEEN))[::-1]
     # A limit is met where its count is below it, however far: logarithms of their quotient.
     excess = np.array([np.log(max(1e-3, 1 + max(each.constraints.values()))) for each in checked])
     if not (excess > 0).any():
-        return candidates
+        return lambda candidates: candidates
     points, level = axes.encoded([each.params for each in checked]), excess.mean()
-    means, spreads = likeliest(points, excess - level, np.full(len(checked), 1e-3)).expected(axes.encoded(candidates))
-    probable = level + means + 0.5 * spreads
-    return [each for each, over in zip(candidates, probable, strict=True) if over <= 0] or [
-        candidates[int(probable.argmin())]
-    ]
+    process = likeliest(points, excess - level, np.full(len(checked), 1e-3))
+
+    def within(candidates: Sequence[Params]) -> Sequence[Params]:
+        means, spreads = process.expected(axes.encoded(candidates))
+        probable = level + means + 0.5 * spreads
+        return [each for each, over in zip(candidates, probable, strict=True) if over <= 0] or [
+            candidates[int(probable.argmin())]
+        ]
+
+    return within

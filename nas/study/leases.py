@@ -58,7 +58,7 @@ class Lease:
     def __enter__(self) -> "Lease":
         self._storage.patience.try_to(self._acquire)
         _HERE.add(self._holder)
-        sqlalchemy.event.listen(self._storage.scoped_session, "after_begin", self._check)
+        self._storage.guard = self._check
         self._beating.start()
         return self
 
@@ -66,7 +66,7 @@ class Lease:
         _HERE.discard(self._holder)
         self._ended.set()
         self._beating.join()
-        sqlalchemy.event.remove(self._storage.scoped_session, "after_begin", self._check)
+        self._storage.guard = lambda connection: None
         with suppress(sqlalchemy.exc.SQLAlchemyError):
             self._change(CONTROLLERS.delete().where(self._is_mine()))
 
@@ -135,7 +135,7 @@ class Lease:
                     self._lose()
                     return
 
-    def _check(self, session: Any, transaction: Any, connection: sqlalchemy.Connection) -> None:
+    def _check(self, connection: sqlalchemy.Connection) -> None:
         """Keeps the row as it is until the transaction ends; raises `StudyError` where it is another's."""
         mine = sqlalchemy.select(CONTROLLERS.c.process).where(self._is_mine()).with_for_update(read=True)
         if connection.execute(mine).first() is None:

@@ -1,13 +1,16 @@
 """The default pruner: successive halving by promotion; what it stops may go on later."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
 
 import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.study.goal import Goal
-from nas.study.halving import finished_with, has_too_many_errors, is_copy
+from nas.study.halving import finished_with, has_too_many_errors
+from nas.study.ranks import Ranks
 from nas.study.trial import TrialAttributes
 
 
@@ -39,6 +42,7 @@ class PausingPruner(BasePruner):
         if factor < 2:
             raise ValueError(f"factor must be at least 2, but got {factor=}")
         self.epochs, self.factor, self.goal, self.until_target = epochs, factor, goal, until_target
+        self._ranks, self._lock = Ranks(self.rungs, self._rung, lambda trial: finished_with(trial, goal)), Lock()
 
     @property
     def rungs(self) -> list[int]:
@@ -50,18 +54,21 @@ class PausingPruner(BasePruner):
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Whether `trial`, which has just reported, is to stop; for studies that maximize."""
-        trials = study.get_trials(deepcopy=False)
-        if models := self._models(trials):
-            return not self._is_like(trial, models)
-        if not self.until_target and trial.last_step not in self.rungs:
+        is_compared = self.until_target or trial.last_step in self.rungs
+        if not is_compared and self.goal.minimize is None:
             return False
-        rung = self._rung(trial)
-        best = self._best(trials, rung)
-        if trial.number in best:
-            return False
-        if not self.until_target:
-            return True
-        cut_off = trials[best[-1]].intermediate_values[rung]
+        with self._followed(study) as (ranks, trials):
+            if ranks.models:
+                return not self._is_like(trial, list(ranks.models.values()))
+            if not is_compared:
+                return False
+            rung = self._rung(trial)
+            place, n_best = ranks.rungs[rung].place_of(trial.number), self._n_best(rung, len(ranks.rungs[rung]))
+            if place is not None and place < n_best:
+                return False
+            if place is None or not self.until_target:
+                return True
+            cut_off = trials[ranks.rungs[rung].number_at(n_best - 1)].intermediate_values[rung]
         return max(trial.intermediate_values.values()) < cut_off
 
     def goes_on(self, study: optuna.Study, paused: Collection[int], none_begins: bool = False) -> int | None:
@@ -70,33 +77,36 @@ class PausingPruner(BasePruner):
         `none_begins`: no other trial runs or will, so that of those that came furthest the best one goes on anyway,
         unless one has been trained to its end.
         """
-        trials = study.get_trials(deepcopy=False)
-        if models := self._models(trials):
-            alike = (number for number in paused if self._is_like(trials[number], models))
-            return max(alike, key=lambda number: trials[number].last_step or 0, default=None)
-        for rung in reversed(self.rungs):
-            for number in self._best(trials, rung):
-                if number in paused and self._rung(trials[number]) == rung:
+        with self._followed(study) as (ranks, trials):
+            if ranks.models:
+                models = list(ranks.models.values())
+                alike = (number for number in paused if self._is_like(trials[number], models))
+                return max(alike, key=lambda number: trials[number].last_step or 0, default=None)
+            for rung in reversed(self.rungs):
+                number = ranks.rungs[rung].first_here(paused)
+                place = None if number is None else ranks.rungs[rung].place_of(number)
+                if place is not None and place < self._n_best(rung, len(ranks.rungs[rung])):
                     return number
         if none_begins and not any(trial.state == TrialState.COMPLETE for trial in trials):
             return max(paused, key=lambda number: _progress(trials[number]), default=None)
         return None
 
+    @contextmanager
+    def _followed(self, study: optuna.Study) -> Iterator[tuple[Ranks, Sequence[FrozenTrial]]]:
+        """Where the trials stand now, for one thread at a time."""
+        with self._lock:
+            trials = study.get_trials(deepcopy=False)
+            self._ranks.follow(trials)
+            yield self._ranks, trials
+
     def _rung(self, trial: FrozenTrial) -> int:
         """The last one that a trial has passed."""
         return max(rung for rung in self.rungs if rung <= (trial.last_step or 1))
 
-    def _best(self, trials: Sequence[FrozenTrial], rung: int) -> list[int]:
-        """Numbers of the best `1 / factor` of those that came to a rung, the best first."""
-        there = [trial for trial in trials if rung in trial.intermediate_values and not is_copy(trial)]
-        there.sort(key=lambda trial: -trial.intermediate_values[rung])
-        n = len(there) // self.factor
+    def _n_best(self, rung: int, n: int) -> int:
+        """How many of the `n` that came to a rung go on."""
         at_once = rung > 1 or self.until_target
-        return [trial.number for trial in there[: max(1, n) if at_once else n]]
-
-    def _models(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """Trials that have the accuracy that the smallest network must have."""
-        return [trial for trial in trials if finished_with(trial, self.goal)]
+        return max(1, n // self.factor) if at_once else n // self.factor
 
     def _is_like(self, trial: FrozenTrial, models: Sequence[FrozenTrial]) -> bool:
         """Whether a trial may become one of them, smaller than all of them."""

@@ -4,8 +4,8 @@ Over-budget trials reach each of them as constraints.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from nas.errors import InputError, nearest
 
@@ -20,21 +20,25 @@ if TYPE_CHECKING:  # the names alone are quickly there: whoever presses TAB wait
 class Basis:
     """What a sampler starts from: how many epochs a training has, the space's axes, and earlier studies.
 
-    `until_target`: the search ends with the first network that has its target, so that time is all that counts.
+    `until_target`: the search ends with the first network that has its target, so that time is all that counts. `kept`:
+    what samplers that are made from it, a new one for each trial, leave each other.
     """
 
     epochs: int
     distributions: "Mapping[str, BaseDistribution] | None" = None
     experience: "Experience | None" = None
     until_target: bool = False
+    kept: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 def _learned(seed: int, basis: Basis) -> "BaseSampler":
     """nas's own `LearnedSampler`."""
     from nas.study.learned import PRICE, PRICE_UNTIL_TARGET, LearnedSampler
+    from nas.study.memory import Memory
 
+    memory = basis.kept.setdefault("memory", Memory())
     price = PRICE_UNTIL_TARGET if basis.until_target else PRICE
-    return LearnedSampler(basis.epochs, seed, basis.distributions, basis.experience, price=price)
+    return LearnedSampler(basis.epochs, seed, basis.distributions, basis.experience, price=price, memory=memory)
 
 
 def _tpe(seed: int, basis: Basis) -> "BaseSampler":

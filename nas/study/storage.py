@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import wraps
 from hashlib import sha256
@@ -77,6 +77,9 @@ class Storage(RDBStorage):
         self._changing_state = Lock()
         self._making = threading.local()  # `trial`: number in the database and beginning of what an attempt has made
         self.patience = Patience(without_password(str(self.url)), sqlite_file(self.url))
+        # At the beginning of each transaction: raises `StudyError` where this process may not write any more.
+        self.guard: Callable[[sqlalchemy.Connection], None] = lambda connection: None
+        sqlalchemy.event.listen(self.scoped_session, "after_begin", lambda *begun: self.guard(begun[-1]))
 
     def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
         """As Optuna's, which tries again by itself, too; once, however often it is tried."""
@@ -219,7 +222,7 @@ def _watch_connections(engine: sqlalchemy.engine.Engine) -> None:
 
 
 def _log_ahead(engine: sqlalchemy.engine.Engine) -> None:
-    """Has SQLite append to a log and not wait for the disk at each of a trial's fifty small transactions.
+    """Has SQLite append to a log and not wait for the disk at each of a trial's transactions.
 
     That is as safe when a process is killed; when the power fails the last trials may be lost, and no more.
     """

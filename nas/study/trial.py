@@ -75,8 +75,16 @@ class TrialAttributes:
 
     @cached_property
     def stored(self) -> dict[str, Any]:
-        """All of them, read once, when one is asked for: a running trial's come out of the database."""
-        return dict(self._trial.user_attrs)
+        """All of them, read once, when one is asked for. A running trial's are those that it keeps itself: its property
+        copies each of them in depth.
+        """
+        trial = self._trial._cached_frozen_trial if isinstance(self._trial, Trial) else self._trial
+        return dict(trial.user_attrs)
+
+    @property
+    def has_candidate(self) -> bool:
+        """Whether it is stored what was trained."""
+        return self.architecture is not None and self.recipe is not None
 
     def write(self, name: str, value: Any) -> None:
         """Stores an attribute of a running trial."""
@@ -155,7 +163,7 @@ def paused_trials(study: optuna.Study) -> list[FrozenTrial]:
 
 def reported(trial: Trial) -> Mapping[int, float]:
     """What a running trial has reported so far, by epoch."""
-    return trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+    return trial.storage.get_trial(trial._trial_id).intermediate_values
 
 
 def correct_report(trial: Trial, epoch: int, accuracy: float) -> None:
