@@ -41,8 +41,8 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The reference in docs/, made from docstrings and the help of commands, and then all of docs/ as a site in site/. Links are checked,
-# warnings are errors; what Material prints of its own future is neither.
+# The reference in docs/, made from docstrings and the help of commands, and then all of docs/ as a site in site/.
+# Warnings are errors, a dead link is one; what Material prints about its own future is none.
 docs: $(VENV)/.installed-docs
 	$(BIN)/python docs/generate.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
