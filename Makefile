@@ -41,9 +41,11 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The reference in docs/, made from docstrings.
-docs: $(VENV)/.installed-dev
+# The reference in docs/, made from docstrings and the help of commands, and then all of docs/ as a site in site/.
+# Warnings are errors, a dead link is one; what Material prints about its own future is none.
+docs: $(VENV)/.installed-docs
 	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
@@ -57,7 +59,7 @@ dist: $(VENV)/.installed-dev
 	$(BIN)/python -m twine check --strict dist/*
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find nas search_spaces studies tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are written last, so a set-up that was cut off is done again. Editable: what is changed in nas/,
@@ -72,4 +74,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(INSTALL) --no-build-isolation --editable '.[dev,dashboard,onnx,ray,report]'
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(INSTALL) --no-build-isolation --editable '.[docs]'
 	@touch $@

@@ -1,4 +1,6 @@
-"""Writes docs/reference/*.md from docstrings, signatures and the words on fields.
+"""Writes docs/reference/*.md from docstrings, signatures, the words on fields, and the help of commands.
+
+Only files.md is written by hand.
 
 A field's words are a comment beside it, or, where they are long, an entry under `Attributes:` in the docstring.
 
@@ -14,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
+
+from commands import commands_page
 
 import nas
 from nas.export.formats import refused_by
@@ -40,11 +44,18 @@ FUNCTIONS = (
     *(nas.inverted_bottleneck, nas.depthwise_separable, nas.gap_head, nas.conv_head, nas.flatten_head, nas.widest),
     nas.cost_of,
 )
+SETTINGS = tuple(each.name for each in fields(nas.SearchOptions))
 
 
 def pages() -> dict[str, str]:
     """The text of each file by its name."""
-    return {"kinds.md": kinds_page(), "recipe.md": recipe_page(), "task.md": task_page()}
+    return {
+        "command-line.md": joined(commands_page()),
+        "python.md": python_page(),
+        "kinds.md": kinds_page(),
+        "recipe.md": recipe_page(),
+        "task.md": task_page(),
+    }
 
 
 def kinds_page() -> str:
@@ -78,6 +89,55 @@ def task_page() -> str:
             *("# Architecture", text_of(nas.Architecture), *field_table(nas.Architecture)),
         ]
     )
+
+
+def python_page() -> str:
+    """What is called from Python, and what it gives back; what a search space is written with has pages of its own."""
+    searching = ("# Python", "Everything is in `nas`; what is behind a name is loaded when the name is first used.")
+    parts = [*searching, *python_entry(nas.search), *python_entry(nas.SearchOptions), *python_entry(nas.SearchResult)]
+    for thing in (nas.confirm, nas.Confirmed, nas.Objective, nas.predict, nas.Prediction, nas.Network, nas.Cost):
+        parts += python_entry(thing)
+    parts += [f"## LayerSpec\n\n{text_of(nas.LayerSpec)} All there are: [layers](kinds.md)."]
+    return joined([*parts, f"## NasError\n\n{text_of(sys.modules[nas.NasError.__module__])}"])
+
+
+def python_entry(thing: Any) -> list[str]:
+    call = f"```python\n{call_of(thing)}\n```"
+    return [f"## {thing.__name__}", call, text_of(thing), *filter(None, [property_list(thing)])]
+
+
+def call_of(thing: Any) -> str:
+    """A signature, a line a parameter; keywords that are the fields of `SearchOptions` are told there."""
+    parameters = inspect.signature(thing).parameters.values()
+    told_elsewhere = thing is nas.search
+    lines = [written_parameter(each) for each in parameters if not (told_elsewhere and each.name in SETTINGS)]
+    star = next((at for at, each in enumerate(parameters) if each.kind == each.KEYWORD_ONLY), None)
+    if star is not None:
+        lines.insert(star, "*")
+    if told_elsewhere:
+        lines.append("**settings,  # the fields of SearchOptions")
+    body = "".join(f"    {line}\n" if "#" in line else f"    {line},\n" for line in lines)
+    back = inspect.signature(thing).return_annotation
+    arrow = f" -> {_without_modules(inspect.formatannotation(back))}" if inspect.isfunction(thing) else ""
+    return f"{thing.__name__}(\n{body}){arrow}"
+
+
+def written_parameter(parameter: inspect.Parameter) -> str:
+    default = parameter.default
+    if isinstance(default, Path):
+        parameter = parameter.replace(default=str(default))  # a Path is not written alike everywhere
+    return _without_modules(str(parameter)).replace("['BaseTrial'", "[BaseTrial")
+
+
+def _without_modules(text: str) -> str:
+    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", text)
+
+
+def property_list(thing: Any) -> str:
+    """The properties that say what they are."""
+    own = [(name, each) for name, each in vars(thing).items() if isinstance(each, property) and name[0] != "_"]
+    said = [(name, inspect.getdoc(each) or "") for name, each in own]
+    return "\n".join(f"- `.{name}`: {' '.join(text.split())}" for name, text in said if text)
 
 
 def joined(parts: list[str]) -> str:
