@@ -5,7 +5,7 @@
         [--processes N] [--out FIGURE.html]
 
 A sampler may ask for what is not in the table, so in the world `surrogate`, which needs scikit-learn
-(`pip install 'nas[benchmark]'`), forests made of the table answer (`SurrogateWorld`). In the world `look-up` there are
+(`pip install '.[benchmark]'`), forests made of the table answer (`SurrogateWorld`). In the world `look-up` there are
 the table's candidates and nothing else: whoever suggests one gets the nearest that the search has not had yet
 (`LookUpWorld`). Both say first how far they can be relied on. Each search takes the seconds that its candidates took.
 
@@ -19,7 +19,7 @@ Holm's correction. `oracle` trains the best candidate and nothing else.
 A search has 120 epochs in all, but at least 60 for each worker, lest one training take most of the time; its seconds
 are what so many epochs of the table's candidates take its workers, on average.
 
-Policies of other packages (`simulated/others.py`) take part where these are installed: SMAC by `nas[benchmark]`, NePS
+Policies of other packages (`simulated/others.py`) take part where these are installed: SMAC by `.[benchmark]`, NePS
 by `pip install neural-pipeline-search`, Syne Tune by `pip install syne-tune huggingface_hub`. `smac`, `syne-tune CQR`
 and `gp, halving` need minutes to hours for a hundred searches, and are played only where they are named.
 """

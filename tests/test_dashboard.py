@@ -61,9 +61,11 @@ def served(database: Path) -> Iterator[str]:
     with serve(open_view(str(database)), "127.0.0.1", 0) as server:
         thread = Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def get(url: str) -> Any:

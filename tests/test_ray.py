@@ -237,7 +237,7 @@ def test_a_missing_ray_is_named(few: Split, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delattr("nas.execution.ray_cluster", raising=False)
-    with pytest.raises(InputError, match=r"pip install 'nas\[ray\]'"):
+    with pytest.raises(InputError, match=r"pip install 'budget-nas\[ray\]'"):
         open_executor(few, workers=1, placement=Placement("ray"))
 
 

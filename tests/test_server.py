@@ -117,7 +117,7 @@ def test_what_is_no_password_is_shown(url: str) -> None:
 def test_without_psycopg_one_line_says_what_to_install(nas: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     check_refused(
-        nas("status", "--storage", "postgresql://me:s3cret@there/db"), "psycopg", "pip install 'nas[postgres]'"
+        nas("status", "--storage", "postgresql://me:s3cret@there/db"), "psycopg", "pip install 'budget-nas[postgres]'"
     )
     monkeypatch.setitem(sys.modules, "psycopg2", None)
     check_refused(nas("status", "--storage", "postgresql+psycopg2://there/db"), "pip install psycopg2")

@@ -53,8 +53,8 @@ class _Watch:
         """From now on nothing is raised for this call, not what has been asked for either."""
         with self._lock:
             self._calls.discard(call)
-            if call.is_over:
-                _raise_in(call.thread, None)
+        if call.is_over:
+            _have_it_raised()
 
     def _look(self) -> None:
         while True:
@@ -96,11 +96,23 @@ def within(seconds: float, function: Callable[[], T]) -> T:
                 pass
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    """Has another thread raise it as soon as it runs Python code; None takes back what it has not raised yet."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread), ctypes.py_object(error) if error is not None else None
-    )
+def _raise_in(thread: int, error: type[BaseException]) -> None:
+    """Has a thread raise it as soon as it runs Python code."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+
+
+def _have_it_raised() -> None:
+    """Has what may have been asked for in this thread raised now, and forgotten.
+
+    Taken back it must not be: CPython would look for it before each step from then on, and under a tracer, such as a
+    debugger or a coverage tool, look for ever.
+    """
+    try:
+        _raise_in(threading.get_ident(), TookTooLong)
+        while True:
+            time.sleep(0)
+    except TookTooLong:
+        pass
 
 
 def _is_debugged(frame: FrameType | None) -> bool:

@@ -204,7 +204,7 @@ def _check_server(url: str, settings: dict[str, Any], shown: str) -> None:
 def _what_to_install(shown: str, error: ImportError) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
     scheme, missing = shown.partition("://")[0], cause.name or _first_line(cause)
-    package = "'nas[postgres]', or '.[postgres]' in a checkout" if missing == "psycopg" else missing
+    package = "'budget-nas[postgres]', or '.[postgres]' in a checkout" if missing == "psycopg" else missing
     return f"a database of {scheme} needs {missing}, which cannot be imported: pip install {package}"
 
 
