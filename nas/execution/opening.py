@@ -43,8 +43,8 @@ def _ray_cluster() -> ModuleType:
         if error.name != "ray":
             raise
         raise InputError(
-            f"executor {RAY} needs the package ray, but it is not installed: pip install 'budget-nas[ray]', or '.[ray]' "
-            "in a checkout"
+            f"executor {RAY} needs the package ray, but it is not installed: pip install 'budget-nas[ray]', "
+            "or '.[ray]' in a checkout"
         ) from error
     return ray_cluster
 
