@@ -71,5 +71,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(INSTALL) --no-build-isolation --editable '.[dev,dashboard,onnx,ray,report]'
+	$(INSTALL) --no-build-isolation --editable '.[dev,dashboard,onnx,ray]'
 	@touch $@
