@@ -167,6 +167,17 @@ def test_the_dark_changes_the_page_and_its_figures(browser: webdriver.Chrome, pa
     assert brightness(style(browser, tick, "fill")) > 150
 
 
+def test_paper_is_white_and_nothing_on_it_scrolls_also_for_who_likes_it_dark(
+    browser: webdriver.Chrome, page: Path
+) -> None:
+    show(browser, page, dark=True)
+    features = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": features})
+    assert style(browser, "body", "backgroundColor") == "rgb(255, 255, 255)"
+    assert style(browser, ".wide .scroll", "maxHeight") == "none"
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
 def test_a_click_on_a_heading_sorts_the_trials(browser: webdriver.Chrome, page: Path, searched: SmallStudy) -> None:
     show(browser, page)
     accuracies = [

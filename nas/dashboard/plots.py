@@ -6,6 +6,7 @@ reads some HTML in it.
 
 from html import escape
 from math import log10
+from textwrap import wrap
 from typing import Any
 
 import optuna
@@ -21,6 +22,7 @@ __all__ = ["Figure", "front_figure", "importance_figure"]
 
 BLUE, ORANGE, GREY = "#3585c6", "#cf7416", "#8b9099"
 INK, RULE = "#7b818a", "rgba(128, 134, 144, 0.25)"
+WIDTH = 44  # characters of a line in a hover text, for narrow screens
 SIGNS = {  # of each meaning
     "winner": (ORANGE, "circle"),
     "finished": (BLUE, "circle"),
@@ -86,11 +88,16 @@ def _add(figure: Figure, trace: Trace) -> None:
         y=[mark.y for mark in trace.marks],
         text=[escape(mark.label) for mark in trace.marks],
         textposition="middle right",
-        hovertext=[escape(mark.text).replace("\n", "<br>") for mark in trace.marks],
+        hovertext=[_wrapped(mark.text) for mark in trace.marks],
         hoverinfo="text",
         mode="markers+text",
         marker={"color": colour, "symbol": symbol, "size": 9},
     )
+
+
+def _wrapped(text: str) -> str:
+    heading, *lines = (escape(line) for whole in text.splitlines() for line in wrap(whole, WIDTH))
+    return "<br>".join([f"<b>{heading}</b>", *lines])
 
 
 def _range(axis: Axis) -> dict[str, Any]:

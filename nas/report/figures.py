@@ -1,7 +1,6 @@
 """What is known of a study to charts."""
 
 from collections.abc import Iterable, Sequence
-from textwrap import wrap
 
 from nas.network.cost import COSTS
 from nas.report.chart import Axis, Chart, Line, Mark, Trace, accuracy_axis, epoch_axis, size_axis, time_axis
@@ -12,7 +11,6 @@ from nas.report.progress import Moment
 from nas.report.scale import Scale, scale_of
 
 N_AXES = 15  # bars of the importance, before the rest become one
-WIDTH = 44  # characters of a line about a mark, for narrow screens
 FAR = 3  # times the size or the errors
 ACCURACY = "validation accuracy"
 
@@ -114,7 +112,7 @@ def _mark(point: Point, front: Front, scale: Scale, label: str = "") -> Mark:
         *([point.study] if several else []),
         f"{100 * point.accuracy:.2f} % ({which})",
         f"{COSTS[front.by].shown(point.size)} {COSTS[front.by].noun}",
-        *wrap(point.network, WIDTH),
+        point.network,
     ]
     return Mark(point.size, scale.error(point.accuracy), "\n".join(lines), label)
 

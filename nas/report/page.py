@@ -55,7 +55,7 @@ def _page(title: str, lead: Sequence[Html], parts: Sequence[Section]) -> str:
     script = (HERE / "page.js").read_text("utf-8")
     body = tag(
         "body",
-        tag("header", tag("h1", title), *lead, _contents(parts)),
+        tag("header", tag("h1", title.replace(" %", "\u00a0%")), *lead, _contents(parts)),
         tag("main", *map(_section, parts)),
         tag("footer", tag("p", f"Made by nas {__version__}.", class_="note")),
         tag("script", Html(script)),

@@ -146,11 +146,15 @@ def question(study: optuna.Study) -> str:
 def effort(study: optuna.Study) -> str:
     """What was done, in a sentence."""
     tally = counts(study)
-    n_stopped = tally["pruned"] + tally["paused"]
+    stopped = _some(tally["pruned"] + tally["paused"])
     return (
-        f"The search trained {plural(n_trained(study), 'candidate')}, of which it stopped {n_stopped:,} early, and "
-        f"rejected {tally['rejected']:,} before training, because they were {_over(terms_of(study).goal)}."
+        f"The search trained {plural(n_trained(study), 'candidate')}, of which it stopped {stopped} early, and "
+        f"rejected {_some(tally['rejected'])} before training for being {_over(terms_of(study).goal)}."
     )
+
+
+def _some(n: int) -> str:
+    return f"{n:,}" if n else "none"
 
 
 def reached(study: optuna.Study, target: float) -> str:
