@@ -73,7 +73,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(INSTALL) --no-build-isolation --editable '.[dev,dashboard,onnx,ray,report]'
+	$(INSTALL) --no-build-isolation --editable '.[dev,dashboard,onnx,ray]'
 	@touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed

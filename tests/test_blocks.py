@@ -49,7 +49,7 @@ from nas.network.kinds import (
     gap_head,
     shape_behind,
 )
-from nas.network.layer_table import layer_rows
+from nas.network.layer_table import folded, layer_rows
 from nas.network.pools import BlurPool, GemPool, MaxAvgPool
 from nas.space import finding
 from nas.space.candidate import Task
@@ -129,6 +129,11 @@ def test_count_module_and_data_are_one(architecture: Architecture) -> None:
     assert sum(row.macs for row in rows) == cost.macs
     for row in rows:
         network.get_submodule(row.name)  # is there
+    few = folded(rows)
+    assert (sum(row.params for row in few), sum(row.macs for row in few)) == (cost.params, cost.macs)
+    assert all(row.macs for row in few[1:])
+    assert [row.name for row in few[1:]] == [row.name for row in rows[1:] if row.macs]
+    assert ", ".join(row.layer for row in few) == ", ".join(row.layer for row in rows)
 
 
 @settings(max_examples=250)

@@ -201,7 +201,7 @@ def test_what_is_paused_waits_for_the_next_search_whatever_ends_this_one(start, 
     assert len(paused) >= 2
     assert f"{len(paused)} paused" in nas("status").stdout
     assert nas("report", "-o", "report.html").returncode == 0
-    assert f"{len(paused)} of them stopped early" in (tmp_path / "report.html").read_text("utf-8")
+    assert f"of which it stopped {len(paused)} early" in (tmp_path / "report.html").read_text("utf-8")
     done = nas(*options)
     assert done.returncode == 0, done.stderr
     assert nas(*options, "--storage", "whole.db").returncode == 0

@@ -37,7 +37,7 @@ def pareto(studies: tuple[str, ...], storage: str, by: str, plot: Path | None, a
     front = front_of([find_study(database, name) for name in dict.fromkeys(studies) or (None,)], by)
     tables = [table(front), *([documented_table(front)] if front.documented else [])]
     if plot is not None:
-        from nas.report.page import front_page, write  # needs plotly
+        from nas.report.page import front_page, write
 
         write(front_page(front), plot)
     if as_json:

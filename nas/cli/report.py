@@ -32,7 +32,7 @@ def report(study_name: str | None, storage: str, data_dir: Path | None, target: 
     """
     make_parent(out)
     with working("Drawing the report"):
-        from nas.report.page import report_page, write  # needs plotly, and nothing else of the command line does
+        from nas.report.page import report_page, write
         from nas.study.opening import find_study
         from nas.study.storage import checkpoint_folder, open_storage
         from nas.study.terms import target_of

@@ -20,11 +20,8 @@ from optuna_dashboard._note import note_ver_key, split_body
 
 from nas.dashboard.models import exports
 from nas.dashboard.notes import study_note, trial_note
+from nas.dashboard.plots import Figure, front_figure, importance_figure
 from nas.files import RUNS
-from nas.report.figures import Figure
-from nas.report.front import front_of
-from nas.report.importance import importances
-from nas.report.plots import front_figure, importance_figure
 from nas.study.confirmation import confirmations, last_confirmed, readings
 from nas.study.details import describe
 from nas.study.record import record_of
@@ -141,10 +138,10 @@ class View(Storage):
         n_shown = sum(trial.state.is_finished() for trial in trials)
         if self._plots.get(study._study_id, (-1, {}))[0] != n_shown:
             drawn: Attrs = {}
-            if front_of([study]).points:
-                drawn |= _plot("accuracy-and-parameters", _titled(front_figure(study), "Accuracy and parameters"))
-            if importances(study):
-                drawn |= _plot("importance-of-axes", _titled(importance_figure(study), "Importance of the axes"))
+            if (front := front_figure(study)) is not None:
+                drawn |= _plot("accuracy-and-parameters", _titled(front, "Accuracy and parameters"))
+            if (importance := importance_figure(study)) is not None:
+                drawn |= _plot("importance-of-axes", _titled(importance, "Importance of the axes"))
             self._plots[study._study_id] = (n_shown, drawn)
 
     def _collect_models(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:

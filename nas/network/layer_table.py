@@ -1,7 +1,7 @@
 """What each layer of a network is and costs, as a table."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nas.network.architecture import Architecture
 from nas.network.cost import cost_of
@@ -39,6 +39,26 @@ def layer_rows(architecture: Architecture) -> tuple[LayerRow, ...]:
         )
         for path, layer, n_uses in architecture.plain_layers
     )
+
+
+def folded(layers: Sequence[LayerRow]) -> tuple[LayerRow, ...]:
+    """One row for each layer that multiplies, with those after it that do not, such as norms, activations and pooling.
+
+    The sums stay the network's: what a norm has of parameters is added to its convolution.
+    """
+    rows: list[LayerRow] = []
+    for layer in layers:
+        if layer.macs or not rows:
+            rows.append(layer)
+        else:
+            rows[-1] = replace(
+                rows[-1],
+                layer=f"{rows[-1].layer}, {layer.layer}",
+                output_shape=layer.output_shape,
+                params=rows[-1].params + layer.params,
+                share=rows[-1].share + layer.share,
+            )
+    return tuple(rows)
 
 
 def layer_table(layers: Sequence[LayerRow]) -> Table:

@@ -1,264 +1,141 @@
-"""Plain data to plotly figures.
-
-Colours can be told apart by the colour-blind (two hues beside grey, and different symbols), and read on white and on
-black; backgrounds are transparent. Text of studies is escaped, since plotly reads some HTML in it.
-"""
+"""What is known of a study to charts."""
 
 from collections.abc import Iterable, Sequence
-from html import escape
-from math import log10
-from textwrap import wrap
-from typing import Any
 
-from nas.errors import NasError
 from nas.network.cost import COSTS
+from nas.report.chart import Axis, Chart, Line, Mark, Trace, accuracy_axis, epoch_axis, size_axis, time_axis
 from nas.report.curves import Curve
 from nas.report.front import Front, Point, pareto
 from nas.report.importance import Importance
 from nas.report.progress import Moment
 from nas.report.scale import Scale, scale_of
 
-try:
-    from plotly.graph_objects import Figure
-    from plotly.offline import get_plotlyjs
-except ImportError as error:
-    raise NasError("figures need plotly, but it is not installed: pip install '.[report]'") from error
-
-__all__ = ["Figure", "curves_figure", "front_figure", "importance_figure", "nothing", "plotly_js", "progress_figure"]
-
-BLUE, ORANGE, GREY = "#3585c6", "#cf7416", "#8b9099"
-INK, RULE = "#7b818a", "rgba(128, 134, 144, 0.25)"  # a page puts those of its theme in place of these
-ON_CURVE = (
-    "<b>trial %{customdata[0]}</b><br>epoch %{x}: %{customdata[1]:.2f} %<br>"
-    + "%{customdata[2]:,} parameters<extra></extra>"
-)
 N_AXES = 15  # bars of the importance, before the rest become one
-WIDTH = 44  # characters of a line in a hover text, for narrow screens
 FAR = 3  # times the size or the errors
-SPACE = 0.06  # of the axis at both ends
-LOGARITHMIC_FROM = 20  # largest size to smallest
+ACCURACY = "validation accuracy"
 
 
-def front_figure(front: Front) -> Figure:
-    """Accuracy against size: the front as a staircase, the other finished candidates, the documented iterations.
-
-    At first documented ones that lie far off are out of view; a double click shows all.
+def front_chart(front: Front, winner: int | None = None) -> Chart:
+    """Accuracy against size: the front as a staircase, other finished candidates, the documented iterations that are
+    not far off. `winner`: a trial of the only study. At least one candidate must have finished.
     """
-    near = [*front.points, *(point for point in front.documented if _is_near(point, front))]
-    if not near:
-        return nothing("No finished trial yet")
-    on_front, best_documented = set(front.members), set(pareto(front.documented))
-    scale = scale_of(point.accuracy for point in near)
-    figure = _figure(scale)
-    groups = (
-        ("documented (best epoch, test set)", front.documented, "markers+text", ORANGE, "diamond-open"),
-        ("finished", [point for point in front.points if point not in on_front], "markers", GREY, "circle"),
-        ("front", front.members, "lines+markers", BLUE, "circle"),
+    documented = [point for point in front.documented if _is_near(point, front)]
+    shown = [*front.points, *documented]
+    scale = scale_of(point.accuracy for point in shown)
+    best_documented = set(pareto(front.documented))
+    won = [point for point in front.points if point.label == f"trial {winner}"]
+    staircase = Line(tuple((point.size, scale.error(point.accuracy)) for point in front.members), stepped=True)
+    traces = (
+        Trace(
+            "documented (best epoch, test set)",
+            "documented",
+            tuple(_mark(point, front, scale, point.label * (point in best_documented)) for point in documented),
+        ),
+        Trace(
+            "finished, the front joined",
+            "finished",
+            tuple(_mark(point, front, scale) for point in front.points if point not in won),
+            (staircase,),
+        ),
+        Trace(f"trial {winner}, the winner", "winner", tuple(_mark(point, front, scale) for point in won)),
     )
-    for name, points, mode, colour, symbol in groups:
-        if points:
-            figure.add_scatter(
-                name=name,
-                x=[point.size for point in points],
-                y=[scale.error(point.accuracy) for point in points],
-                text=[point.label if point in best_documented else "" for point in points],
-                textposition="middle right",
-                hovertext=[_described(point, front) for point in points],
-                hoverinfo="text",
-                mode=mode,
-                line={"shape": "hv", "width": 1.5},
-                marker={"color": colour, "symbol": symbol, "size": 9},
-            )
-    sizes = [point.size for point in near]
-    if front.limit is not None:
-        sizes.append(front.limit)
-        figure.add_vline(front.limit, line={"color": GREY, "dash": "dot", "width": 1})
-    figure.update_xaxes(title_text=COSTS[front.by].noun, tickformat="~s", **_size_axis(sizes))
-    return figure
+    sizes = [point.size for point in shown] + ([] if front.limit is None else [front.limit])
+    return _chart(size_axis(COSTS[front.by].noun, sizes), scale, traces, front.limit)
 
 
-def curves_figure(curves: Sequence[Curve], winner: int | None) -> Figure:
-    """Accuracy after each epoch; pruned trainings are faint, the winner stands out."""
-    if not curves:
-        return nothing("No epoch trained yet")
+def curves_chart(curves: Sequence[Curve], winner: int | None) -> Chart | None:
+    """Accuracy after each epoch. None where no training was long enough for a line."""
+    longest = max((len(curve.accuracies) for curve in curves), default=0)
+    if longest < 2:
+        return None
     scale = scale_of(accuracy for curve in curves for accuracy in curve.accuracies)
-    figure = _figure(scale)
+    finished = [curve for curve in curves if curve.outcome == "finished"]
     groups = (
-        ("pruned", [c for c in curves if c.outcome == "pruned"], GREY, 0.45, 1.0),
-        ("paused", [c for c in curves if c.outcome == "paused"], GREY, 0.6, 1.0),
-        ("running", [c for c in curves if c.outcome == "running"], GREY, 0.8, 1.5),
-        ("finished", [c for c in curves if c.outcome == "finished" and c.trial != winner], BLUE, 0.75, 1.5),
-        (f"trial {winner}", [c for c in curves if c.trial == winner], ORANGE, 1.0, 3.0),
+        ("stopped early, or not over yet", "stopped", [c for c in curves if c.outcome != "finished"]),
+        ("finished", "finished", [c for c in finished if c.trial != winner]),
+        (f"trial {winner}, the winner", "winner", [c for c in finished if c.trial == winner]),
     )
-    for name, group, colour, opacity, width in groups:
-        if group:
-            figure.add_scatter(
-                name=name,
-                **_joined(group, scale),
-                hovertemplate=ON_CURVE,
-                mode="lines+markers",
-                opacity=opacity,
-                line={"color": colour, "width": width},
-                marker={"color": colour, "size": 4 + width},
-            )
-    longest = max(len(curve.accuracies) for curve in curves)
-    figure.update_xaxes(title_text="epoch", dtick=max(1, longest // 10), range=[0.8, longest + 0.2])
-    return figure
+    traces = (
+        Trace(name, means, tuple(_end(c, scale) for c in group), tuple(_line(c, scale) for c in group))
+        for name, means, group in groups
+    )
+    return _chart(epoch_axis(longest), scale, traces)
 
 
-def progress_figure(moments: Sequence[Moment]) -> Figure:
-    """The best accuracy so far over the time spent training, with every training where it ended."""
-    if not any(moment.finished for moment in moments):
-        return nothing("No finished trial yet")
+def progress_chart(moments: Sequence[Moment], winner: int | None) -> Chart | None:
+    """The best accuracy so far over the time spent training, with every training where it ended. None where nothing
+    became of several trainings.
+    """
+    if len(moments) < 2 or not any(moment.finished for moment in moments):
+        return None
     scale = scale_of(moment.accuracy for moment in moments)
     seconds, unit = _unit(moments[-1].seconds)
-    figure = _figure(scale)
+    best = Line(tuple((m.seconds / seconds, scale.error(m.best)) for m in moments if m.best is not None), stepped=True)
+    finished = [moment for moment in moments if moment.finished]
     groups = (
-        ("pruned", [moment for moment in moments if not moment.finished], GREY, "x-thin-open", 0.7),
-        ("finished", [moment for moment in moments if moment.finished], BLUE, "circle", 1.0),
+        ("stopped early", "stopped", [moment for moment in moments if not moment.finished], ()),
+        ("finished, the best so far joined", "finished", [m for m in finished if m.trial != winner], (best,)),
+        (f"trial {winner}, the winner", "winner", [m for m in finished if m.trial == winner], ()),
     )
-    for name, group, colour, symbol, opacity in groups:
-        if group:
-            figure.add_scatter(
-                name=name,
-                x=[moment.seconds / seconds for moment in group],
-                y=[scale.error(moment.accuracy) for moment in group],
-                hovertext=[_ended(moment, seconds, unit) for moment in group],
-                hoverinfo="text",
-                mode="markers",
-                opacity=opacity,
-                marker={"color": colour, "symbol": symbol, "size": 7},
-            )
-    best = [moment for moment in moments if moment.best is not None]
-    figure.add_scatter(
-        name="best finished so far",
-        x=[moment.seconds / seconds for moment in best],
-        y=[scale.error(moment.best or 0.0) for moment in best],
-        hoverinfo="skip",
-        mode="lines",
-        line={"color": ORANGE, "shape": "hv", "width": 2},
+    traces = (
+        Trace(name, means, tuple(_ended(m, seconds, unit, scale) for m in group), lines)
+        for name, means, group, lines in groups
     )
-    figure.update_xaxes(title_text=unit, rangemode="tozero")
-    return figure
+    return _chart(time_axis(unit, moments[-1].seconds / seconds), scale, traces)
 
 
-def importance_figure(importances: Sequence[Importance], too_few: str = "Too few trained candidates") -> Figure:
-    """A bar for each axis, the most important on top."""
-    if not importances:
-        return nothing(too_few)
+def bars(importances: Sequence[Importance]) -> list[Importance]:
+    """The most important axes, and one for the rest together."""
     shown = [*importances[:N_AXES]]
     if rest := importances[N_AXES:]:
         shown.append(Importance(f"{len(rest)} others", sum(each.share for each in rest)))
-    figure = _figure()
-    rising = shown[::-1]
-    figure.add_bar(
-        orientation="h",
-        x=[each.share for each in rising],
-        y=[escape(each.axis) for each in rising],
-        text=[f"{each.share:.0%}" for each in rising],
-        textposition="outside",
-        cliponaxis=False,
-        hoverinfo="skip",
-        marker={"color": BLUE},
-    )
-    figure.update_layout(height=110 + 24 * len(shown), bargap=0.35, showlegend=False)
-    figure.update_xaxes(
-        title_text="share of the importance", tickformat=".0%", range=[0, 1.15 * max(each.share for each in shown)]
-    )
-    figure.update_yaxes(showgrid=False, ticks="")
-    return figure
+    return shown
 
 
-def plotly_js() -> str:
-    """The library that draws the figures in a browser."""
-    js: str = get_plotlyjs()
-    return js
-
-
-def nothing(why: str) -> Figure:
-    """An empty figure that says why it is empty."""
-    figure = _figure()
-    figure.add_annotation(text=escape(why), showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper")
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False)
-    return figure
-
-
-def _figure(scale: Scale | None = None) -> Figure:
-    figure = Figure(
-        layout={
-            "template": "none",  # plotly's own one is larger than all of our data
-            "paper_bgcolor": "rgba(0, 0, 0, 0)",
-            "plot_bgcolor": "rgba(0, 0, 0, 0)",
-            "font": {"color": INK, "family": "system-ui, sans-serif", "size": 13},
-            "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
-            # Plotly would choose them by the paper's colour, and there is none.
-            "modebar": {"bgcolor": "rgba(0, 0, 0, 0)", "color": INK, "activecolor": BLUE},
-            "hovermode": "closest",
-            "hoverlabel": {"align": "left"},
-            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-            "showlegend": True,
-        }
-    )
-    figure.update_xaxes(automargin=True, gridcolor=RULE, zeroline=False, linecolor=RULE)
-    figure.update_yaxes(automargin=True, gridcolor=RULE, zeroline=False)
-    if scale is not None:
-        figure.update_yaxes(
-            type="log",
-            range=[log10(scale.largest), log10(scale.smallest)],
-            tickvals=scale.ticks,
-            ticktext=scale.labels,
-        )
-    return figure
+def _chart(x: Axis, scale: Scale, traces: Iterable[Trace], limit: float | None = None) -> Chart:
+    shown = tuple(trace for trace in traces if trace.marks or any(line.points for line in trace.lines))
+    return Chart(x, accuracy_axis(scale, ACCURACY), shown, limit)
 
 
 def _is_near(point: Point, front: Front) -> bool:
     """Whether a documented iteration is not much larger or worse than what the studies have."""
-    if not front.points:
-        return True
     largest = max(*(each.size for each in front.points), front.limit or 0)
     most_errors = max(1 - each.accuracy for each in front.points)
     return point.size <= FAR * largest and 1 - point.accuracy <= FAR * most_errors
 
 
-def _size_axis(sizes: Sequence[float]) -> dict[str, Any]:
-    low, high = min(sizes), max(sizes)
-    if high < LOGARITHMIC_FROM * max(1, low):
-        space = SPACE * (high - low or high)
-        return {"range": [low - space, high + space]}
-    space = SPACE * log10(high / max(1, low))
-    return {"type": "log", "dtick": "D2", "range": [log10(max(1, low)) - space, log10(high) + space]}
-
-
-def _described(point: Point, front: Front) -> str:
+def _mark(point: Point, front: Front, scale: Scale, label: str = "") -> Mark:
     which = "test set, best epoch" if point in front.documented else "validation part"
+    several = len({each.study for each in front.points}) > 1
     lines = [
-        f"<b>{escape(point.label)}</b>",
+        point.label,
+        *([point.study] if several else []),
         f"{100 * point.accuracy:.2f} % ({which})",
         f"{COSTS[front.by].shown(point.size)} {COSTS[front.by].noun}",
-        *map(escape, wrap(point.network, WIDTH)),
+        point.network,
     ]
-    if len({each.study for each in front.points}) > 1:
-        lines.insert(1, escape(point.study))
-    return "<br>".join(lines)
+    return Mark(point.size, scale.error(point.accuracy), "\n".join(lines), label)
 
 
-def _joined(curves: Iterable[Curve], scale: Scale) -> dict[str, list[Any]]:
-    """Many curves as one line with gaps: a trace for each of thousands would be slow."""
-    x: list[int | None] = []
-    y: list[float | None] = []
-    said: list[tuple[int, float, int] | None] = []
-    for curve in curves:
-        x += [*range(1, len(curve.accuracies) + 1), None]
-        y += [*map(scale.error, curve.accuracies), None]
-        said += [*((curve.trial, round(100 * accuracy, 4), curve.params) for accuracy in curve.accuracies), None]
-    return {"x": x, "y": y, "customdata": said}
+def _line(curve: Curve, scale: Scale) -> Line:
+    points = tuple((epoch, scale.error(accuracy)) for epoch, accuracy in enumerate(curve.accuracies, 1))
+    return Line(points, _about(curve))
 
 
-def _ended(moment: Moment, seconds: float, unit: str) -> str:
-    outcome = "finished" if moment.finished else "pruned"
-    when = f"after {moment.seconds / seconds:.1f} {unit}"
-    return f"<b>trial {moment.trial}</b> ({outcome})<br>{100 * moment.accuracy:.2f} %<br>{when}"
+def _end(curve: Curve, scale: Scale) -> Mark:
+    return Mark(len(curve.accuracies), scale.error(curve.accuracies[-1]), _about(curve))
+
+
+def _about(curve: Curve) -> str:
+    epochs = len(curve.accuracies)
+    return f"trial {curve.trial}\n{100 * curve.accuracies[-1]:.2f} % after epoch {epochs}\n{curve.params:,} parameters"
+
+
+def _ended(moment: Moment, seconds: float, unit: str, scale: Scale) -> Mark:
+    outcome = "finished" if moment.finished else "stopped early"
+    when = moment.seconds / seconds
+    text = f"trial {moment.trial}, {outcome}\n{100 * moment.accuracy:.2f} %\nafter {when:.1f} {unit}"
+    return Mark(when, scale.error(moment.accuracy), text)
 
 
 def _unit(longest: float) -> tuple[float, str]:

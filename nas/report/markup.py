@@ -9,9 +9,10 @@ from io import BytesIO
 from PIL import Image
 from torch import Tensor
 
+from nas.report.importance import Importance
 from nas.report.mistakes import Hard, Matrix
 from nas.report.summary import Fact
-from nas.table import Table
+from nas.table import Table, per_cent
 
 SHORT, LONG = 24, 40  # characters of a cell in one line, and of one in several
 VOID = ("img", "meta")
@@ -64,7 +65,20 @@ def table(data: Table, *, sortable: bool = False) -> Html:
 
 def facts(terms: Iterable[Fact]) -> Html:
     """A list of terms."""
-    return tag("dl", *(joined([tag("dt", fact.term), tag("dd", fact.text)]) for fact in terms))
+    return tag("dl", *(tag("div", tag("dt", fact.term), tag("dd", fact.text)) for fact in terms))
+
+
+def bars(title: str, shares: Iterable[Importance]) -> Html:
+    """Shares as a table, each with a bar of its length."""
+    rows = (
+        tag(
+            "tr",
+            tag("th", each.axis, scope="row"),
+            tag("td", tag("span", class_="bar", style=f"--share: {each.share:.3f}"), per_cent(each.share, 0)),
+        )
+        for each in shares
+    )
+    return tag("table", tag("caption", title), tag("tbody", *rows), class_="bars")
 
 
 def matrix(classes: tuple[str, ...], confusion: Matrix, title: str) -> Html:

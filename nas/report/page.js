@@ -1,31 +1,27 @@
 "use strict";
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const byTouch = matchMedia("(pointer: coarse), (max-width: 37rem)");
+const REACH = 24; // pixels from a mark, so that a finger finds it
 
-// Figures come in colours for any background; here they get those of the page.
-function theme() {
-  const style = getComputedStyle(document.documentElement);
-  const ink = style.getPropertyValue("--ink"), rule = style.getPropertyValue("--rule");
-  return {
-    "font.color": ink, "xaxis.gridcolor": rule, "yaxis.gridcolor": rule, "xaxis.linecolor": rule,
-    "modebar.color": style.getPropertyValue("--soft"), "modebar.activecolor": ink, "modebar.bgcolor": "rgba(0, 0, 0, 0)",
-  };
+function nearest(plot, x, y) {
+  let best = null, least = REACH;
+  for (const mark of plot.querySelectorAll(".mark")) {
+    const box = mark.getBoundingClientRect();
+    const distance = Math.hypot(box.x + box.width / 2 - x, box.y + box.height / 2 - y);
+    if (distance <= least) [best, least] = [mark, distance];
+  }
+  return best;
 }
 
-function draw(source) {
-  const place = document.getElementById(source.dataset.figure);
-  const {data, layout} = JSON.parse(source.textContent);
-  layout.dragmode = byTouch.matches ? false : "zoom"; // a finger scrolls the page
-  const settings = {
-    responsive: true,
-    displaylogo: false,
-    displayModeBar: byTouch.matches ? false : "hover",
-    doubleClick: byTouch.matches ? false : "reset+autosize", // which a tap would be taken for
-    modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]], // by default there is one that sends data away
-  };
-  Plotly.newPlot(place, data, layout, settings).then(() => Plotly.relayout(place, theme()));
-  dark.addEventListener("change", () => Plotly.relayout(place, theme()));
+// Browsers show titles to a mouse alone, and late; a tap or a click tells them below the figure.
+function tellMarks(plot) {
+  const told = document.createElement("output");
+  plot.after(told);
+  plot.addEventListener("click", (event) => {
+    plot.querySelector(".mark.told")?.classList.remove("told");
+    const mark = nearest(plot, event.clientX, event.clientY);
+    mark?.classList.add("told");
+    told.textContent = mark?.querySelector("title")?.textContent ?? "";
+  });
 }
 
 const isUnknown = (text) => text === "" || text === "–";
@@ -47,7 +43,7 @@ function sort(table, column, head) {
   table.tBodies[0].append(...rows.map(([, row]) => row));
 }
 
-document.querySelectorAll("script[data-figure]").forEach(draw);
+document.querySelectorAll(".plot").forEach(tellMarks);
 for (const table of document.querySelectorAll("table.sortable")) {
   [...table.tHead.rows[0].cells].forEach((head, column) => {
     const button = document.createElement("button");

@@ -9,10 +9,9 @@ import optuna
 
 from nas.errors import InputError
 from nas.files import make_parent, write_whole
-from nas.report.figures import plotly_js
 from nas.report.front import Front
 from nas.report.markup import Html, tag
-from nas.report.sections import Section, front_section, sections
+from nas.report.sections import Section, front_section, report_of
 from nas.version import __version__
 
 HERE = Path(__file__).parent
@@ -27,12 +26,14 @@ def report_page(
     looked for anyway. `target` is a fraction of the test set, whose chance is told where there is a confirmation.
     Nothing is written, and the test set is not read. Raises `StudyError` for a study that nas did not make.
     """
-    return _page(f"Study {study.study_name}", sections(study, checkpoints, data_dir, target))
+    report = report_of(study, checkpoints, data_dir, target)
+    name = tag("p", f"Study {study.study_name}", class_="note")
+    return _page(report.title, [name, *report.lead], report.sections)
 
 
 def front_page(front: Front) -> str:
-    """The front alone."""
-    return _page("Pareto front", [front_section(front)])
+    """The front alone. Raises `StudyError` if nothing is finished."""
+    return _page("Pareto front", [], [front_section(front)])
 
 
 def write(page: str, out: Path) -> None:
@@ -50,24 +51,23 @@ def write(page: str, out: Path) -> None:
         ) from error
 
 
-def _page(title: str, parts: Sequence[Section]) -> str:
-    scripts = plotly_js(), (HERE / "page.js").read_text("utf-8")
-    without = tag("noscript", tag("p", "Figures need JavaScript; text and tables do not."))
+def _page(title: str, lead: Sequence[Html], parts: Sequence[Section]) -> str:
+    script = (HERE / "page.js").read_text("utf-8")
     body = tag(
         "body",
-        tag("header", tag("h1", title), without, _contents(parts)),
+        tag("header", tag("h1", title.replace(" %", "\u00a0%")), *lead, _contents(parts)),
         tag("main", *map(_section, parts)),
         tag("footer", tag("p", f"Made by nas {__version__}.", class_="note")),
-        *(tag("script", Html(script)) for script in scripts),
+        tag("script", Html(script)),
     )
-    return f"<!doctype html>\n{tag('html', _head(title, scripts), body, lang='en')}\n"
+    return f"<!doctype html>\n{tag('html', _head(title, script), body, lang='en')}\n"
 
 
-def _head(title: str, scripts: Sequence[str]) -> Html:
-    hashes = " ".join(f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts)
-    # Nothing is fetched, and no scripts run but these: text of a study that slipped through would be harmless.
+def _head(title: str, script: str) -> Html:
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    # Nothing is fetched, and no script runs but this: text of a study that slipped through would be harmless.
     policy = (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
         "form-action 'none'; base-uri 'none'"
     )
     return tag(
@@ -89,7 +89,9 @@ def _contents(parts: Sequence[Section]) -> Html:
 
 def _section(part: Section) -> Html:
     heading = f"{_name(part)}-title"
-    return tag("section", tag("h2", part.title, id=heading), *part.parts, id=_name(part), aria_labelledby=heading)
+    wide = {"class_": "wide"} if part.wide else {}
+    title = tag("h2", part.title, id=heading)
+    return tag("section", title, *part.parts, id=_name(part), aria_labelledby=heading, **wide)
 
 
 def _name(part: Section) -> str:

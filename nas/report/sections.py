@@ -7,13 +7,17 @@ import optuna
 
 from nas.errors import NasError
 from nas.network.cost import COSTS
-from nas.network.layer_table import layer_rows, layer_table
-from nas.report import figures, importance, plots, summary, trials
-from nas.report.figures import Figure
+from nas.network.layer_table import folded, layer_rows, layer_table
+from nas.report import figures, importance, summary, trials
+from nas.report.chart import Chart
+from nas.report.curves import curves
 from nas.report.front import Front, documented_table, front_of
 from nas.report.front import table as front_table
-from nas.report.markup import Html, facts, gallery, matrix, table, tag
+from nas.report.markup import Html, bars, facts, gallery, matrix, table, tag
 from nas.report.mistakes import Matrix, Mistakes, most_frequent, on_validation_part
+from nas.report.progress import progress
+from nas.report.summary import Fact
+from nas.report.svg import drawing
 from nas.study.confirmation import Confirmed, last_confirmed, winner_of
 from nas.study.record import Record, records
 from nas.study.terms import terms_of
@@ -21,134 +25,171 @@ from nas.table import Table, plural
 
 MOST_CLASSES = 20  # of a matrix; of more, the most frequent confusions are shown
 SCALE = "The scale of accuracies is logarithmic in the error: half as many errors are as far up everywhere."
+TOLD = "Point at a mark, or tap it, to read what it is."
 DIAMONDS = (
     "Diamonds are the documented iterations. Their accuracies are best epochs on the test set, not last epochs on the "
-    "validation part. Those far off are out of view: a double click on the figure shows them too."
+    "validation part. Those far off are left out of the figure."
 )
 
 
 class Section(NamedTuple):
-    """`parts` stand below one another."""
+    """`parts` stand below one another; a `wide` one is as wide as the window."""
 
     title: str
     parts: list[Html]
+    wide: bool = False
 
 
-def sections(study: optuna.Study, checkpoints: Path, data_dir: Path | None, target: float | None) -> list[Section]:
+class LeftOut(NamedTuple):
+    """A section that has nothing to say, and why."""
+
+    title: str
+    why: str
+
+
+class Report(NamedTuple):
+    """A title in words, what stands at the top, and the sections that have something to say."""
+
+    title: str
+    lead: list[Html]
+    sections: list[Section]
+
+
+def report_of(study: optuna.Study, checkpoints: Path, data_dir: Path | None, target: float | None) -> Report:
     """The whole report on a study. The test set is not read: what is known of it was stored by the confirmation.
 
     `checkpoints` is the folder with the study's weights, `data_dir` that of data sets; without either the sections that
-    need them say what is missing. `target` is a fraction of the test set: where there is a confirmation, the chance is
-    told that a fresh training has it; None for what the search was to reach. Raises `StudyError` for a study that nas
-    did not make.
+    need them are left out, and the last section says why. `target` is a fraction of the test set: where there is a
+    confirmation, the chance is told that a fresh training has it; None for what the search was to reach. Raises
+    `StudyError` for a study that nas did not make.
     """
     terms_of(study)  # before anything looks for a single accuracy where there may be several values
     confirmed = last_confirmed(study)
     winner = winner_of(study, confirmed)
-    return [
-        _answer(study, winner, confirmed, target),
-        front_section(front_of([study])),
-        _curves(study, winner),
-        _progress(study),
+    number = None if winner is None else winner.trial
+    tried = [
+        _front(study, number),
+        _curves(study, number),
+        _progress(study, number),
         _importance(study),
-        *([_layers(winner)] if winner is not None else []),
+        *([_bought(winner)] if winner is not None else []),
+        *([_confirmed(confirmed, target)] if confirmed is not None else []),
         *_mistakes(study, winner, confirmed, checkpoints, data_dir),
         _trials(study),
-        _measured(study),
     ]
+    shown = [part for part in tried if isinstance(part, Section)]
+    missing = [Fact(f"left out: {part.title}", part.why) for part in tried if isinstance(part, LeftOut)]
+    lead = _lead(study, winner, confirmed, target)
+    return Report(summary.heading(study, winner, confirmed), lead, [*shown, _measured(study, missing)])
 
 
-def _answer(study: optuna.Study, winner: Record | None, confirmed: Confirmed | None, target: float | None) -> Section:
-    parts = [tag("p", summary.question(study)), *(tag("p", text) for text in summary.answer(study, winner, confirmed))]
-    if winner is not None:
-        parts.append(table(summary.winner_table(winner)))
-    if confirmed is not None:
-        parts += map(table, confirmed.tables(target))
-    return Section("Asked and found", parts)
+def _lead(study: optuna.Study, winner: Record | None, confirmed: Confirmed | None, target: float | None) -> list[Html]:
+    parts = []
+    if winner is not None and winner.cost is not None:
+        parts.append(tag("ul", *map(_key_figure, summary.key_figures(study, winner, confirmed)), class_="key"))
+    parts.append(tag("p", " ".join(summary.story(study, winner, confirmed, target)), class_="story"))
+    if winner is not None and (taught := summary.distilled(study, winner)):
+        parts.append(tag("p", taught, class_="note"))
+    return parts
 
 
-def front_section(front: Front) -> Section:
+def _key_figure(figure: summary.KeyFigure) -> Html:
+    notes = (tag("span", note, class_="note") for note in figure.notes)
+    return tag("li", tag("strong", figure.value), tag("span", figure.name), *notes)
+
+
+def front_section(front: Front, winner: int | None = None) -> Section:
+    """The front of one study or several. `winner`: a trial of the only one. Raises `StudyError` if none is finished."""
+    members = table(front_table(front))
     title = f"Accuracy against {COSTS[front.by].noun}"
     alt = f"{title}: {plural(len(front.points), 'finished candidate')}, {len(front.members)} of them on the front."
-    caption = f"{SCALE} Point at a network to see its layers."
-    parts = [_figure("front", figures.front_figure(front), alt, caption)]
-    if front.limit is not None:
-        parts.append(tag("p", f"The dotted line is the budget, {COSTS[front.by].shown(front.limit)}.", class_="note"))
-    if front.points:
-        parts.append(table(front_table(front)))
+    parts = [_figure(figures.front_chart(front, winner), alt, f"{SCALE} {TOLD}"), members]
     if front.documented:
-        parts.append(tag("p", DIAMONDS, class_="note"))
-        parts.append(table(documented_table(front)))
+        parts += [tag("p", DIAMONDS, class_="note"), table(documented_table(front))]
     return Section(title, parts)
 
 
-def _curves(study: optuna.Study, winner: Record | None) -> Section:
-    plot = plots.curves_figure(study, None if winner is None else winner.trial)
+def _front(study: optuna.Study, winner: int | None) -> Section | LeftOut:
+    front = front_of([study])
+    return front_section(front, winner) if front.points else LeftOut("The front", "no training has finished.")
+
+
+def _curves(study: optuna.Study, winner: int | None) -> Section | LeftOut:
+    title = "Learning curves"
+    chart = figures.curves_chart(curves(study), winner)
+    if chart is None:
+        return LeftOut(title, "no candidate was trained for two epochs.")
     alt = "Validation accuracy of each candidate after each epoch it was trained."
-    text = "Validation accuracy, epoch by epoch. Pruned and paused trainings are faint and end where they were stopped."
-    return Section("Learning curves", [_figure("curves", plot, alt, f"{text} {SCALE}")])
+    text = "Validation accuracy, epoch by epoch. A training that was stopped ends at its cross."
+    return Section(title, [_figure(chart, alt, f"{text} {SCALE}")])
 
 
-def _progress(study: optuna.Study) -> Section:
+def _progress(study: optuna.Study, winner: int | None) -> Section | LeftOut:
+    title = "Accuracy over time"
+    chart = figures.progress_chart(progress(study), winner)
+    if chart is None:
+        return LeftOut(title, "fewer than two trainings have ended.")
     alt = "The best validation accuracy of a finished candidate over the time in which something was trained."
     text = (
         "Every training where it ended; the line is the best finished one so far. Time counts while something was "
         "trained. Rejected candidates have no accuracy and are not there."
     )
-    return Section("Accuracy over time", [_figure("progress", plots.progress_figure(study), alt, text)])
+    return Section(title, [_figure(chart, alt, text)])
 
 
-def _importance(study: optuna.Study) -> Section:
-    n = importance.n_trained(study)
-    if n < importance.N_NEEDED:
-        text = f"{plural(n, 'candidate')} trained: too few, {importance.N_NEEDED} are needed."
-        return Section("What decides", [tag("p", text)])
-    importances = importance.importances(study)
-    alt = "The most important axes: " + ", ".join(f"{each.axis} {each.share:.0%}" for each in importances[:5]) + "."
+def _importance(study: optuna.Study) -> Section | LeftOut:
+    title, n = "What decides", importance.n_trained(study)
+    shares = importance.importances(study)
+    if not shares:
+        return LeftOut(title, f"{plural(n, 'candidate')} trained, and {importance.N_NEEDED} are needed.")
     text = (
         f"How far the best of {n:,} trained candidates lie apart from all of them, axis by axis (PED-ANOVA); "
         "candidates trained longer count as better, then accuracy decides. It tells where the sampler found the good "
         "ones, not what causes them, and with so few candidates small shares are chance."
     )
-    return Section("What decides", [_figure("importance", figures.importance_figure(importances), alt, text)])
+    return Section(title, [bars("Share of the importance", figures.bars(shares)), tag("p", text, class_="note")])
 
 
-def _layers(winner: Record) -> Section:
+def _bought(winner: Record) -> Section:
     assert winner.candidate is not None
-    text = f"Trial {winner.trial}, layer by layer."
+    layers = layer_table(folded(layer_rows(winner.candidate.architecture)))
+    text = "Norms, activations and pooling multiply nothing and stand with the layer before them."
     return Section(
-        "What the budget bought", [tag("p", text), table(layer_table(layer_rows(winner.candidate.architecture)))]
+        "What the budget bought", [table(summary.winner_table(winner)), table(layers), tag("p", text, class_="note")]
     )
+
+
+def _confirmed(confirmed: Confirmed, target: float | None) -> Section:
+    return Section("How it was confirmed", [*map(table, confirmed.tables(target))])
 
 
 def _mistakes(
     study: optuna.Study, winner: Record | None, confirmed: Confirmed | None, checkpoints: Path, data_dir: Path | None
-) -> list[Section]:
+) -> list[Section | LeftOut]:
     if winner is None:
         return []
-    seen, missing = _seen(study, winner, checkpoints, data_dir)
-    return [
-        Section("What is confused with what", _confusions(winner, confirmed, seen, missing)),
-        Section("The hardest images", _hardest(winner, seen, missing)),
-    ]
+    seen = _seen(study, winner, checkpoints, data_dir)
+    return [_confusions(winner, confirmed, seen), _hardest(winner, seen)]
 
 
-def _seen(study: optuna.Study, winner: Record, checkpoints: Path, data_dir: Path | None) -> tuple[Mistakes | None, str]:
+def _seen(study: optuna.Study, winner: Record, checkpoints: Path, data_dir: Path | None) -> Mistakes | str:
+    """What the winner's network takes for what, or why that is not known."""
     try:
-        return on_validation_part(study, winner, checkpoints, data_dir), ""
+        return on_validation_part(study, winner, checkpoints, data_dir)
     except NasError as error:
-        return None, f"Not shown, since {error}."
+        return f"{error}."
 
 
-def _confusions(winner: Record, confirmed: Confirmed | None, seen: Mistakes | None, missing: str) -> list[Html]:
+def _confusions(winner: Record, confirmed: Confirmed | None, seen: Mistakes | str) -> Section | LeftOut:
+    title = "What is confused with what"
     if confirmed is not None:
         n = len(confirmed.seeds)
         where = f"On the test set: trial {confirmed.trial}, {plural(n, 'confirmed network')}" + " together" * (n > 1)
-        return [tag("p", f"{where}."), _confusion(confirmed.classes, confirmed.confusion, "Test set")]
-    if seen is None:
-        return [tag("p", missing)]
+        return Section(title, [tag("p", f"{where}."), _confusion(confirmed.classes, confirmed.confusion, "Test set")])
+    if isinstance(seen, str):
+        return LeftOut(title, seen)
     where = f"On the validation part, not the test set: the network of trial {winner.trial} that the search trained."
-    return [tag("p", where), _confusion(seen.classes, seen.confusion, "Validation part")]
+    return Section(title, [tag("p", where), _confusion(seen.classes, seen.confusion, "Validation part")])
 
 
 def _confusion(classes: tuple[str, ...], confusion: Matrix, title: str) -> Html:
@@ -159,37 +200,34 @@ def _confusion(classes: tuple[str, ...], confusion: Matrix, title: str) -> Html:
     return table(Table(f"{title}: the most frequent confusions", ("true class", "taken for", "images"), rows))
 
 
-def _hardest(winner: Record, seen: Mistakes | None, missing: str) -> list[Html]:
-    if seen is None:
-        return [tag("p", missing)]
+def _hardest(winner: Record, seen: Mistakes | str) -> Section | LeftOut:
+    title = "The hardest images"
+    if isinstance(seen, str):
+        return LeftOut(title, seen)
     text = (
         f"Images of the validation part to which the network of trial {winner.trial} gave the least probability for "
         "their true class, the hardest first: true class, what it was taken for, and how certainly."
     )
-    return [tag("p", text), gallery(seen.hardest)]
+    return Section(title, [tag("p", text), gallery(seen.hardest)])
 
 
-def _trials(study: optuna.Study) -> Section:
+def _trials(study: optuna.Study) -> Section | LeftOut:
     all_records = records(study)
     trained, others = trials.trained_table(all_records), trials.untrained_table(all_records)
-    parts = [table(trained, sortable=True) if trained.rows else tag("p", "No training has begun.")]
+    if not all_records:
+        return LeftOut("Trials", "there are none yet.")
+    parts = [table(trained, sortable=True)] if trained.rows else []
     if others.rows:
         title = tag("summary", f"{plural(len(others.rows), 'trial')} that were not trained")
         parts.append(tag("details", title, table(others, sortable=True)))
-    return Section("Trials", parts)
+    return Section("Trials", parts, wide=True)
 
 
-def _measured(study: optuna.Study) -> Section:
+def _measured(study: optuna.Study, missing: list[Fact]) -> Section:
     meanings = summary.meanings(terms_of(study).goal)
-    parts = [facts(summary.measured(study)), tag("h3", "Words"), facts(meanings)]
+    parts = [facts([*summary.measured(study), *missing]), tag("h3", "Words"), facts(meanings)]
     return Section("How everything was measured", parts)
 
 
-def _figure(name: str, plot: Figure, alt: str, caption: str) -> Html:
-    height = {"style": f"height: {plot.layout.height}px"} if plot.layout.height else {}
-    return tag(
-        "figure",
-        tag("div", id=f"{name}-figure", class_="plot", role="img", aria_label=alt, **height),
-        tag("figcaption", caption),
-        Html(f'<script type="application/json" data-figure="{name}-figure">{plot.to_json()}</script>'),
-    )
+def _figure(chart: Chart, alt: str, caption: str) -> Html:
+    return tag("figure", drawing(chart, alt), tag("figcaption", caption))

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 import optuna
 
-from nas.network.cost import COSTS
+from nas.network.cost import COSTS, Budget, Cost
+from nas.statistics import LEAST
 from nas.study.confirmation import Confirmed, readings
 from nas.study.goal import Goal
 from nas.study.record import Record, counts, n_trained, ranked, records
 from nas.study.teacher import StudyTeacher, taught_by, teacher_of
-from nas.study.terms import Terms, notes_of, target_of, terms_of
-from nas.table import Table, plural
+from nas.study.terms import Terms, notes_of, short_name, target_of, terms_of
+from nas.table import Table, per_cent, plural
 
 ENVIRONMENT = {
     "nas": "nas",
@@ -37,6 +38,7 @@ OUTCOMES = {
     "winner": "the finished candidate with the best validation accuracy; of equal ones the smallest",
     "confirmed": "trained from scratch on all training images with fresh seeds; each network reads the test set once",
 }
+UNCONFIRMED = "one training, not confirmed: no interval, and optimistic"
 
 
 class Fact(NamedTuple):
@@ -46,55 +48,130 @@ class Fact(NamedTuple):
     text: str
 
 
+class KeyFigure(NamedTuple):
+    """A figure that is set large, with what it is, and what must be known with it."""
+
+    value: str
+    name: str
+    notes: tuple[str, ...]
+
+
+def heading(study: optuna.Study, winner: Record | None, confirmed: Confirmed | None) -> str:
+    """What was found, as the title of a page."""
+    data = short_name(terms_of(study).dataset)
+    if winner is None or winner.accuracy is None or winner.cost is None:
+        return f"No network for {data} yet"
+    found, part = winner.accuracy, "validation part"
+    if confirmed is not None:
+        found, part = confirmed.accuracy.mean, "test set"
+    return f"A network of {winner.cost.params:,} parameters recognises {per_cent(found)} of the {part} of {data}"
+
+
+def key_figures(study: optuna.Study, winner: Record, confirmed: Confirmed | None) -> list[KeyFigure]:
+    """Accuracy with its interval, parameters of the budget, and what the network costs a device."""
+    assert winner.cost is not None
+    assert winner.accuracy is not None
+    budget = terms_of(study).limits
+    limit = budget.limits.get("params")
+    share = None if limit is None else per_cent(winner.cost.params / limit, 1)
+    used = "no limit on them" if share is None else f"{share} of the {limit:,} allowed"
+    accuracy = (
+        KeyFigure(per_cent(winner.accuracy), "of the validation part recognised", (UNCONFIRMED,))
+        if confirmed is None
+        else KeyFigure(per_cent(confirmed.accuracy.mean), "of the test set recognised", (_interval(confirmed),))
+    )
+    return [accuracy, KeyFigure(f"{winner.cost.params:,}", "parameters", (used,)), _on_a_device(winner.cost, budget)]
+
+
+def _interval(confirmed: Confirmed) -> str:
+    trainings = plural(len(confirmed.seeds), "training")
+    if confirmed.interval is not None:
+        low, high = (100 * end for end in confirmed.interval)
+        return f"95 % interval of the mean of {trainings}: {low:.2f} to {high:.2f} %"
+    if len(confirmed.seeds) < LEAST:
+        return f"mean of {trainings}, {confirmed.accuracy.per_cent()} %; an interval needs {LEAST}"
+    return f"mean of {trainings}, all equal: no interval"
+
+
+def _on_a_device(cost: Cost, budget: Budget) -> KeyFigure:
+    kinds = (("memory", "RAM for activations"), ("bytes", "flash for weights"))
+    notes = [f"{_kib(cost[name])} of {noun}{_of(name, budget)}" for name, noun in kinds if name in cost]
+    macs = f"{cost.macs:,}" if cost.macs < 1e6 else f"{cost.macs / 1e6:,.2f} M"
+    others = (name for name in cost if COSTS[name].measured)
+    notes += [f"{cost.shown(name)} {COSTS[name].noun}{_of(name, budget)}" for name in others]
+    return KeyFigure(macs, f"multiply-accumulates an image{_of('macs', budget)}", (*notes, "numbers in float32"))
+
+
+def _of(name: str, budget: Budget) -> str:
+    limit = budget.limits.get(name)
+    if limit is None:
+        return ""
+    return f", of {_kib(limit) if name in ('memory', 'bytes') else COSTS[name].shown(limit)} allowed"
+
+
+def _kib(n_bytes: float) -> str:
+    return f"{n_bytes / 1024:,.1f} KiB"
+
+
+def story(study: optuna.Study, winner: Record | None, confirmed: Confirmed | None, target: float | None) -> list[str]:
+    """What was asked, done and found, and how far that can be trusted, in five sentences; in three if nothing was.
+
+    `target` is a fraction of the test set, whose chance is told of what was confirmed.
+    """
+    if winner is None or winner.accuracy is None or winner.cost is None:
+        return [question(study), effort(study), "Nothing was found yet, since no training has finished."]
+    asked = terms_of(study).target or target_of(study)
+    return [
+        question(study),
+        effort(study),
+        f"The winner, trial {winner.trial}, has {winner.cost.params:,} parameters and recognises "
+        f"{per_cent(winner.accuracy)} of the validation part.",
+        *([] if asked is None else [reached(study, asked)]),
+        *_trust(study, confirmed, target, in_one=asked is not None),
+    ]
+
+
 def question(study: optuna.Study) -> str:
     """The question, in a sentence."""
     terms, target = terms_of(study), target_of(study)
     until = ""
     if terms.minimize is None and target is not None:
-        until = f", until one has {100 * target:.2f} % validation accuracy"
+        until = f", until one has {per_cent(target)} validation accuracy"
     return (
-        f"Asked: {terms.goal.wanted}, for {terms.dataset} within {terms.limits}, out of the space "
+        f"Asked was {terms.goal.wanted}, for {terms.dataset} within {terms.limits}, out of the space "
         f"{terms.space!r}, with trainings of {plural(terms.epochs, 'epoch')}{until}."
     )
 
 
-def answer(study: optuna.Study, winner: Record | None, confirmed: Confirmed | None) -> list[str]:
-    """The answer, in a few sentences."""
+def effort(study: optuna.Study) -> str:
+    """What was done, in a sentence."""
     tally = counts(study)
-    n_stopped = tally["pruned"] + tally["paused"]
-    effort = (
-        f"{plural(n_trained(study), 'candidate')} trained, {n_stopped:,} of them stopped early; {tally['rejected']:,} "
-        f"rejected before training, because they were {_over(terms_of(study).goal)}."
+    stopped = _some(tally["pruned"] + tally["paused"])
+    return (
+        f"The search trained {plural(n_trained(study), 'candidate')}, of which it stopped {stopped} early, and "
+        f"rejected {_some(tally['rejected'])} before training for being {_over(terms_of(study).goal)}."
     )
-    if winner is None or winner.accuracy is None or winner.cost is None:
-        return ["Found: nothing yet, since no training has finished.", effort]
-    network = (
-        f"Found: trial {winner.trial}, with {winner.cost.params:,} parameters and {winner.cost.macs:,} "
-        f"multiply-accumulates an image. It recognises {100 * winner.accuracy:.2f} % of the validation part."
+
+
+def _some(n: int) -> str:
+    return f"{n:,}" if n else "none"
+
+
+def reached(study: optuna.Study, target: float) -> str:
+    """Whether the search has what it was to reach, in a sentence."""
+    best = ranked(study)[0]
+    if best.expected_accuracy >= target:
+        return f"The target of {per_cent(target)} was reached, by trial {best.trial}."
+    return (
+        f"The target of {per_cent(target)} was not reached: trial {best.trial} is nearest, with "
+        f"{per_cent(best.expected_accuracy)}."
     )
-    return [network, *_reached(study), effort, *_distilled(study, winner), _trust(study, confirmed)]
 
 
-def _reached(study: optuna.Study) -> list[str]:
-    """Whether the search has what it was to reach, if it was told."""
-    target, best = terms_of(study).target or target_of(study), ranked(study)[0]
-    if target is None:
-        return []
-    accuracy = best.expected_accuracy
-    if accuracy >= target:
-        return [f"The target of {100 * target:.2f} % was reached, by trial {best.trial}."]
-    return [
-        f"The target of {100 * target:.2f} % was not reached: trial {best.trial} is nearest, with "
-        f"{100 * accuracy:.2f} %."
-    ]
-
-
-def _distilled(study: optuna.Study, winner: Record) -> list[str]:
-    """By whom it was taught, if it was."""
+def distilled(study: optuna.Study, winner: Record) -> str:
+    """By whom the winner was taught; nothing if it was not."""
     teacher = taught_by(study, winner.candidate)
-    if teacher is None:
-        return []
-    return [f"{teacher.sentences} It took {teacher.cost}."]
+    return "" if teacher is None else f"{teacher.sentences} It took {teacher.cost}."
 
 
 def _over(goal: Goal) -> str:
@@ -102,18 +179,25 @@ def _over(goal: Goal) -> str:
     return f"over the budget{smaller}"
 
 
-def _trust(study: optuna.Study, confirmed: Confirmed | None) -> str:
-    n = len(readings(study))
+def _trust(study: optuna.Study, confirmed: Confirmed | None, target: float | None, in_one: bool) -> list[str]:
+    """Two sentences, or the more important half of them as one."""
+    times = plural(len(readings(study)), "time")
     if confirmed is None:
-        return (
-            f"The test set was read {plural(n, 'time')}. That accuracy is of one training, on images that also chose "
-            "it among others: it is optimistic until nas confirm trains it again and tests it."
-        )
-    return (
-        f"Confirmed: trial {confirmed.trial}, trained {plural(len(confirmed.seeds), 'time')} from scratch, recognises "
-        f"{confirmed.accuracy.per_cent()} % of the test set, which was read {plural(n, 'time')} in this study and "
-        "chose nothing."
+        why = "That accuracy is of one training, on images that also chose it among others: it is optimistic"
+        until = f"nas confirm trains it again and tests it; the test set was read {times}"
+        return [f"{why} until {until}."] if in_one else [f"{why}.", f"It stays so until {until}."]
+    whole = (
+        f"Trained {plural(len(confirmed.seeds), 'time')} from scratch on all {confirmed.n_train:,} training images, it "
+        f"recognises {confirmed.accuracy.per_cent()} % of the test set, which was read {times} in this study and chose "
+        "nothing"
     )
+    chance = None if target is None else confirmed.probability(target)
+    if target is None or chance is None:
+        sampling = f"{100 * confirmed.sampling_error:.2f} points"
+        more = f"another test set of as many images would change that by some {sampling} (one binomial standard error)"
+    else:
+        more = f"a fresh training has {per_cent(target)} of it with a chance of {per_cent(chance, 0)}"
+    return [f"{whole}; {more}."] if in_one else [f"{whole}.", f"A{more[1:]}."]
 
 
 def winner_table(record: Record) -> Table:
