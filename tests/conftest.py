@@ -30,6 +30,7 @@ from nas.searching.search import search
 
 # As a worker has: networks this small lose more by waiting for threads than they gain, above all on a busy machine.
 torch.set_num_threads(1)
+os.environ.pop("COLUMNS", None)  # pytest-xdist tells its processes a width, and nas obeys it
 
 # `make test` has to pass, or fail, for everyone alike, so its property tests draw the same inputs every time;
 # `make test-slow` draws fresh ones. Whoever finds a failing input there adds it to the test as an @example.

@@ -283,6 +283,7 @@ def test_a_line_of_text_shows_what_branches() -> None:
     )
 
 
+@pytest.mark.slow
 def test_it_is_exported_as_python_onnx_and_a_program(tmp_path: Path) -> None:
     model, images, labels = measured(DEEP)
     write(model, "deep", tmp_path, images, labels, formats=("py", "onnx", "torch"))

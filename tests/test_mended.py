@@ -42,7 +42,7 @@ Run = Callable[..., CompletedProcess[str]]
 
 def one_line(done: CompletedProcess[str]) -> str:
     assert done.returncode == 2, done.stderr
-    (line,) = done.stderr.splitlines()
+    (line,) = (line for line in done.stderr.splitlines() if not line.endswith(" …"))  # what is being done
     return line
 
 

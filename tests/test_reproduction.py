@@ -225,7 +225,7 @@ def test_spread_is_mean_and_sample_deviation(values: list[float]) -> None:
     assert not spread.reached(spread.mean + 2.001 * stdev(values) + 1e-9)
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=8))
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=8))
 def test_paired_difference_is_scipys(pairs: list[tuple[float, float]]) -> None:
     values, base = zip(*pairs, strict=True)
     difference = paired_difference(values, base)

@@ -62,6 +62,7 @@ def test_one_worker_and_the_same_seed_give_the_same_table_to_the_last_digit(nas,
     assert [row["validation_accuracy"] for row in first] != [row["validation_accuracy"] for row in other]
 
 
+@pytest.mark.slow
 def test_a_training_ends_with_the_first_epoch_that_has_the_target(nas, tmp_path: Path) -> None:
     options = ("search", "--space", "tiny", "--epochs", "12", "--budget", "3k", "--workers", "1", "--trials", "1")
     whole = nas(*options, "--storage", "whole.db")

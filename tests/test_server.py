@@ -246,6 +246,7 @@ def test_two_threads_never_start_the_same_waiting_trial(database: str) -> None:
 # A server that is away ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_whatever_answer_is_lost_nothing_is_made_twice(server: Server, database: str) -> None:
     """Connections break at commits: some of these were made all the same, and nobody knows which."""
     with LossyNetwork(server, seed=1) as network:

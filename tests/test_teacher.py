@@ -523,6 +523,7 @@ def test_there_is_an_automatic_teacher_for_every_image_and_its_steps_stay_cheap(
 # Stopping and going on ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.usefixtures("one_core")
 def test_its_training_goes_on_where_it_was_stopped_with_the_same_digits(

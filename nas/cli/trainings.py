@@ -88,7 +88,10 @@ def seeds_of(n: int) -> range:
 def checked_out(out: Path | None) -> Path | None:
     """Refuses at once, not after an hour, a place where the table cannot be written."""
     if out is not None:
-        make_parent(out)
+        try:
+            make_parent(out)
+        except InputError as error:
+            raise InputError(f"{error} with --out") from error
     return out
 
 

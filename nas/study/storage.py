@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import wraps
@@ -79,7 +80,14 @@ class Storage(RDBStorage):
         self.patience = Patience(without_password(str(self.url)), sqlite_file(self.url))
         # At the beginning of each transaction: raises `StudyError` where this process may not write any more.
         self.guard: Callable[[sqlalchemy.Connection], None] = lambda connection: None
-        sqlalchemy.event.listen(self.scoped_session, "after_begin", lambda *begun: self.guard(begun[-1]))
+        this = weakref.ref(self)  # else what is open would stay so until the garbage is collected
+
+        def begun(session: Any, transaction: Any, connection: sqlalchemy.Connection) -> None:
+            storage = this()
+            if storage is not None:
+                storage.guard(connection)
+
+        sqlalchemy.event.listen(self.scoped_session, "after_begin", begun)
 
     def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
         """As Optuna's, which tries again by itself, too; once, however often it is tried."""

@@ -21,9 +21,9 @@ def names_in(text: str, name: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
 
 
 def _escaped(text: str) -> str:
-    return "".join(chr(byte) if byte in PLAIN else f"\\{byte:03o}" for byte in text.encode(errors="surrogateescape"))
+    return "".join(chr(byte) if byte in PLAIN else f"\\{byte:03o}" for byte in text.encode(errors="surrogatepass"))
 
 
 def _unescaped(text: str) -> str:
     content = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), text.encode())
-    return content.decode(errors="surrogateescape")
+    return content.decode(errors="surrogatepass")
