@@ -3,7 +3,9 @@
 The fresh environments borrow the dependencies from the one that runs the tests, and nothing needs a package index.
 """
 
+import importlib
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -133,3 +135,22 @@ def pins() -> dict[str, str]:
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda requirement: requirement.name)
 def test_every_dependency_is_pinned_within_its_range(requirement: Requirement) -> None:
     assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
+
+
+def test_the_hosts_workflow_calls_what_there_is() -> None:
+    yaml = pytest.importorskip("yaml")
+    jobs = yaml.safe_load((CHECKOUT / ".github/workflows/ci.yml").read_text("utf-8"))["jobs"]
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert os.access(CHECKOUT / commands[0], os.X_OK)
+    for command in commands:
+        if command.startswith("nas "):
+            name, *options = command.split()[1:]
+            click_command = importlib.import_module(f"nas.cli.{name}")
+            getattr(click_command, name).make_context(name, options)
+
+
+def test_the_container_installs_an_extra_that_there_is_and_searches() -> None:
+    text = (CHECKOUT / "Dockerfile").read_text("utf-8")
+    (extra,) = re.findall(r'"/nas\[(\w+)\]"', text)
+    assert extra in project()["optional-dependencies"]
+    assert 'ENTRYPOINT ["nas", "search"]' in text
