@@ -316,7 +316,6 @@ class Objective:
         if self.pausing:
             end_stretch(trial)
             self._end(trial, "paused", accuracy=accuracy)
-            write_down(trial.study)
             raise Paused
         self._end(trial, "pruned", f"stopped by the pruner after epoch {epoch}", accuracy)
         raise optuna.TrialPruned
@@ -340,6 +339,8 @@ class Objective:
         attributes.outcome = outcome
         if reason or attributes.reason:  # of an earlier interruption
             attributes.reason = reason
+        if outcome == "paused":  # no change of its state, with which it would be written
+            write_down(trial.study)
         self.observer(Ended(trial.number, outcome, reason, accuracy))
 
 
