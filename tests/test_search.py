@@ -242,8 +242,8 @@ def test_what_a_removed_study_trained_is_not_taken_for_a_new_ones(nas, tmp_path:
     for file in tmp_path.glob("removed.db*"):
         file.unlink()
     search_on(slice(600, 1200), "removed.db")
-    search_on(slice(600, 1200), "elsewhere/fresh.db")
-    again, fresh = ([r.to_dict() for r in table(tmp_path, file)] for file in ("removed.db", "elsewhere/fresh.db"))
+    search_on(slice(600, 1200), "runs/fresh.db")
+    again, fresh = ([r.to_dict() for r in table(tmp_path, file)] for file in ("removed.db", "runs/fresh.db"))
     assert again == fresh
 
 

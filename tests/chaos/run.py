@@ -42,6 +42,7 @@ from nas.datasets.splitting import split as split_of
 from nas.errors import DataError
 from nas.execution.job import Executor, Job
 from nas.execution.opening import open_executor
+from nas.execution.placement import Placement
 from nas.study.trial import TrialAttributes
 
 N_IMAGES = 900
@@ -193,7 +194,7 @@ def different(folder: Path, sample: Sequence[FrozenTrial]) -> list[int]:
     """The numbers of those that give other digits when they are trained again without being disturbed."""
     threads = {(TrialAttributes(trial).made_with or {})["threads"] for trial in sample}
     split = split_of(datasets.load(f"npz:{folder / 'few.npz'}"))
-    executors = {n: open_executor(split, workers=1, threads=n) for n in threads}
+    executors = {n: open_executor(split, workers=1, placement=Placement(threads=n)) for n in threads}
     try:
         return [trial.number for trial in sample if curve_again(executors, trial) != trial.intermediate_values]
     finally:
