@@ -46,7 +46,7 @@ from nas.execution.placement import Placement
 from nas.study.trial import TrialAttributes
 
 N_IMAGES = 900
-DISK = "24m"
+DISK = "512m"  # a round has thousands of trials, most of them paused, each with a checkpoint
 
 
 @dataclass
