@@ -71,6 +71,12 @@ def first_cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says first; a database driver's own words where it is wrapped."""
+    text = str(getattr(error, "orig", None) or error).strip()
+    return (text.splitlines() or [type(error).__name__])[0]
+
+
 def nearest(name: str, choices: Iterable[str], cutoff: float = 0.6) -> str:
     """`: did you mean X?` with the choice that is most like the name, or nothing where none is much like it."""
     from difflib import get_close_matches  # which takes as long to load as all else here together

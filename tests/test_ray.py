@@ -23,6 +23,7 @@ from nas.execution.job import Cancelled, Executor, Job
 from nas.execution.opening import n_workers, open_executor
 from nas.execution.placement import Placement
 from nas.searching.events import EpochDone, Event
+from nas.searching.options import SearchOptions
 from nas.searching.search import search
 from nas.space.candidate import Candidate, Task
 from nas.space.finding import load
@@ -242,6 +243,14 @@ def test_a_missing_ray_is_named(few: Split, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delattr("nas.execution.ray_cluster", raising=False)
     with pytest.raises(InputError, match=r"pip install 'budget-nas\[ray\]'"):
         open_executor(few, workers=1, placement=Placement("ray"))
+
+
+def test_a_cluster_is_asked_once_how_many_it_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown while a search runs must not wait for a cluster that is gone."""
+    room = iter([7, 8])
+    monkeypatch.setattr("nas.searching.options.n_workers", lambda placement, workers: next(room))
+    options = SearchOptions(executor="ray")
+    assert [options.n_workers, options.n_workers] == [7, 7]
 
 
 def test_what_has_no_share_of_a_gpu_trains_on_a_cpu() -> None:

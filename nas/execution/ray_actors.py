@@ -26,7 +26,7 @@ from nas.execution.job import Job, Message
 from nas.execution.placement import Placement
 from nas.execution.ray_cluster import Watch, connect
 from nas.execution.workers import ALLOCATOR, ALLOCATOR_VARIABLE, POLL_SECONDS, WorkersExecutor, news_of
-from nas.files import replacing
+from nas.training.checkpoint import write_checkpoint
 from nas.training.run import EpochResult, TrainingData
 from nas.version import __version__
 
@@ -164,8 +164,7 @@ class _Actor:
     def receive(self) -> Message | WorkerError | StudyError | None:
         message, state = self._get()
         if state is not None and self._checkpoint is not None:
-            with replacing(self._checkpoint) as partial:
-                partial.write_bytes(state)
+            write_checkpoint(state, self._checkpoint)
         result: Message | WorkerError | StudyError | None = message
         return result
 

@@ -13,7 +13,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from nas.errors import InputError
+from nas.errors import InputError, first_line
 from nas.execution.placement import LOCAL, Placement, n_cores
 
 REACH_SECONDS = 10.0  # for a cluster's head to answer
@@ -41,7 +41,7 @@ def connect(address: str | None) -> None:
         with _signals_as_they_are():
             ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **of_its_own)
     except (RayError, ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise _no_cluster(address, _first_line(error)) from error
+        raise _no_cluster(address, first_line(error)) from error
 
 
 def n_places(placement: Placement) -> int:
@@ -133,7 +133,3 @@ def _signals_as_they_are() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import cached_property
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, get_type_hints
@@ -98,9 +99,9 @@ class SearchOptions:
         """Where candidates are trained, and what each of them gets there."""
         return Placement(self.executor, self.threads, self.ray_address, self.gpus_per_candidate)
 
-    @property
+    @cached_property
     def n_workers(self) -> int:
-        """Trainings at a time; connects to a Ray cluster where that has to be asked."""
+        """Trainings at a time; connects to a Ray cluster where that has to be asked, once: it may be gone later."""
         return n_workers(self.placement, self.workers)
 
     @property

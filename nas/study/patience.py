@@ -10,7 +10,7 @@ from typing import TypeVar
 import optuna
 import sqlalchemy
 
-from nas.errors import StudyError
+from nas.errors import StudyError, first_line
 
 LONGEST = 600.0  # seconds that a search waits for its database
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
@@ -122,8 +122,7 @@ def _may_pass(error: Exception) -> bool:
 
 def _cause(error: Exception) -> str:
     driver = _of_database(error)
-    text = str(error if driver is None else driver.orig)
-    return (text.splitlines() or [type(error).__name__])[0]
+    return first_line(error if driver is None else driver)
 
 
 def _of_database(error: BaseException | None) -> sqlalchemy.exc.DBAPIError | None:

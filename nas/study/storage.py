@@ -18,7 +18,7 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.errors import InputError, StudyError
+from nas.errors import InputError, StudyError, first_line
 from nas.files import RUNS, make_parent, slug
 from nas.study.patience import Patience
 from nas.study.urls import full_url, without_password
@@ -173,7 +173,7 @@ def open_storage(url: str, *, must_exist: bool = False, kind: type[Storage] = St
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, optuna.exceptions.OptunaError) as error:
         raise StudyError(
             f"the storage must be a database that Optuna can use, but {shown!r} cannot be opened "
-            f"({_first_line(error)}): name another with --storage"
+            f"({first_line(error)}): name another with --storage"
         ) from error
     if file is not None:
         _log_ahead(storage.engine)
@@ -211,7 +211,7 @@ def _check_server(url: str, settings: dict[str, Any], shown: str) -> None:
 
 def _what_to_install(shown: str, error: ImportError) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
-    scheme, missing = shown.partition("://")[0], cause.name or _first_line(cause)
+    scheme, missing = shown.partition("://")[0], cause.name or first_line(cause)
     package = "'budget-nas[postgres]', or '.[postgres]' in a checkout" if missing == "psycopg" else missing
     return f"a database of {scheme} needs {missing}, which cannot be imported: pip install {package}"
 
@@ -292,7 +292,7 @@ def _checked_file(file: Path, must_exist: bool) -> str | None:
             raise StudyError(f"{error} with --storage") from error
         except (OSError, sqlite3.Error) as error:
             raise StudyError(
-                f"the folder of the database must be writable, but {file.parent} is not ({_first_line(error)}): "
+                f"the folder of the database must be writable, but {file.parent} is not ({first_line(error)}): "
                 "name another with --storage"
             ) from error
         return None
@@ -318,8 +318,3 @@ def _checked_file(file: Path, must_exist: bool) -> str | None:
     if must_exist and "studies" not in tables:  # another program's, which Optuna would add its own tables to
         raise StudyError(f"the database must hold studies, but {file} holds none: name another with --storage")
     return made_by
-
-
-def _first_line(error: BaseException) -> str:
-    error = getattr(error, "orig", None) or error  # the driver's own words
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -28,9 +28,14 @@ def save_checkpoint(run: TrainingRun, path: Path) -> None:
     """
     content = io.BytesIO()  # torch says nothing of the cause where it cannot write to a file
     torch.save({**run.state_dict(), "evaluated": run.evaluated_network.state_dict()}, content)
+    write_checkpoint(content.getbuffer(), path)
+
+
+def write_checkpoint(content: bytes | memoryview, path: Path) -> None:
+    """Writes what `save_checkpoint` wrote elsewhere, and raises what that raises."""
     try:
         with replacing(path) as partial:
-            partial.write_bytes(content.getbuffer())
+            partial.write_bytes(content)
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
