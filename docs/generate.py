@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,11 @@ def _without_modules(text: str) -> str:
 
 def property_list(thing: Any) -> str:
     """The properties that say what they are."""
-    own = [(name, each) for name, each in vars(thing).items() if isinstance(each, property) and name[0] != "_"]
+    own = [
+        (name, each)
+        for name, each in vars(thing).items()
+        if isinstance(each, property | cached_property) and name[0] != "_"
+    ]
     said = [(name, inspect.getdoc(each) or "") for name, each in own]
     return "\n".join(f"- `.{name}`: {' '.join(text.split())}" for name, text in said if text)
 
