@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 from subprocess import Popen
 from threading import Timer
+from typing import Any
 
 import optuna
 import pytest
@@ -168,3 +169,31 @@ def test_a_log_that_cannot_be_written_for_a_while_fails_no_training() -> None:
     log.is_full = False
     display.event(Told("second"))
     assert log.getvalue().split() == ["first", "second"], "nor is anything lost"
+
+
+@pytest.mark.parametrize("has_tables", [True, False])
+def test_a_database_that_is_moved_while_it_is_opened_is_not_replaced_by_an_empty_one(
+    tmp_path: Path, has_tables: bool
+) -> None:
+    file, elsewhere = tmp_path / "nas.db", tmp_path / "moved.db"
+    if has_tables:
+        open_storage(str(file))
+
+    class MovedMeanwhile(Storage):
+        def __init__(self, url: str, **settings: Any) -> None:
+            file.rename(elsewhere)
+            super().__init__(url, **settings)
+
+    with pytest.raises(StudyError, match=r"nas\.db"):
+        open_storage(str(file), kind=MovedMeanwhile).get_all_studies()
+    assert elsewhere.exists()
+    assert not file.exists()
+
+
+def test_a_database_that_is_moved_while_it_is_used_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path / "nas.db"))
+    (tmp_path / "nas.db").rename(tmp_path / "moved.db")
+    storage.engine.dispose()  # a new connection, as another thread opens one
+    with pytest.raises(sqlalchemy.exc.OperationalError, match="unable to open"), storage.engine.connect():
+        pass
+    assert not (tmp_path / "nas.db").exists()

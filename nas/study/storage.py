@@ -162,8 +162,8 @@ def open_storage(url: str, *, must_exist: bool = False, kind: type[Storage] = St
     # What this very version of Optuna has made has its tables, which it takes long to look at one by one.
     complete = made_by == optuna.__version__
     try:
-        settings = _of_server(url)
-        if settings and must_exist:
+        settings = _of_server(url) if file is None else {"creator": _connector(url, file)}
+        if file is None and settings and must_exist:
             _check_server(url, settings, shown)
         # Optuna puts its schema version into the URL with str.format, so braces must be doubled.
         plain = url.replace("{", "{{").replace("}", "}}")
@@ -277,6 +277,20 @@ def checkpoint_folder(storage: RDBStorage, study_name: str) -> Path:
     return runs_folder(storage) / "checkpoints" / name
 
 
+def _connector(url: str, file: Path) -> Callable[[], sqlite3.Connection]:
+    """Connects to an SQLite file as its URL says, but never makes the file: one that was moved away in between would
+    be replaced by an empty one, and come back to a place that is taken."""
+    parsed = sqlalchemy.engine.make_url(url)
+    _, settings = parsed.get_dialect()().create_connect_args(parsed)
+    return lambda: _connect(file, **settings)
+
+
+def _connect(file: Path, **settings: Any) -> sqlite3.Connection:
+    """A connection to an SQLite file that is there; raises `sqlite3.OperationalError` where it is not."""
+    connection: sqlite3.Connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", **settings | {"uri": True})
+    return connection
+
+
 def _checked_file(file: Path, must_exist: bool) -> str | None:
     """The version of Optuna that made an SQLite file; None for a file that is new. Raises `StudyError`."""
     if not file.exists():
@@ -299,7 +313,7 @@ def _checked_file(file: Path, must_exist: bool) -> str | None:
     tables: set[str] = set()
     made_by: str | None = None
     try:
-        with sqlite3.connect(file) as connection:
+        with _connect(file) as connection:
             (state,) = connection.execute("pragma quick_check(1)").fetchone()
             tables = {name for (name,) in connection.execute("select name from sqlite_master")}
             if "version_info" in tables and "alembic_version" in tables:

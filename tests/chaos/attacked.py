@@ -5,6 +5,7 @@ import re
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,7 @@ class Search:
     cold_share: float = 0.0
     command: Command | None = None
     lost: Counter[str] = field(default_factory=Counter)
+    has_ended: Callable[[], object] | None = None  # what looks whether it may have ended by itself
 
     @property
     def log(self) -> Path:

@@ -177,11 +177,15 @@ KINDS = (
 
 
 def goes_on_or_ended_with_one_line(search: Search, begun: int, words: tuple[str, ...]) -> bool:
-    """Starts it anew where it ended; raises `Lost` where it did without saying why in its last line."""
+    """Starts it anew where it ended; raises `Lost` where it did without saying why in its last line.
+
+    One of its trainings may go on, while it ends for the sake of another one: that is looked at before the next kind.
+    """
     assert search.command is not None
     deadline = time.monotonic() + 2
     while search.command.poll() is None and time.monotonic() < deadline:
         if "epoch" in search.written_since(begun):
+            search.has_ended = lambda: goes_on_or_ended_with_one_line(search, begun, words)
             return True
         time.sleep(0.05)
     if search.command.poll() is not None:

@@ -80,6 +80,9 @@ def main() -> None:
     )
     parser.add_argument("--cold", type=float, default=0.1, help="share of searches that start as a user's does")
     parser.add_argument("--each", action="store_true", help="each kind in turn, instead of by their shares")
+    parser.add_argument(
+        "--no-disk", action="store_true", help="mount none, as where that is not allowed: limits how long files may be"
+    )
     parser.add_argument("--folder", type=Path, help="where it works and keeps what it counted; a temporary one else")
     arguments = parser.parse_args()
     if not Path("/proc/self/task").exists():
@@ -115,7 +118,7 @@ def one_round(folder: Path, arguments: argparse.Namespace, tally: Tally) -> None
     random, began = Random(f"{arguments.seed} {tally.rounds}"), time.monotonic()
     n_faults, n = len(tally.faults), min(arguments.round, arguments.kills - tally.n_kills)
     search = Search(place, random, arguments.cold)
-    with disk(place / "runs"):
+    with disk(place / "runs", mounted=not arguments.no_disk):
         search.start()
         search.wait_for_a_training()
         try:
@@ -148,10 +151,11 @@ def strike(kind: Kind, search: Search, random: Random, tally: Tally) -> None:
     """Does it, at a random moment, and looks at once at what is left."""
     time.sleep(random.uniform(0, kind.pause))
     assert search.command is not None
+    has_ended, search.has_ended = search.has_ended, None
     if search.command.poll() is not None:
-        raise Lost(
-            f"the search ended by itself with exit code {search.command.returncode}: {search.written_since(0)[-2000:]}"
-        )
+        if has_ended is None:
+            raise Lost(f"it ended by itself with {search.command.returncode}: {search.written_since(0)[-2000:]}")
+        has_ended()
     before, began = reported(search.trials()), time.monotonic()
     try:
         (tally.tried if kind.do(search, random) else tally.not_tried)[kind.name] += 1
@@ -248,11 +252,13 @@ def images() -> dict[str, np.ndarray]:
 class disk:  # noqa: N801 - used as a function
     """A small disk at `folder`, where this process may mount one."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, mounted: bool) -> None:
+        self._folder, self._mounted = folder, mounted
 
     def __enter__(self) -> None:
         self._folder.mkdir()
+        if not self._mounted:
+            return
         mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(self._folder)]
         with suppress(FileNotFoundError):
             subprocess.run(mount, capture_output=True)
