@@ -2,7 +2,7 @@
 
     python benchmarks/readings.py [A1 A2] [--rates 0.01 0.001] [--momenta 0 0.9] [--batches 512 128] [--seeds 3]
 
-Trained on 50,000 images and validated on 10,000 others, last epoch; the test set is not read. Interrupted, it goes on
+Trained on 50,000 images and validated on 10,000 others, last epoch; no test image is read. Interrupted, it goes on
 where it was.
 """
 
@@ -39,7 +39,8 @@ def main() -> None:
     means = Means(workers=arguments.workers, folder=arguments.trainings)
     seeds = range(arguments.seeds)
     print(f"{n_cores()} cores, {platform.machine()}, torch {torch.__version__}; {len(seeds)} seeds")
-    print("\n| iteration | learning rate | momentum | batch | accuracy | each seed |\n|---|---|---|---|---|---|", flush=True)
+    columns = ("iteration", "learning rate", "momentum", "batch", "accuracy", "each seed")
+    print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|", flush=True)
     for name in arguments.iterations:
         iteration = documented.load(name)
         for rate, momentum, batch in product(arguments.rates, arguments.momenta, arguments.batches):

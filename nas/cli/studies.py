@@ -8,7 +8,7 @@ import click
 from nas.cli.completion import complete_study
 from nas.cli.options import storage_option
 from nas.progress import working
-from nas.table import per_cent
+from nas.table import file_size, per_cent
 
 HEADER = ("study", "data set", "limits", "trials", "best", "parameters", "state")
 
@@ -142,7 +142,7 @@ def export_(name: str, file: Path, storage: str, force: bool) -> None:
         from nas.study.managing import export_to
 
         export_to(open_storage(storage, must_exist=True), name, file)
-    click.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB. Elsewhere: nas studies import {_quoted(str(file))}")
+    click.echo(f"{file}: {file_size(file.stat().st_size)}. Elsewhere: nas studies import {_quoted(str(file))}")
 
 
 @studies.command("import")

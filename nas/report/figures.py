@@ -9,6 +9,7 @@ from nas.report.front import Front, Point, pareto
 from nas.report.importance import Importance
 from nas.report.progress import Moment
 from nas.report.scale import Scale, scale_of
+from nas.table import per_cent
 
 N_AXES = 15  # bars of the importance, before the rest become one
 FAR = 3  # times the size or the errors
@@ -110,7 +111,7 @@ def _mark(point: Point, front: Front, scale: Scale, label: str = "") -> Mark:
     lines = [
         point.label,
         *([point.study] if several else []),
-        f"{100 * point.accuracy:.2f} % ({which})",
+        f"{per_cent(point.accuracy)} ({which})",
         f"{COSTS[front.by].shown(point.size)} {COSTS[front.by].noun}",
         point.network,
     ]
@@ -128,13 +129,13 @@ def _end(curve: Curve, scale: Scale) -> Mark:
 
 def _about(curve: Curve) -> str:
     epochs = len(curve.accuracies)
-    return f"trial {curve.trial}\n{100 * curve.accuracies[-1]:.2f} % after epoch {epochs}\n{curve.params:,} parameters"
+    return f"trial {curve.trial}\n{per_cent(curve.accuracies[-1])} after epoch {epochs}\n{curve.params:,} parameters"
 
 
 def _ended(moment: Moment, seconds: float, unit: str, scale: Scale) -> Mark:
     outcome = "finished" if moment.finished else "stopped early"
     when = moment.seconds / seconds
-    text = f"trial {moment.trial}, {outcome}\n{100 * moment.accuracy:.2f} %\nafter {when:.1f} {unit}"
+    text = f"trial {moment.trial}, {outcome}\n{per_cent(moment.accuracy)}\nafter {when:.1f} {unit}"
     return Mark(when, scale.error(moment.accuracy), text)
 
 

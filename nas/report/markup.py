@@ -129,7 +129,7 @@ def _cell(n: int, right: bool, most: int) -> Html:
 
 
 def _pictured(hard: Hard) -> Html:
-    certainty = f"{100 * hard.certainty:.0f} %"
+    certainty = per_cent(hard.certainty, 0)
     verdict = f"taken for {hard.predicted}, {certainty}" if hard.wrong else f"right, only {certainty}"
     text = tag("figcaption", tag("strong", hard.true), " ", verdict)
     return tag("figure", tag("img", src=png(hard.image), alt=f"Image of class {hard.true}: {verdict}"), text)

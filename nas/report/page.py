@@ -24,7 +24,8 @@ def report_page(
 
     `checkpoints` is the folder with the study's weights, `data_dir` that of data sets, unless they are where they are
     looked for anyway. `target` is a fraction of the test set, whose chance is told where there is a confirmation.
-    Nothing is written, and the test set is not read. Raises `StudyError` for a study that nas did not make.
+    Nothing is written, and of the test set only its files' checksums are read. Raises `StudyError` for a study that nas
+    did not make.
     """
     report = report_of(study, checkpoints, data_dir, target)
     name = tag("p", f"Study {study.study_name}", class_="note")

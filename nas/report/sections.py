@@ -56,7 +56,7 @@ class Report(NamedTuple):
 
 
 def report_of(study: optuna.Study, checkpoints: Path, data_dir: Path | None, target: float | None) -> Report:
-    """The whole report on a study. The test set is not read: what is known of it was stored by the confirmation.
+    """The whole report on a study. Of the test set only its files' checksums are read: a confirmation stored the rest.
 
     `checkpoints` is the folder with the study's weights, `data_dir` that of data sets; without either the sections that
     need them are left out, and the last section says why. `target` is a fraction of the test set: where there is a

@@ -5,7 +5,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -23,6 +23,7 @@ from nas.searching.events import Doing, Ended, EpochDone, Event, Started, Taught
 from nas.searching.forecast import seconds_to_go
 from nas.searching.options import SearchOptions
 from nas.searching.search import Prepared, SearchResult
+from nas.study.confirmation import confirmation_of
 from nas.study.folders import DEFAULT_STORAGE
 from nas.study.record import best_table, counts, ranked
 from nas.study.trial import paused_trials
@@ -204,15 +205,12 @@ class SearchDisplay:
         return goal.value(accuracy, cost, limits) > goal.value(self._best[0], self._best[1], limits)
 
     def _summary(self) -> str:
-        finished, pruned, rejected = (self._counts.get(each, 0) for each in ("finished", "pruned", "rejected"))
-        paused = len(self._paused)
-        stopped = ", ".join([f"{paused} paused"] * (paused > 0) + [f"{pruned} pruned"] * (pruned > 0 or not paused))
         to_go = f"; {text}" if (text := self._time_to_go()) else ""
-        tally = f"{finished + pruned + paused} trained ({stopped}), {rejected} rejected{to_go}"
+        state = f"{tally({**self._counts, 'paused': len(self._paused)})}{to_go}"
         if self._best is None:
-            return tally
+            return state
         accuracy, cost, trial = self._best
-        return f"best {per_cent(accuracy)} with {cost.params:,} parameters (trial {trial}); {tally}"
+        return f"best {per_cent(accuracy)} with {cost.params:,} parameters (trial {trial}); {state}"
 
     def _render(self) -> Group:
         width, height = self._console.size
@@ -256,12 +254,12 @@ def _table(rows: Sequence[tuple[str, ...]], width: int) -> Table:
     return table
 
 
-def show_result(console: Console, options: SearchOptions, result: SearchResult) -> None:
-    """The best five, where the model lies, and what to type next."""
+def show_result(console: Console, options: SearchOptions, result: SearchResult, *, confirming: bool = False) -> None:
+    """The best five, where the model lies, and what to type next; `confirming`: the winner is confirmed after it."""
     console.print(_verdict(options, result))
     if result.best:
         show(console, [best_table(result.best[:N_SHOWN], options.goal)])
-    for line in _next_steps(options, result):
+    for line in _next_steps(options, result, confirming=confirming):
         console.print(line, soft_wrap=True)
 
 
@@ -288,10 +286,6 @@ def _introduction(prepared: Prepared) -> list[str]:
 
 
 def _verdict(options: SearchOptions, result: SearchResult) -> str:
-    tally = result.counts
-    paused = tally.get("paused", 0)
-    trained = tally.get("finished", 0) + tally.get("pruned", 0) + paused
-    waiting = f", {paused} paused" if paused else ""
     why = {
         "target": "Target reached",
         "trials": f"All {options.trials} trials are trained",
@@ -301,13 +295,18 @@ def _verdict(options: SearchOptions, result: SearchResult) -> str:
     }[result.why_ended]
     missed = options.target is not None and not result.target_reached
     miss = f"; the target of {per_cent(options.target or 0.0)} was not reached" if missed else ""
-    return (
-        f"{why}{miss}: {plural(trained, 'candidate')} trained ({tally.get('pruned', 0)} pruned{waiting}), "
-        f"{tally.get('rejected', 0)} rejected."
-    )
+    return f"{why}{miss}: {tally(result.counts, 'candidate')}."
 
 
-def _next_steps(options: SearchOptions, result: SearchResult) -> list[str]:
+def tally(counts: Mapping[str, int], noun: str = "") -> str:
+    """How many trials ended in which way: only those that finished were trained to their end."""
+    finished, paused, pruned, rejected = (counts.get(each, 0) for each in ("finished", "paused", "pruned", "rejected"))
+    stopped = [f"{paused:,} paused"] * (paused > 0) + [f"{pruned:,} pruned"] * (pruned > 0 or not paused)
+    first = plural(finished, noun) if noun else f"{finished:,}"
+    return ", ".join([f"{first} finished", *stopped, f"{rejected:,} rejected"])
+
+
+def _next_steps(options: SearchOptions, result: SearchResult, *, confirming: bool) -> list[str]:
     if result.model is not None:
         folder, stem = shlex.quote(str(result.model.parent)), result.model.stem
         storage = (
@@ -320,7 +319,7 @@ def _next_steps(options: SearchOptions, result: SearchResult) -> list[str]:
             *result.notes,
             *_activation(),
             f"Load it:  (cd {folder} && python -c 'import {stem}; print({stem}.load())')",
-            f"How good is it really:  nas confirm --study {shlex.quote(result.study.study_name)}{storage}",
+            *([] if confirming else [_how_good(result, storage)]),
             f"Export more:  nas export --study {shlex.quote(result.study.study_name)} --top 3{storage}",
         ]
     else:
@@ -328,6 +327,17 @@ def _next_steps(options: SearchOptions, result: SearchResult) -> list[str]:
     if result.why_ended != "target":
         lines.append("Go on:  run the same command again, with more --trials or --timeout if you gave them.")
     return lines
+
+
+def _how_good(result: SearchResult, storage: str) -> str:
+    """What tells how good the winner is; what it told, where it has been asked."""
+    confirmed = confirmation_of(result.study, result.best[0].trial)
+    if confirmed is None:
+        return f"How good is it really:  nas confirm --study {shlex.quote(result.study.study_name)}{storage}"
+    return (
+        f"Confirmed: {confirmed.accuracy.per_cent()} % of the test set, {plural(len(confirmed.seeds), 'training')}; "
+        "nas report tells the rest."
+    )
 
 
 def _activation() -> list[str]:
