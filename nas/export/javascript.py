@@ -59,7 +59,7 @@ def network_data(model: FrozenModel) -> dict[str, Any]:
     """
     if (reason := refuses(model.architecture)) is not None:
         raise ExportError(reason)
-    network, places, parts = model.network(), dict[str, list[int]](), list[Tensor]()
+    network, places, parts = model.network().double(), dict[str, list[int]](), list[Tensor]()
 
     def numbers(name: str, values: Tensor) -> list[int]:
         if name not in places:

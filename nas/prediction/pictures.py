@@ -11,6 +11,7 @@ from torch import Tensor
 from nas.datasets.framing import Framing, box_of, centre_of_mass
 from nas.errors import InputError
 
+SOURCE = Path(__file__).with_name("picture.js")  # the same for browsers
 # Training images whose mean is beyond these are on a dark or a light ground; between them nothing can be told.
 DARK, LIGHT = 0.35, 0.65
 DEEP = ("I", "F", "I;16", "I;16L", "I;16B")  # modes with more than 8 bits a channel
