@@ -15,7 +15,7 @@ from nas.report.summary import Fact
 from nas.table import Table, per_cent
 
 SHORT, LONG = 24, 40  # characters of a cell in one line, and of one in several
-VOID = ("img", "meta")
+VOID = ("img", "meta", "input")
 NUMBER = re.compile(r"[−+-]?[\d,.]+( %)?|–")
 
 

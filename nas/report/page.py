@@ -1,7 +1,7 @@
 """A study as one HTML page that needs no network, and a page for a front alone."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,9 +9,10 @@ import optuna
 
 from nas.errors import InputError
 from nas.files import make_parent, write_whole
+from nas.report import trying
 from nas.report.front import Front
 from nas.report.markup import Html, tag
-from nas.report.sections import Section, front_section, report_of
+from nas.report.sections import TRY, Section, front_section, report_of
 from nas.version import __version__
 
 HERE = Path(__file__).parent
@@ -53,7 +54,7 @@ def write(page: str, out: Path) -> None:
 
 
 def _page(title: str, lead: Sequence[Html], parts: Sequence[Section]) -> str:
-    script = (HERE / "page.js").read_text("utf-8")
+    script = _script([HERE / "page.js", *(trying.scripts() if any(part.title == TRY for part in parts) else [])])
     body = tag(
         "body",
         tag("header", tag("h1", title.replace(" %", "\u00a0%")), *lead, _contents(parts)),
@@ -62,6 +63,12 @@ def _page(title: str, lead: Sequence[Html], parts: Sequence[Section]) -> str:
         tag("script", Html(script)),
     )
     return f"<!doctype html>\n{tag('html', _head(title, script), body, lang='en')}\n"
+
+
+def _script(files: Iterable[Path]) -> str:
+    """Their text without comments and indentation, which are not the reader's."""
+    lines = (line.strip() for file in files for line in file.read_text("utf-8").splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 def _head(title: str, script: str) -> Html:
