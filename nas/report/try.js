@@ -24,8 +24,8 @@ function tryOut(section) {
     const powers = [...scores].map((score) => Math.exp(score - Math.max(...scores)));
     const sum = powers.reduce((a, b) => a + b);
     const ranked = powers.map((power, i) => [classes[i], power / sum]).sort((a, b) => b[1] - a[1]);
-    const done = [inverted && "inverted", centred && "cropped, scaled and centred by mass, as the training images are"];
-    element("done").textContent = ["What the network is given", ...done.filter(Boolean)].join(": ").replace(": cropped", ", cropped");
+    const done = [inverted && "inverted", centred && "cropped, scaled and centred by mass"].filter(Boolean);
+    element("done").textContent = ["Given to the network", ...(done.length ? [done.join(", ")] : [])].join(": ");
     element("answer").textContent = ranked[0][0];
     element("shares").replaceChildren(...ranked.slice(0, MOST_SHOWN).map(([name, share]) => {
       const row = document.createElement("tr"), [head, cell, bar] = ["th", "td", "span"].map((tag) => document.createElement(tag));

@@ -60,7 +60,7 @@ def parts(model: FrozenModel) -> list[Html]:
     )
     seen = tag("canvas", id="seen", width=str(width), height=str(height), role="img", aria_label="What it was given")
     before = joined([canvas, tag("p", clear, " ", choose)]) if draws else tag("p", choose)
-    given = tag("figure", seen, tag("figcaption", "What the network is given", id="done"))
+    given = tag("figure", seen, tag("figcaption", "Given to the network", id="done"))
     answer = joined([tag("p", id="answer", aria_live="polite"), tag("table", tag("tbody", id="shares"), class_="bars")])
     return [
         tag("p", told),
