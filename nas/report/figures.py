@@ -18,26 +18,37 @@ ACCURACY = "validation accuracy"
 
 def front_chart(front: Front, winner: int | None = None) -> Chart:
     """Accuracy against size: the front as a staircase, other finished candidates, the documented iterations that are
-    not far off. `winner`: a trial of the only study. At least one candidate must have finished.
+    not far off. `winner`: a trial of the only study; of two studies each has its own staircase. At least one candidate
+    must have finished.
     """
     documented = [point for point in front.documented if _is_near(point, front)]
     shown = [*front.points, *documented]
     scale = scale_of(point.accuracy for point in shown)
     best_documented = set(pareto(front.documented))
     won = [point for point in front.points if point.label == f"trial {winner}"]
-    staircase = Line(tuple((point.size, scale.error(point.accuracy)) for point in front.members), stepped=True)
+    names = list(dict.fromkeys(point.study for point in front.points))
+
+    def joined(points: Sequence[Point]) -> tuple[Line]:
+        return (Line(tuple((point.size, scale.error(point.accuracy)) for point in points), stepped=True),)
+
+    of_each = [
+        Trace(name, means, tuple(_mark(point, front, scale) for point in own), joined(pareto(own)))
+        for name, means in zip(names, ("finished", "other"), strict=False)
+        if (own := [point for point in front.points if point.study == name])
+    ]
+    of_all = Trace(
+        "finished, the front joined",
+        "finished",
+        tuple(_mark(point, front, scale) for point in front.points if point not in won),
+        joined(front.members),
+    )
     traces = (
         Trace(
             "documented (best epoch, test set)",
             "documented",
             tuple(_mark(point, front, scale, point.label * (point in best_documented)) for point in documented),
         ),
-        Trace(
-            "finished, the front joined",
-            "finished",
-            tuple(_mark(point, front, scale) for point in front.points if point not in won),
-            (staircase,),
-        ),
+        *(of_each if len(names) == 2 else [of_all]),
         Trace(f"trial {winner}, the winner", "winner", tuple(_mark(point, front, scale) for point in won)),
     )
     sizes = [point.size for point in shown] + ([] if front.limit is None else [front.limit])

@@ -9,7 +9,8 @@ import optuna
 
 from nas.errors import InputError
 from nas.files import make_parent, write_whole
-from nas.report import trying
+from nas.report import comparison, markup, trying
+from nas.report.comparison import Comparison
 from nas.report.front import Front
 from nas.report.markup import Html, tag
 from nas.report.sections import TRY, Section, front_section, report_of
@@ -36,6 +37,18 @@ def report_page(
 def front_page(front: Front) -> str:
     """The front alone. Raises `StudyError` if nothing is finished."""
     return _page("Pareto front", [], [front_section(front)])
+
+
+def comparison_page(compared: Comparison) -> str:
+    """Two studies side by side, and both fronts in one figure."""
+    title = " and ".join(side.status.study for side in compared.sides)
+    return _page(
+        title, [], [Section("Side by side", [markup.table(comparison.table(compared))]), *_fronts(compared.front)]
+    )
+
+
+def _fronts(front: Front) -> list[Section]:
+    return [front_section(front)] if front.points else []
 
 
 def write(page: str, out: Path) -> None:
