@@ -40,7 +40,10 @@ def _parts(model: FrozenModel, name: str, script: str | None) -> Iterator[str]:
     yield escaped(f"{model.recipe}.")
     yield escaped(how_made(model))
     if script is not None:
-        yield f"`sh {script}` trains it again and compares the digits; its comments say what it needs."
+        yield (
+            f"`sh {script}` trains it again and compares the digits; its comments say what it needs. Without a POSIX "
+            f"shell, as on Windows: `nas retrain --trial {model.provenance.trial}`, with its `--study` and `--storage`."
+        )
     yield "## How it was measured"
     yield escaped(how_measured(model))
     if not model.provenance.confirmed:

@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,7 @@ from nas.study.urls import without_password
 from nas.table import about, clock, per_cent, plural
 from nas.terminal.console import show
 
+WINDOWS = os.name == "nt"
 N_SHOWN = 5
 SHORTEST = 10  # characters of a network; fewer tell nothing of it
 COLUMNS = ("trial", "parameters", "epoch", "accuracy", "time left")
@@ -308,19 +310,19 @@ def tally(counts: Mapping[str, int], noun: str = "") -> str:
 
 def _next_steps(options: SearchOptions, result: SearchResult, *, confirming: bool) -> list[str]:
     if result.model is not None:
-        folder, stem = shlex.quote(str(result.model.parent)), result.model.stem
-        storage = (
-            "" if options.storage == DEFAULT_STORAGE else f" --storage {shlex.quote(without_password(options.storage))}"
-        )
+        folder, stem = quoted(str(result.model.parent)), result.model.stem
+        own = "" if options.storage == DEFAULT_STORAGE else f" --storage {quoted(without_password(options.storage))}"
+        study = f"--study {quoted(result.study.study_name)}{own}"
         lines = [
             f"Model: {result.model}",
             f"Weights: {result.model.with_suffix('.safetensors')}",
-            f"Model card: {result.model.with_suffix('.md')}; {result.model.with_suffix('.sh')} trains it again.",
+            f"Model card: {result.model.with_suffix('.md')}",
             *result.notes,
             *_activation(),
-            f"Load it:  (cd {folder} && python -c 'import {stem}; print({stem}.load())')",
-            *([] if confirming else [_how_good(result, storage)]),
-            f"Export more:  nas export --study {shlex.quote(result.study.study_name)} --top 3{storage}",
+            f'Load it:  (cd {folder} && python -c "import {stem}; print({stem}.load())")',
+            *([] if confirming else [_how_good(result, study)]),
+            f"Export more:  nas export {study} --top 3",
+            f"Train it again:  nas retrain {study} --trial {result.best[0].trial}",
         ]
     else:
         lines = list(result.notes)
@@ -329,11 +331,11 @@ def _next_steps(options: SearchOptions, result: SearchResult, *, confirming: boo
     return lines
 
 
-def _how_good(result: SearchResult, storage: str) -> str:
+def _how_good(result: SearchResult, study: str) -> str:
     """What tells how good the winner is; what it told, where it has been asked."""
     confirmed = confirmation_of(result.study, result.best[0].trial)
     if confirmed is None:
-        return f"How good is it really:  nas confirm --study {shlex.quote(result.study.study_name)}{storage}"
+        return f"How good is it really:  nas confirm {study}"
     return (
         f"Confirmed: {confirmed.accuracy.per_cent()} % of the test set, {plural(len(confirmed.seeds), 'training')}; "
         "nas report tells the rest."
@@ -342,9 +344,15 @@ def _how_good(result: SearchResult, storage: str) -> str:
 
 def _activation() -> list[str]:
     """How the commands below are found, if nas runs in a virtual environment that is not activated."""
-    if sys.prefix == sys.base_prefix or shutil.which("nas") == str(Path(sys.prefix) / "bin" / "nas"):
+    scripts, before = (Path(sys.prefix) / "Scripts", "") if WINDOWS else (Path(sys.prefix) / "bin", ". ")
+    if sys.prefix == sys.base_prefix or Path(shutil.which("nas") or "").parent == scripts:
         return []
-    return [f"First:  . {shlex.quote(os.path.relpath(Path(sys.prefix) / 'bin' / 'activate'))}"]
+    return [f"First:  {before}{quoted(os.path.relpath(scripts / 'activate'))}"]
+
+
+def quoted(text: str) -> str:
+    """As one word of a command, for this system's shell."""
+    return subprocess.list2cmdline([text]) if WINDOWS else shlex.quote(text)
 
 
 def _progress(running: Running) -> str:
