@@ -37,9 +37,8 @@ class Side:
         limits = {f"most {name}": f"{limit:,}" for name, limit in terms.pop("budget", {}).items() if limit is not None}
         told = {name.replace("_", "-"): value for name, value in (self.status.options or {}).items()}
         own = {name.replace("n_", "images to "): value for name, value in terms.items() if name not in NOT_SHOWN}
-        others = {
-            name: value for name, value in told.items() if name not in {*own, "study", "storage", *COSTS, "budget"}
-        }
+        options = {"study", "storage", *(kind.option for kind in COSTS.values())}
+        others = {name: value for name, value in told.items() if own.get(name) is None and name not in options}
         return {**own, **limits, **others}
 
 
