@@ -14,7 +14,7 @@ from nas.study.locks import sole_controller
 from nas.study.opening import find_study
 from nas.study.record import ranked, records
 from nas.study.storage import checkpoint_folder, open_storage
-from nas.study.terms import OPTIONS
+from nas.study.terms import OPTIONS, note_search, options_of
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -143,14 +143,14 @@ def test_two_studies_stand_side_by_side_with_what_differs(searched: Run, tmp_pat
     same = nas("studies", "compare", "small", "twin").stdout
     assert "All settings are the same." in same
     assert "setting:" not in same
-    nas("search", "--study", "twin", "--trials", "4", "--target", "0.98", alone=True)
     known, twin = (find_study(open_storage("runs/nas.db"), name) for name in ("small", "twin"))
+    note_search(twin, {**(options_of(twin) or {}), "trials": 4, "target": 0.98}, [])
     done = nas("studies", "compare", "small", "twin", "--by", "macs", "-o", "both.html")
     rows = {line.split("  ")[1]: line.split()[-2:] for line in done.stdout.splitlines() if line.startswith("  ")}
     assert rows["setting: trials"] == ["3", "4"]
     assert rows["setting: target"] == ["0.99", "0.98"]
     assert rows["epochs trained"] == [str(sum(r.epochs for r in records(study) if r.began)) for study in (known, twin)]
-    assert [each for each in rows if each.startswith("setting")] == ["setting: target", "setting: trials"]
+    assert {each for each in rows if each.startswith("setting")} == {"setting: target", "setting: trials"}
     page = (tmp_path / "both.html").read_text("utf-8")
     assert page.count('class="line finished"') == page.count('class="line other"') == 1, "a front each, in one figure"
     plain = json.loads(nas("studies", "compare", "small", "twin", "--json").stdout)
