@@ -187,7 +187,7 @@ def words_of(of: Any, field: str) -> str:
     for each in of.__mro__:
         if entry := _entry(inspect.getdoc(each) or "", field):
             return entry
-        if field in vars(each).get("__annotations__", {}):
+        if field in inspect.get_annotations(each):
             lines = inspect.getsource(each).splitlines()
             return _comment(lines, field) or _missing(each, field)
     raise ValueError(f"{of.__name__} has no field {field}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 UNITS = (("h", 3600), ("min", 60), ("s", 1))  # each from two of it on
+SIZES = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
 NUMBER = re.compile(r"-|[+−-]?[\d,.]+( ?%)?")
 
 
@@ -60,6 +61,22 @@ def plural(n: int, noun: str) -> str:
 def per_cent(fraction: float, digits: int = 2) -> str:
     """Such as `99.40 %`."""
     return f"{100 * fraction:.{digits}f} %"
+
+
+def per_cent_range(ends: tuple[float, float]) -> str:
+    """Such as `99.40 to 99.52 %`."""
+    return " to ".join(f"{100 * end:.2f}" for end in ends) + " %"
+
+
+def points(fraction: float) -> str:
+    """A difference of per cents, such as `0.06 points`."""
+    return f"{100 * fraction:.2f} points"
+
+
+def file_size(n_bytes: float) -> str:
+    """Such as `47.2 KiB`; below one of these in bytes."""
+    unit, size = next(((unit, size) for unit, size in SIZES if n_bytes >= size), ("", 1))
+    return f"{n_bytes / size:,.1f} {unit}" if unit else plural(round(n_bytes), "byte")
 
 
 def clock(seconds: float) -> str:

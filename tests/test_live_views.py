@@ -36,7 +36,7 @@ from nas.training.run import EpochResult
 
 WIDTHS = (60, 80, 100, 160)
 FIGURES = ["trial", "parameters", "epoch", "accuracy", "time left"]
-BEST, TALLY = "best 99.49 % with 24,498 parameters (trial 7)", "1 trained (0 pruned), 0 rejected"
+BEST, TALLY = "best 99.49 % with 24,498 parameters (trial 7)", "1 finished, 0 pruned, 0 rejected"
 N_MANY, LOW = 30, 10  # candidates in training, and lines of a terminal that cannot show them all
 LABEL = "rotation 5°, translation 0.05 (as it is), seed 3"  # none is longer
 BESIDE = "Something else is said."
@@ -285,7 +285,7 @@ def test_candidates_for_which_a_terminal_is_too_low_are_counted(seen: Mapping[st
         assert len(view) <= LOW
         n_rows = sum("19,798" in line for line in view)
         assert f"and {N_MANY - n_rows} more" in view[1 + n_rows]
-        assert "0 trained (0 pruned), 0 rejected" in view[-1]
+        assert "0 finished, 0 pruned, 0 rejected" in view[-1]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -324,7 +324,7 @@ def test_the_command_follows_a_search_on_the_terminal_while_its_result_goes_to_a
         assert search.process.wait() == 130, search.written
     assert max(map(len, screens[-1])) <= 80
     assert [*FIGURES, "network"] in map(cells, screens[-1])
-    assert re.fullmatch(r"\d:\d\d  0 trained \(0 pruned\), \d+ rejected(; about .* left)?", screens[-1][-1])
+    assert re.fullmatch(r"\d:\d\d  0 finished, 0 pruned, \d+ rejected(; about .* left)?", screens[-1][-1])
     assert json.loads((tmp_path / "result.json").read_text())["ended"] == "interrupted"
 
 

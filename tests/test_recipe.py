@@ -148,7 +148,7 @@ def test_the_effective_augmentation_crops_if_the_whole_one_does(augmentation: Au
         ),
         (
             BUSY,
-            "2 epochs of batches of 64; SGD Nesterov momentum 0.8; learning rate 0.05 (linear to 0, peak at 40%), "
+            "2 epochs of batches of 64; SGD Nesterov momentum 0.8; learning rate 0.05 (linear to 0, peak at 40 %), "
             "weight decay 0.1; augmentation: rotation ±10°, translation ±0.1, scale ±0.1, random crop 22 with "
             "probability 0.1; label smoothing 0.1; weights averaged over 1 epoch (EMA); dropout rising",
         ),

@@ -2,13 +2,22 @@
 
 import json
 import shutil
+from base64 import b64decode
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 from small_study import SmallStudy
+from test_predict import photograph
 
+from nas.datasets.dataset import Dataset
+from nas.prediction.pictures import picture
 from nas.report.page import report_page, write
+from nas.report.trying import model_to_try
 from nas.study.record import ranked, records
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
@@ -238,3 +247,86 @@ def column(browser: webdriver.Chrome, name: str) -> list[float]:
 def brightness(colour: str) -> float:
     numbers = [float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
     return sum(numbers) / 3
+
+
+# Trying it ------------------------------------------------------------------------------------------------------------
+
+
+def answered(browser: webdriver.Chrome) -> list[tuple[str, float]]:
+    """The classes that the page tells, with their shares."""
+    rows = WebDriverWait(browser, 10).until(lambda b: b.find_elements(By.CSS_SELECTOR, "#shares tr"))
+    told = [row.text.rsplit(" ", 2) for row in rows]
+    assert browser.find_element(By.ID, "answer").text == told[0][0]
+    return [(name, float(share) / 100) for name, share, _ in told]
+
+
+def known_of(searched: SmallStudy, image: Image.Image) -> list[tuple[str, float]]:
+    """The same by the trained network itself."""
+    model = model_to_try(searched.study, ranked(searched.study)[0], None, searched.checkpoints, None)
+    made = picture(image, model.architecture.input_shape, model.mean, framing=model.framing)
+    with torch.no_grad():
+        shares = model.network()(made.pixels[None]).softmax(1)[0].tolist()
+    return sorted(zip(model.classes, shares, strict=True), key=lambda each: -each[1])[:5]
+
+
+def same(told: list[tuple[str, float]], known: list[tuple[str, float]]) -> bool:
+    return [share for _, share in told] == pytest.approx([share for _, share in known], abs=0.02)
+
+
+def pen(browser: webdriver.Chrome, touch: bool) -> None:
+    """Draws an angle, as a 7 has it."""
+    drawing = browser.find_element(By.ID, "drawing")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", drawing)
+    box = browser.execute_script("const b = arguments[0].getBoundingClientRect(); return [b.x, b.y, b.width]", drawing)
+    corners = [(0.25, 0.2), (0.75, 0.2), (0.7, 0.35), (0.45, 0.8)]
+    for n, (x, y) in enumerate(corners):
+        place = {"x": box[0] + x * box[2], "y": box[1] + y * box[2]}
+        if touch:
+            kind = "touchMove" if n else "touchStart"
+            browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [place]})
+        else:
+            event = {"type": "mouseMoved" if n else "mousePressed", "button": "left", "buttons": 1, "clickCount": 1}
+            browser.execute_cdp_cmd("Input.dispatchMouseEvent", {**event, **place})
+    if touch:
+        browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    else:
+        event = {"type": "mouseReleased", "button": "left", "buttons": 0, "clickCount": 1}
+        browser.execute_cdp_cmd("Input.dispatchMouseEvent", {**event, **place})
+
+
+@pytest.mark.parametrize(("width", "touch"), [(1280, False), (390, True)], ids=["mouse", "finger"])
+def test_what_is_drawn_is_classified_as_the_network_classifies_it(
+    browser: webdriver.Chrome, page: Path, searched: SmallStudy, width: int, touch: bool
+) -> None:
+    show(browser, page, width=width)
+    pen(browser, touch)
+    told = answered(browser)
+    url = browser.execute_script("return document.getElementById('drawing').toDataURL()")
+    drawn = Image.open(BytesIO(b64decode(url.partition(",")[2])))
+    assert np.asarray(drawn.convert("L")).max() == 255, "light on dark, as the training images"
+    assert same(told, known_of(searched, drawn)), told
+    assert "centred" in browser.find_element(By.ID, "done").text
+    browser.execute_script("document.getElementById('clear').click()")
+    assert browser.find_elements(By.CSS_SELECTOR, "#shares tr") == []
+    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+
+
+def test_a_picture_that_is_chosen_is_classified_and_another_file_refused(
+    browser: webdriver.Chrome, page: Path, searched: SmallStudy, mnist: Dataset, tmp_path: Path
+) -> None:
+    show(browser, page)
+    photo = photograph(mnist.images[4001, 0].numpy(), 1)
+    photo.save(tmp_path / "photo.png")
+    browser.find_element(By.ID, "picture").send_keys(str(tmp_path / "photo.png"))
+    told = answered(browser)
+    assert same(told, known_of(searched, photo)), told
+    assert "inverted, cropped" in browser.find_element(By.ID, "done").text
+    (tmp_path / "no.png").write_text("no picture")
+    browser.find_element(By.ID, "picture").send_keys(str(tmp_path / "no.png"))
+    WebDriverWait(browser, 10).until(lambda b: "no picture" in b.find_element(By.ID, "answer").text)
+
+
+def test_a_confirmed_network_is_the_one_to_try(confirmed: SmallStudy) -> None:
+    text = report_page(confirmed.study, confirmed.checkpoints)
+    assert "by the confirmed network of the first seed" in text
+    assert len(text) < 250_000

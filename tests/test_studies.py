@@ -12,9 +12,9 @@ import pytest
 
 from nas.study.locks import sole_controller
 from nas.study.opening import find_study
-from nas.study.record import ranked
+from nas.study.record import ranked, records
 from nas.study.storage import checkpoint_folder, open_storage
-from nas.study.terms import OPTIONS
+from nas.study.terms import OPTIONS, note_search, options_of
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -132,3 +132,36 @@ def test_figures_come_as_json(searched: Run) -> None:
     checked = json.loads(searched("check", "--space", "tiny", "--budget", "2500", "--workers", "1", "--json").stdout)
     assert 0 < checked["feasible_share"] <= 1
     assert checked["seconds_an_epoch"] > 0
+
+
+# Side by side ---------------------------------------------------------------------------------------------------------
+
+
+def test_two_studies_stand_side_by_side_with_what_differs(searched: Run, tmp_path: Path) -> None:
+    nas = searched
+    nas("studies", "copy", "small", "twin")
+    same = nas("studies", "compare", "small", "twin").stdout
+    assert "All settings are the same." in same
+    assert "setting:" not in same
+    known, twin = (find_study(open_storage("runs/nas.db"), name) for name in ("small", "twin"))
+    note_search(twin, {**(options_of(twin) or {}), "trials": 4, "target": 0.98}, [])
+    done = nas("studies", "compare", "small", "twin", "--by", "macs", "-o", "both.html")
+    rows = {line.split("  ")[1]: line.split()[-2:] for line in done.stdout.splitlines() if line.startswith("  ")}
+    assert rows["setting: trials"] == ["3", "4"]
+    assert rows["setting: target"] == ["0.99", "0.98"]
+    assert rows["epochs trained"] == [str(sum(r.epochs for r in records(study) if r.began)) for study in (known, twin)]
+    assert {each for each in rows if each.startswith("setting")} == {"setting: target", "setting: trials"}
+    page = (tmp_path / "both.html").read_text("utf-8")
+    assert page.count('class="line finished"') == page.count('class="line other"') == 1, "a front each, in one figure"
+    plain = json.loads(nas("studies", "compare", "small", "twin", "--json").stdout)
+    assert [each["study"] for each in plain["studies"]] == ["small", "twin"]
+    assert plain["differing"] == {"target": [0.99, 0.98], "trials": [3, 4]}
+    finished = sum(len(ranked(study)) for study in (known, twin))
+    assert plain["front"]["n_candidates"] == finished
+
+
+def test_a_study_that_is_not_there_is_not_compared(searched: Run) -> None:
+    for words in (["small", "nowhere"], ["nowhere", "small"]):
+        done = searched("studies", "compare", *words)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert "nowhere" in done.stderr

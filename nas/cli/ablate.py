@@ -39,8 +39,8 @@ def ablate(
 ) -> None:
     """Change one design axis of a documented iteration, train every value with the same seeds, and compare.
 
-    Trains on 50,000 images and validates on 10,000 held out of the training set; the test set is not read. An
-    interrupted run goes on when the same command is given again.
+    Trains on 50,000 images and validates on 10,000 held out of the training set; of the test set, only its
+    files' checksums are read. An interrupted run goes on when the same command is given again.
 
     \b
     Example:

@@ -55,7 +55,7 @@ def confirm(
 
     The race is decided on the validation part. Its winner is then trained from scratch on all training images, once a
     seed, and each of these networks reads the test set once. An interrupted run goes on when the same command is given
-    again; nothing is trained or tested twice.
+    again; nothing is trained or tested twice. Where all is done already, only the checksum of the test files is read.
 
     \b
     Example:

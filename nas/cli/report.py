@@ -24,7 +24,8 @@ from nas.progress import working
 def report(study_name: str | None, storage: str, data_dir: Path | None, target: float | None, out: Path) -> None:
     """Write a study as one HTML page that needs no network: what was found, figures, every trial.
 
-    The hardest images are shown where the winner's weights and the data set are still there. The test set is not read.
+    The hardest images are shown where the winner's weights and the data set are still there. Of the test set, only its
+    files' checksums are read.
 
     \b
     Example:

@@ -91,4 +91,4 @@ def _show(epoch: "Compared") -> None:
         verdict = f"stored: {per_cent(epoch.stored[ACCURACY])}"
     elif epoch.differing is not None:
         verdict = f"another {epoch.differing}"
-    click.echo(f"epoch {epoch.epoch:3d}  {epoch.again[ACCURACY]:7.2%}  {verdict}")
+    click.echo(f"epoch {epoch.epoch:3d}  {per_cent(epoch.again[ACCURACY]):>8}  {verdict}")

@@ -154,7 +154,7 @@ def search(ctx: click.Context, /, confirming: bool, notify: str | None, as_json:
         screen = console(stderr=as_json, width=120)
         with SearchDisplay(screen, options, is_ready=getting_ready.close) as display:
             result = run_search(options, on_ready=display.ready, on_event=display.event)
-    show_result(screen, options, result)
+    show_result(screen, options, result, confirming=confirming and result.why_ended != "interrupted")
     data = as_plain_data(result)
     try:
         if confirming and result.best and result.why_ended != "interrupted":

@@ -1,4 +1,4 @@
-"""`nas studies`: list, delete, rename, copy, export, import."""
+"""`nas studies`: list, compare, delete, rename, copy, export, import."""
 
 import json
 from pathlib import Path
@@ -7,15 +7,16 @@ import click
 
 from nas.cli.completion import complete_study
 from nas.cli.options import storage_option
+from nas.network.cost import COSTS
 from nas.progress import working
-from nas.table import per_cent
+from nas.table import file_size, per_cent
 
 HEADER = ("study", "data set", "limits", "trials", "best", "parameters", "state")
 
 
 @click.group()
 def studies() -> None:
-    """List, delete, rename and copy studies, and take them along in a file.
+    """List, compare, delete, rename and copy studies, and take them along in a file.
 
     \b
     Example:
@@ -56,6 +57,41 @@ def list_(storage: str, as_json: bool) -> None:
         for each in found
     )
     show(console(), [Table("Studies", HEADER, rows)])
+
+
+@studies.command()
+@click.argument("first", shell_complete=complete_study)
+@click.argument("second", shell_complete=complete_study)
+@storage_option
+@click.option("--by", type=click.Choice(list(COSTS)), default="params", show_default=True, help="What the size is.")
+@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a page, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def compare(first: str, second: str, storage: str, by: str, out: Path | None, as_json: bool) -> None:
+    """Show the studies FIRST and SECOND side by side: what each found, what it took, and which settings differ.
+
+    Then the front of both together, as nas pareto has it; in the page each has its own line. They must have the same
+    data and validation part.
+
+    \b
+    Example:
+        nas studies compare digits digits-longer -o both.html
+    """
+    from nas.report import comparison, front
+    from nas.study.storage import open_storage
+    from nas.terminal.console import console, show
+
+    compared = comparison.compare(open_storage(storage, must_exist=True), [first, second], by)
+    if out is not None:
+        from nas.report.page import comparison_page, write
+
+        write(comparison_page(compared), out)
+    if as_json:
+        click.echo(json.dumps(compared.to_dict(), indent=2))
+        return
+    fronts = [front.table(compared.front)] if compared.front.points else []
+    show(console(), [comparison.table(compared), *fronts])
+    if out is not None:
+        click.echo(f"Page: {out}")
 
 
 @studies.command()
@@ -142,7 +178,7 @@ def export_(name: str, file: Path, storage: str, force: bool) -> None:
         from nas.study.managing import export_to
 
         export_to(open_storage(storage, must_exist=True), name, file)
-    click.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB. Elsewhere: nas studies import {_quoted(str(file))}")
+    click.echo(f"{file}: {file_size(file.stat().st_size)}. Elsewhere: nas studies import {_quoted(str(file))}")
 
 
 @studies.command("import")

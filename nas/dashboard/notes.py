@@ -10,7 +10,7 @@ from nas.study.details import Details, cost_table, curve_table, facts
 from nas.study.folders import DEFAULT_STORAGE
 from nas.study.status import Status
 from nas.study.terms import Terms
-from nas.table import Table, per_cent, plural
+from nas.table import Table, per_cent, plural, points
 
 
 def trial_note(details: Details) -> str:
@@ -118,8 +118,8 @@ def _value(terms: Terms) -> str:
 def _error(terms: Terms, best: float | None) -> str:
     if best is None:
         return ""
-    points = f"{100 * sqrt(best * (1 - best) / terms.n_validation):.2f} points"
-    error = f" One standard error at {_percent(best)} is {points}: "
+    size = points(sqrt(best * (1 - best) / terms.n_validation))
+    error = f" One standard error at {_percent(best)} is {size}: "
     if terms.minimize is not None:
         return f"{error}whether a network nearer to the target than that has it cannot be told."
     return f"{error}candidates that differ by less cannot be told apart."

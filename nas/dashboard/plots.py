@@ -17,6 +17,7 @@ from nas.report.figures import bars, front_chart
 from nas.report.front import front_of
 from nas.report.importance import importances
 from nas.study.confirmation import last_confirmed, winner_of
+from nas.table import per_cent
 
 __all__ = ["Figure", "front_figure", "importance_figure"]
 
@@ -48,18 +49,17 @@ def importance_figure(study: optuna.Study) -> Figure | None:
     rising = shown[::-1]
     figure.add_bar(
         orientation="h",
-        x=[each.share for each in rising],
+        x=[100 * each.share for each in rising],
         y=[escape(each.axis) for each in rising],
-        text=[f"{each.share:.0%}" for each in rising],
+        text=[per_cent(each.share, 0) for each in rising],
         textposition="outside",
         cliponaxis=False,
         hoverinfo="skip",
         marker={"color": INK},
     )
     figure.update_layout(height=110 + 24 * len(shown), bargap=0.35, showlegend=False)
-    figure.update_xaxes(
-        title_text="share of the importance", tickformat=".0%", range=[0, 1.15 * max(each.share for each in shown)]
-    )
+    longest = 115 * max(each.share for each in shown)
+    figure.update_xaxes(title_text="share of the importance", ticksuffix=" %", range=[0, longest])
     figure.update_yaxes(showgrid=False, ticks="")
     return figure
 

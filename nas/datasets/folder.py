@@ -18,6 +18,7 @@ from torch import Tensor
 from nas.datasets.dataset import Dataset, fingerprint
 from nas.errors import DataError
 from nas.progress import track
+from nas.table import file_size
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 GREY = {"1", "L"}
@@ -132,7 +133,7 @@ def _decode(files: Files, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
     if n_bytes > _memory():
         raise DataError(
             f"a data set is held in memory, but {len(files):,} images of {_describe(shape)} take "
-            f"{n_bytes / 1e9:.1f} GB, more than this machine has: make them smaller"
+            f"{file_size(n_bytes)}, more than this machine has: make them smaller"
         )
     images = torch.empty((len(files), *shape), dtype=torch.uint8)
     for n, (path, _) in enumerate(track(files, "reading images")):

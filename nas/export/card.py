@@ -8,6 +8,7 @@ from nas.export.frozen import FrozenModel
 from nas.export.words import how_made, how_measured, image_shape, visible
 from nas.network.cost import COSTS, cost_of
 from nas.network.layer_table import layer_rows, layer_table
+from nas.table import points
 
 
 def card(model: FrozenModel, name: str, script: str | None) -> str:
@@ -39,7 +40,10 @@ def _parts(model: FrozenModel, name: str, script: str | None) -> Iterator[str]:
     yield escaped(f"{model.recipe}.")
     yield escaped(how_made(model))
     if script is not None:
-        yield f"`sh {script}` trains it again and compares the digits; its comments say what it needs."
+        yield (
+            f"`sh {script}` trains it again and compares the digits; its comments say what it needs. Without a POSIX "
+            f"shell, as on Windows: `nas retrain --trial {model.provenance.trial}`, with its `--study` and `--storage`."
+        )
     yield "## How it was measured"
     yield escaped(how_measured(model))
     if not model.provenance.confirmed:
@@ -53,9 +57,9 @@ def _parts(model: FrozenModel, name: str, script: str | None) -> Iterator[str]:
 
 def _limits(model: FrozenModel) -> str:
     made = model.provenance
-    error = 100 * (made.validation_accuracy * (1 - made.validation_accuracy) / made.n_validation) ** 0.5
+    error = (made.validation_accuracy * (1 - made.validation_accuracy) / made.n_validation) ** 0.5
     chosen = (
-        f"- One binomial standard error of the accuracy on {made.n_validation:,} images is {error:.2f} points; that "
+        f"- One binomial standard error of the accuracy on {made.n_validation:,} images is {points(error)}; that "
         "says nothing of the spread between seeds, and nothing of having been chosen by this figure.\n"
     )
     return (

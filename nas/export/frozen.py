@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nas.datasets.framing import Framing
 from nas.errors import ExportError, InputError
 from nas.network.architecture import Architecture
 from nas.network.build import Network
@@ -108,10 +109,11 @@ class Definition:
 
 @dataclass(frozen=True, eq=False)
 class FrozenModel(Definition):
-    """A trained network to hand over. `state`: the `state_dict` of its `Network`."""
+    """A trained network to hand over. `state`: the `state_dict` of its `Network`; `framing`: of the training images."""
 
     state: Mapping[str, Tensor]
     provenance: Provenance
+    framing: Framing | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

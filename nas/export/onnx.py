@@ -17,7 +17,11 @@ from nas.export.words import how_taught, image_shape
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 # Of the largest score: another runtime adds up the same numbers in another order. Float32 has 1e-7 for one operation.
 TOLERANCE = 1e-4
-CLASSES, MEAN = "classes", "mean"  # what the file states in its metadata, as JSON: for nas predict, and for others
+CLASSES, MEAN, FRAMING = (
+    "classes",
+    "mean",
+    "framing",
+)  # what the file states in its metadata, as JSON: for nas predict, and for others
 
 USAGE = """`{name}.onnx` needs onnxruntime, or another reader of ONNX:
 
@@ -66,6 +70,8 @@ def onnx_file(model: FrozenModel) -> bytes:
         node.ClearField("metadata_props")  # where in torch and nas each node came from, with paths
     for key, value in ((CLASSES, list(model.classes)), (MEAN, list(model.mean))):
         proto.metadata_props.add(key=key, value=json.dumps(value))
+    if model.framing is not None:
+        proto.metadata_props.add(key=FRAMING, value=json.dumps(model.framing))
     if model.provenance.teacher:
         proto.doc_string = how_taught(model.provenance)
     content: bytes = proto.SerializeToString(deterministic=True)

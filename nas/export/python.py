@@ -121,7 +121,8 @@ def source(model: FrozenModel, name: str) -> str:
     """
     check_module_name(name, "model")
     made = model.provenance
-    trained_on = made.trained_on and {"image_shape": model.architecture.input_shape, **made.trained_on}
+    framing = {} if model.framing is None else {"framing": tuple(model.framing)}
+    trained_on = made.trained_on and {"image_shape": model.architecture.input_shape, **framing, **made.trained_on}
     weights = WEIGHTS.substitute(
         name=name,
         checksum=f"{checksum(_weights_file(model)):_}",

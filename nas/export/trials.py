@@ -10,6 +10,7 @@ import torch
 
 from nas import datasets
 from nas.datasets.dataset import Dataset
+from nas.datasets.framing import framing_of
 from nas.datasets.splitting import Split
 from nas.errors import ExportError, FileInTheWay
 from nas.export.formats import DEFAULT
@@ -137,6 +138,7 @@ def frozen_model(
         classes=dataset.classes,
         state=_weights(weights, record, confirmed),
         provenance=provenance,
+        framing=framing_of(dataset.images),
     )
 
 

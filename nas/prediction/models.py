@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from nas.datasets.framing import Framing
 from nas.errors import InputError, nearest
 from nas.export.c.compiled import CompilationError, compiler, run
-from nas.export.c.names import names_in
-from nas.export.onnx import CLASSES, MEAN
+from nas.export.c.names import framing_in, names_in
+from nas.export.onnx import CLASSES, FRAMING, MEAN
 from nas.training.teacher import read
 
 SHAPE = re.compile(r"\(n, (\d+), (\d+), (\d+)\)")
@@ -22,7 +23,7 @@ SHAPE = re.compile(r"\(n, (\d+), (\d+), (\d+)\)")
 class Model:
     """`scores` takes uint8 images `(n, channels, height, width)`, and gives float32 `(n, n_classes)`.
 
-    `mean` of the training images, of 1, one a channel; empty where the file does not say.
+    `mean` of the training images, of 1, one a channel, and their `framing`; empty and None where the file does not say.
     """
 
     file: Path
@@ -30,6 +31,7 @@ class Model:
     image_shape: tuple[int, int, int]
     mean: tuple[float, ...]
     scores: Callable[[Tensor], Tensor]
+    framing: Framing | None = None
 
 
 def open_model(file: Path) -> Model:
@@ -48,7 +50,8 @@ def open_model(file: Path) -> Model:
 def _python(file: Path) -> Model:
     content = read(file, "a model", "give a file that nas exported")
     constants = content.constants
-    shape = (constants.get("TRAINED_ON") or {}).get("image_shape")
+    trained_on = constants.get("TRAINED_ON") or {}
+    shape, framing = trained_on.get("image_shape"), trained_on.get("framing")
     if shape is None:  # exported before 0.1.0 stated it
         match = SHAPE.search(str(constants.get("__doc__")))
         if match is None:
@@ -60,7 +63,8 @@ def _python(file: Path) -> Model:
         answer: Tensor = content.network(images)
         return answer
 
-    return Model(file, tuple(map(str, constants["CLASSES"])), tuple(shape), tuple(constants.get("MEAN", ())), scores)
+    classes, mean = tuple(map(str, constants["CLASSES"])), tuple(constants.get("MEAN", ()))
+    return Model(file, classes, tuple(shape), mean, scores, Framing(*framing) if framing else None)
 
 
 def _onnx(file: Path) -> Model:
@@ -86,7 +90,11 @@ def _onnx(file: Path) -> Model:
         return torch.from_numpy(session.run([given.name], {taken.name: images.numpy()})[0])
 
     channels, height, width = shape
-    return Model(file, tuple(classes), (channels, height, width), tuple(json.loads(said.get(MEAN, "[]"))), scores)
+    mean, framing = (
+        tuple(json.loads(said.get(MEAN, "[]"))),
+        Framing(*json.loads(said[FRAMING])) if FRAMING in said else None,
+    )
+    return Model(file, tuple(classes), (channels, height, width), mean, scores, framing)
 
 
 def _c(file: Path) -> Model:
@@ -110,7 +118,8 @@ def _c(file: Path) -> Model:
             raise InputError(f"{file} cannot be compiled and run: {error}; name another compiler in CC") from error
         return answer
 
-    return Model(file, classes or tuple(map(str, range(n_classes))), (channels, height, width), mean, scores)
+    names = classes or tuple(map(str, range(n_classes)))
+    return Model(file, names, (channels, height, width), mean, scores, framing_in(text, name))
 
 
 DIMENSIONS = ("CHANNELS", "HEIGHT", "WIDTH", "CLASSES")

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from PIL.Image import Image
 
+from nas.datasets.framing import Framing
 from nas.errors import InputError
 from nas.prediction.models import Model, open_model
 from nas.prediction.pictures import picture
@@ -23,6 +24,7 @@ class Prediction:
     picture: str
     probabilities: Mapping[str, float]
     inverted: bool
+    centred: str = ""  # how, in words, if it was cropped, scaled and moved as the training images were
 
     @property
     def label(self) -> str:
@@ -37,6 +39,7 @@ class Prediction:
             "probability": self.probabilities[self.label],
             "probabilities": dict(self.probabilities),
             "inverted": self.inverted,
+            "centred": bool(self.centred),
         }
 
     def _repr_html_(self) -> str:
@@ -44,33 +47,41 @@ class Prediction:
 
 
 def predict(
-    model: str | Path, pictures: str | Path | Image | Sequence[str | Path | Image], *, invert: bool | None = None
+    model: str | Path,
+    pictures: str | Path | Image | Sequence[str | Path | Image],
+    *,
+    invert: bool | None = None,
+    centre: bool = True,
 ) -> list[Prediction]:
     """Which classes pictures are of, by an exported model: its .py, .onnx or .c file, which the system's C compiler,
     or the one that CC names, compiles.
 
     Pictures are files or Pillow's images, of any size, in colour or grey; `invert` makes light dark, which is done by
-    itself where the training images say so (see `nas.prediction.pictures`). Raises `InputError` for a file that is no
-    model, or no picture.
+    itself where the training images say so. Where these all hold what they show in one way, as MNIST does, a picture
+    of another size than theirs is cropped, scaled and centred by its mass as they were, unless not `centre` (see
+    `nas.prediction.pictures`). Raises `InputError` for a file that is no model, or no picture.
     """
     several = [pictures] if isinstance(pictures, str | Path | Image) else list(pictures)
     if not several:
         raise InputError("there must be a picture to predict, but got none")
     opened = open_model(Path(model))
+    framing = opened.framing if centre else None
     named = [
         (f"picture {n}", each) if isinstance(each, Image) else (str(each), Path(each)) for n, each in enumerate(several)
     ]
     found: list[Prediction] = []
     for start in range(0, len(named), BATCH):
-        found += _predicted(opened, named[start : start + BATCH], invert)
+        found += _predicted(opened, named[start : start + BATCH], invert, framing)
     return found
 
 
-def _predicted(model: Model, named: Sequence[tuple[str, Path | Image]], invert: bool | None) -> list[Prediction]:
-    taken = [picture(source, model.image_shape, model.mean, invert) for _, source in named]
+def _predicted(
+    model: Model, named: Sequence[tuple[str, Path | Image]], invert: bool | None, framing: Framing | None
+) -> list[Prediction]:
+    taken = [picture(source, model.image_shape, model.mean, invert, framing) for _, source in named]
     shares = model.scores(torch.stack([each.pixels for each in taken])).double().softmax(1)
     return [
-        Prediction(name, _ranked(model.classes, row), each.inverted)
+        Prediction(name, _ranked(model.classes, row), each.inverted, framing.words if framing and each.centred else "")
         for (name, _), each, row in zip(named, taken, shares.tolist(), strict=True)
     ]
 
@@ -98,9 +109,17 @@ def _cells(prediction: Prediction, top: int) -> tuple[str, ...]:
 
 
 def _notes(predictions: Sequence[Prediction]) -> tuple[str, ...]:
-    n = sum(each.inverted for each in predictions)
-    if not n:
-        return ()
-    of_several = f"{n} of {len(predictions)} pictures {'was' if n == 1 else 'were'}"
-    which = "It was" if len(predictions) == 1 else of_several
-    return (f"{which} inverted, light to dark, to be as the training images are; --no-invert leaves that.",)
+    notes = []
+    if n := sum(each.inverted for each in predictions):
+        which = _which(n, len(predictions))
+        notes.append(f"{which} inverted, light to dark, to be as the training images are; --no-invert leaves that.")
+    if centred := [each.centred for each in predictions if each.centred]:
+        which = _which(len(centred), len(predictions))
+        notes.append(
+            f"{which} cropped and scaled to be as the training images are, {centred[0]}; --no-centre leaves that."
+        )
+    return tuple(notes)
+
+
+def _which(n: int, n_pictures: int) -> str:
+    return "It was" if n_pictures == 1 else f"{n} of {n_pictures} pictures {'was' if n == 1 else 'were'}"

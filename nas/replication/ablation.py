@@ -45,7 +45,7 @@ def ablate(
     means: Means,
     on_epoch: OnEpoch = lambda training, result: None,
 ) -> list[Ablated]:
-    """Trains every variant with the same seeds on the training part, and validates it; the test set is not read."""
+    """Trains every variant with the same seeds on the training part, and validates it; no test image is looked at."""
     split = datasets.split(dataset)
     name = f"{dataset.fingerprint} split, validated on {len(split.validation_images)}"
     trained = train_all(planned(variants, seeds), split, name, means, on_epoch)
@@ -61,7 +61,7 @@ def table(name: str, axis: str, ablated: Sequence[Ablated]) -> Table:
     note = (
         f"Validation accuracy of the last of {epochs} epoch{'s' * (epochs > 1)}, mean ± standard deviation over "
         f"{len(seeds)} seed{'s' * (len(seeds) > 1)}; differences are paired by seed, in percentage points, with their "
-        "95 % interval (Student's t). Where the interval holds 0, no difference is shown. The test set was not read."
+        "95 % interval (Student's t). Where the interval holds 0, no difference is shown. No test image was looked at."
     )
     return Table(
         f"{name}: {axis}",

@@ -1,7 +1,7 @@
 """What a figure shows, as plain data: a page draws it as SVG, the dashboard with plotly.
 
 Each trace says what it means, and each meaning has one colour and one sign wherever it is drawn: `winner`, `finished`,
-`stopped` (early, or not over yet) and `documented`.
+`stopped` (early, or not over yet), `documented`, and `other` for what finished in a second study.
 """
 
 from collections.abc import Iterable

@@ -9,6 +9,7 @@ from nas.report.front import Front, Point, pareto
 from nas.report.importance import Importance
 from nas.report.progress import Moment
 from nas.report.scale import Scale, scale_of
+from nas.table import per_cent
 
 N_AXES = 15  # bars of the importance, before the rest become one
 FAR = 3  # times the size or the errors
@@ -17,26 +18,37 @@ ACCURACY = "validation accuracy"
 
 def front_chart(front: Front, winner: int | None = None) -> Chart:
     """Accuracy against size: the front as a staircase, other finished candidates, the documented iterations that are
-    not far off. `winner`: a trial of the only study. At least one candidate must have finished.
+    not far off. `winner`: a trial of the only study; of two studies each has its own staircase. At least one candidate
+    must have finished.
     """
     documented = [point for point in front.documented if _is_near(point, front)]
     shown = [*front.points, *documented]
     scale = scale_of(point.accuracy for point in shown)
     best_documented = set(pareto(front.documented))
     won = [point for point in front.points if point.label == f"trial {winner}"]
-    staircase = Line(tuple((point.size, scale.error(point.accuracy)) for point in front.members), stepped=True)
+    names = list(dict.fromkeys(point.study for point in front.points))
+
+    def joined(points: Sequence[Point]) -> tuple[Line]:
+        return (Line(tuple((point.size, scale.error(point.accuracy)) for point in points), stepped=True),)
+
+    of_each = [
+        Trace(name, means, tuple(_mark(point, front, scale) for point in own), joined(pareto(own)))
+        for name, means in zip(names, ("finished", "other"), strict=False)
+        if (own := [point for point in front.points if point.study == name])
+    ]
+    of_all = Trace(
+        "finished, the front joined",
+        "finished",
+        tuple(_mark(point, front, scale) for point in front.points if point not in won),
+        joined(front.members),
+    )
     traces = (
         Trace(
             "documented (best epoch, test set)",
             "documented",
             tuple(_mark(point, front, scale, point.label * (point in best_documented)) for point in documented),
         ),
-        Trace(
-            "finished, the front joined",
-            "finished",
-            tuple(_mark(point, front, scale) for point in front.points if point not in won),
-            (staircase,),
-        ),
+        *(of_each if len(names) == 2 else [of_all]),
         Trace(f"trial {winner}, the winner", "winner", tuple(_mark(point, front, scale) for point in won)),
     )
     sizes = [point.size for point in shown] + ([] if front.limit is None else [front.limit])
@@ -110,7 +122,7 @@ def _mark(point: Point, front: Front, scale: Scale, label: str = "") -> Mark:
     lines = [
         point.label,
         *([point.study] if several else []),
-        f"{100 * point.accuracy:.2f} % ({which})",
+        f"{per_cent(point.accuracy)} ({which})",
         f"{COSTS[front.by].shown(point.size)} {COSTS[front.by].noun}",
         point.network,
     ]
@@ -128,13 +140,13 @@ def _end(curve: Curve, scale: Scale) -> Mark:
 
 def _about(curve: Curve) -> str:
     epochs = len(curve.accuracies)
-    return f"trial {curve.trial}\n{100 * curve.accuracies[-1]:.2f} % after epoch {epochs}\n{curve.params:,} parameters"
+    return f"trial {curve.trial}\n{per_cent(curve.accuracies[-1])} after epoch {epochs}\n{curve.params:,} parameters"
 
 
 def _ended(moment: Moment, seconds: float, unit: str, scale: Scale) -> Mark:
     outcome = "finished" if moment.finished else "stopped early"
     when = moment.seconds / seconds
-    text = f"trial {moment.trial}, {outcome}\n{100 * moment.accuracy:.2f} %\nafter {when:.1f} {unit}"
+    text = f"trial {moment.trial}, {outcome}\n{per_cent(moment.accuracy)}\nafter {when:.1f} {unit}"
     return Mark(when, scale.error(moment.accuracy), text)
 
 

@@ -15,7 +15,7 @@ from nas.report.summary import Fact
 from nas.table import Table, per_cent
 
 SHORT, LONG = 24, 40  # characters of a cell in one line, and of one in several
-VOID = ("img", "meta")
+VOID = ("img", "meta", "input")
 NUMBER = re.compile(r"[−+-]?[\d,.]+( %)?|–")
 
 
@@ -129,7 +129,7 @@ def _cell(n: int, right: bool, most: int) -> Html:
 
 
 def _pictured(hard: Hard) -> Html:
-    certainty = f"{100 * hard.certainty:.0f} %"
+    certainty = per_cent(hard.certainty, 0)
     verdict = f"taken for {hard.predicted}, {certainty}" if hard.wrong else f"right, only {certainty}"
     text = tag("figcaption", tag("strong", hard.true), " ", verdict)
     return tag("figure", tag("img", src=png(hard.image), alt=f"Image of class {hard.true}: {verdict}"), text)

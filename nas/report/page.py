@@ -1,7 +1,7 @@
 """A study as one HTML page that needs no network, and a page for a front alone."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,9 +9,11 @@ import optuna
 
 from nas.errors import InputError
 from nas.files import make_parent, write_whole
+from nas.report import comparison, markup, trying
+from nas.report.comparison import Comparison
 from nas.report.front import Front
 from nas.report.markup import Html, tag
-from nas.report.sections import Section, front_section, report_of
+from nas.report.sections import TRY, Section, front_section, report_of
 from nas.version import __version__
 
 HERE = Path(__file__).parent
@@ -24,7 +26,8 @@ def report_page(
 
     `checkpoints` is the folder with the study's weights, `data_dir` that of data sets, unless they are where they are
     looked for anyway. `target` is a fraction of the test set, whose chance is told where there is a confirmation.
-    Nothing is written, and the test set is not read. Raises `StudyError` for a study that nas did not make.
+    Nothing is written, and of the test set only its files' checksums are read. Raises `StudyError` for a study that nas
+    did not make.
     """
     report = report_of(study, checkpoints, data_dir, target)
     name = tag("p", f"Study {study.study_name}", class_="note")
@@ -34,6 +37,18 @@ def report_page(
 def front_page(front: Front) -> str:
     """The front alone. Raises `StudyError` if nothing is finished."""
     return _page("Pareto front", [], [front_section(front)])
+
+
+def comparison_page(compared: Comparison) -> str:
+    """Two studies side by side, and both fronts in one figure."""
+    title = " and ".join(side.status.study for side in compared.sides)
+    return _page(
+        title, [], [Section("Side by side", [markup.table(comparison.table(compared))]), *_fronts(compared.front)]
+    )
+
+
+def _fronts(front: Front) -> list[Section]:
+    return [front_section(front)] if front.points else []
 
 
 def write(page: str, out: Path) -> None:
@@ -52,7 +67,7 @@ def write(page: str, out: Path) -> None:
 
 
 def _page(title: str, lead: Sequence[Html], parts: Sequence[Section]) -> str:
-    script = (HERE / "page.js").read_text("utf-8")
+    script = _script([HERE / "page.js", *(trying.scripts() if any(part.title == TRY for part in parts) else [])])
     body = tag(
         "body",
         tag("header", tag("h1", title.replace(" %", "\u00a0%")), *lead, _contents(parts)),
@@ -61,6 +76,12 @@ def _page(title: str, lead: Sequence[Html], parts: Sequence[Section]) -> str:
         tag("script", Html(script)),
     )
     return f"<!doctype html>\n{tag('html', _head(title, script), body, lang='en')}\n"
+
+
+def _script(files: Iterable[Path]) -> str:
+    """Their text without comments and indentation, which are not the reader's."""
+    lines = (line.strip() for file in files for line in file.read_text("utf-8").splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 def _head(title: str, script: str) -> Html:

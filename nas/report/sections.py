@@ -8,7 +8,7 @@ import optuna
 from nas.errors import NasError
 from nas.network.cost import COSTS
 from nas.network.layer_table import folded, layer_rows, layer_table
-from nas.report import figures, importance, summary, trials
+from nas.report import figures, importance, summary, trials, trying
 from nas.report.chart import Chart
 from nas.report.curves import curves
 from nas.report.front import Front, documented_table, front_of
@@ -18,12 +18,13 @@ from nas.report.mistakes import Matrix, Mistakes, most_frequent, on_validation_p
 from nas.report.progress import progress
 from nas.report.summary import Fact
 from nas.report.svg import drawing
-from nas.study.confirmation import Confirmed, last_confirmed, winner_of
+from nas.study.confirmation import Confirmed, confirmation_of, last_confirmed, winner_of
 from nas.study.record import Record, records
 from nas.study.terms import terms_of
 from nas.table import Table, plural
 
 MOST_CLASSES = 20  # of a matrix; of more, the most frequent confusions are shown
+TRY = "Try it"
 SCALE = "The scale of accuracies is logarithmic in the error: half as many errors are as far up everywhere."
 TOLD = "Point at a mark, or tap it, to read what it is."
 DIAMONDS = (
@@ -56,7 +57,7 @@ class Report(NamedTuple):
 
 
 def report_of(study: optuna.Study, checkpoints: Path, data_dir: Path | None, target: float | None) -> Report:
-    """The whole report on a study. The test set is not read: what is known of it was stored by the confirmation.
+    """The whole report on a study. Of the test set only its files' checksums are read: a confirmation stored the rest.
 
     `checkpoints` is the folder with the study's weights, `data_dir` that of data sets; without either the sections that
     need them are left out, and the last section says why. `target` is a fraction of the test set: where there is a
@@ -69,6 +70,7 @@ def report_of(study: optuna.Study, checkpoints: Path, data_dir: Path | None, tar
     number = None if winner is None else winner.trial
     tried = [
         _front(study, number),
+        *([_trying(study, winner, checkpoints, data_dir)] if winner is not None else []),
         _curves(study, number),
         _progress(study, number),
         _importance(study),
@@ -112,6 +114,14 @@ def front_section(front: Front, winner: int | None = None) -> Section:
 def _front(study: optuna.Study, winner: int | None) -> Section | LeftOut:
     front = front_of([study])
     return front_section(front, winner) if front.points else LeftOut("The front", "no training has finished.")
+
+
+def _trying(study: optuna.Study, winner: Record, checkpoints: Path, data_dir: Path | None) -> Section | LeftOut:
+    try:
+        confirmed = confirmation_of(study, winner.trial)
+        return Section(TRY, trying.parts(trying.model_to_try(study, winner, confirmed, checkpoints, data_dir)))
+    except NasError as error:
+        return LeftOut(TRY, f"{error}.")
 
 
 def _curves(study: optuna.Study, winner: int | None) -> Section | LeftOut:

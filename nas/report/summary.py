@@ -13,7 +13,7 @@ from nas.study.goal import Goal
 from nas.study.record import Record, counts, n_trained, ranked, records
 from nas.study.teacher import StudyTeacher, taught_by, teacher_of
 from nas.study.terms import Terms, notes_of, short_name, target_of, terms_of
-from nas.table import Table, per_cent, plural
+from nas.table import Table, file_size, per_cent, per_cent_range, plural, points
 
 ENVIRONMENT = {
     "nas": "nas",
@@ -86,8 +86,7 @@ def key_figures(study: optuna.Study, winner: Record, confirmed: Confirmed | None
 def _interval(confirmed: Confirmed) -> str:
     trainings = plural(len(confirmed.seeds), "training")
     if confirmed.interval is not None:
-        low, high = (100 * end for end in confirmed.interval)
-        return f"95 % interval of the mean of {trainings}: {low:.2f} to {high:.2f} %"
+        return f"95 % interval of the mean of {trainings}: {per_cent_range(confirmed.interval)}"
     if len(confirmed.seeds) < LEAST:
         return f"mean of {trainings}, {confirmed.accuracy.per_cent()} %; an interval needs {LEAST}"
     return f"mean of {trainings}, all equal: no interval"
@@ -95,7 +94,7 @@ def _interval(confirmed: Confirmed) -> str:
 
 def _on_a_device(cost: Cost, budget: Budget) -> KeyFigure:
     kinds = (("memory", "RAM for activations"), ("bytes", "flash for weights"))
-    notes = [f"{_kib(cost[name])} of {noun}{_of(name, budget)}" for name, noun in kinds if name in cost]
+    notes = [f"{file_size(cost[name])} of {noun}{_of(name, budget)}" for name, noun in kinds if name in cost]
     macs = f"{cost.macs:,}" if cost.macs < 1e6 else f"{cost.macs / 1e6:,.2f} M"
     others = (name for name in cost if COSTS[name].measured)
     notes += [f"{cost.shown(name)} {COSTS[name].noun}{_of(name, budget)}" for name in others]
@@ -106,11 +105,7 @@ def _of(name: str, budget: Budget) -> str:
     limit = budget.limits.get(name)
     if limit is None:
         return ""
-    return f", of {_kib(limit) if name in ('memory', 'bytes') else COSTS[name].shown(limit)} allowed"
-
-
-def _kib(n_bytes: float) -> str:
-    return f"{n_bytes / 1024:,.1f} KiB"
+    return f", of {file_size(limit) if name in ('memory', 'bytes') else COSTS[name].shown(limit)} allowed"
 
 
 def story(study: optuna.Study, winner: Record | None, confirmed: Confirmed | None, target: float | None) -> list[str]:
@@ -193,7 +188,7 @@ def _trust(study: optuna.Study, confirmed: Confirmed | None, target: float | Non
     )
     chance = None if target is None else confirmed.probability(target)
     if target is None or chance is None:
-        sampling = f"{100 * confirmed.sampling_error:.2f} points"
+        sampling = points(confirmed.sampling_error)
         more = f"another test set of as many images would change that by some {sampling} (one binomial standard error)"
     else:
         more = f"a fresh training has {per_cent(target)} of it with a chance of {per_cent(chance, 0)}"
@@ -208,7 +203,7 @@ def winner_table(record: Record) -> Table:
         f"Trial {record.trial}",
         ("figure", "value"),
         (
-            ("validation accuracy", f"{100 * record.accuracy:.2f} %"),
+            ("validation accuracy", per_cent(record.accuracy)),
             *((COSTS[name].label, f"{record.cost.shown(name)} {COSTS[name].unit}".rstrip()) for name in record.cost),
             ("layers", record.network),
             ("training", record.training),

@@ -12,7 +12,11 @@ from nas.report.markup import Html, joined, tag
 
 SIDE = 1000  # of the plot, in the coordinates of lines
 NEAR_THE_END = 0.85  # of the width: labels from here on stand on the left of their mark
-SIGNS = {"stopped": "M-3.5 -3.5L3.5 3.5M-3.5 3.5L3.5 -3.5", "documented": "M0 -5.5L5.5 0L0 5.5L-5.5 0Z"}
+SIGNS = {
+    "stopped": "M-3.5 -3.5L3.5 3.5M-3.5 3.5L3.5 -3.5",
+    "documented": "M0 -5.5L5.5 0L0 5.5L-5.5 0Z",
+    "other": "M-3.5 -3.5H3.5V3.5H-3.5Z",
+}
 RADIUS = {"winner": "6"}
 DOT = "4"
 

@@ -11,7 +11,7 @@ import scipy  # its parts are imported when they are used: scipy.stats takes hal
 
 from nas.statistics import Spread
 from nas.study.record import Record, ranked
-from nas.table import Table, per_cent, plural
+from nas.table import Table, per_cent, per_cent_range, plural, points
 
 CLEARLY = 0.1  # a candidate whose losses to the leader are as unlikely by chance as this is out of the race
 READING = "test_reading_"  # study attributes, numbered
@@ -129,7 +129,7 @@ class Confirmed:
         spread, first = self.accuracy, self.readings[0]
         interval = ""
         if self.interval is not None:
-            interval = "; 95 % interval of the mean {:.2f} to {:.2f} %".format(*(100 * end for end in self.interval))
+            interval = f"; 95 % interval of the mean {per_cent_range(self.interval)}"
         deviation = " (mean ± standard deviation" + interval + ")" if spread.std is not None else ""
         return (
             f"Confirmed: trained from scratch on all {self.n_train:,} training images, "
@@ -255,8 +255,7 @@ def confirmed_table(confirmed: Confirmed, target: float | None) -> Table:
         ("each training", ", ".join(f"{100 * value:.2f}" for value in spread.values) + " %"),
     ]
     if confirmed.interval is not None:
-        ends = (100 * end for end in confirmed.interval)
-        rows.append(("95 % interval of the mean", "{:.2f} to {:.2f} %".format(*ends)))
+        rows.append(("95 % interval of the mean", per_cent_range(confirmed.interval)))
     if target is not None:
         chance = confirmed.probability(target)
         text = "unknown, the trainings show no spread: use more seeds" if chance is None else per_cent(chance, 0)
@@ -270,7 +269,7 @@ def confirmed_table(confirmed: Confirmed, target: float | None) -> Table:
         (
             f"{plural(len(confirmed.seeds), 'training')} from scratch on all {confirmed.n_train:,} training images, "
             f"{plural(confirmed.epochs, 'epoch')}; the last one, in float32, on {reading.n_images:,} test images. "
-            f"Another sample of as many would change that by some {100 * confirmed.sampling_error:.2f} points (one "
+            f"Another sample of as many would change that by some {points(confirmed.sampling_error)} (one "
             f"binomial standard error). {confirmed.times_read('this study')}",
             *([confirmed.teacher] if confirmed.teacher else []),
         ),

@@ -3,9 +3,10 @@
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -23,6 +24,7 @@ from nas.searching.events import Doing, Ended, EpochDone, Event, Started, Taught
 from nas.searching.forecast import seconds_to_go
 from nas.searching.options import SearchOptions
 from nas.searching.search import Prepared, SearchResult
+from nas.study.confirmation import confirmation_of
 from nas.study.folders import DEFAULT_STORAGE
 from nas.study.record import best_table, counts, ranked
 from nas.study.trial import paused_trials
@@ -30,6 +32,7 @@ from nas.study.urls import without_password
 from nas.table import about, clock, per_cent, plural
 from nas.terminal.console import show
 
+WINDOWS = os.name == "nt"
 N_SHOWN = 5
 SHORTEST = 10  # characters of a network; fewer tell nothing of it
 COLUMNS = ("trial", "parameters", "epoch", "accuracy", "time left")
@@ -204,15 +207,12 @@ class SearchDisplay:
         return goal.value(accuracy, cost, limits) > goal.value(self._best[0], self._best[1], limits)
 
     def _summary(self) -> str:
-        finished, pruned, rejected = (self._counts.get(each, 0) for each in ("finished", "pruned", "rejected"))
-        paused = len(self._paused)
-        stopped = ", ".join([f"{paused} paused"] * (paused > 0) + [f"{pruned} pruned"] * (pruned > 0 or not paused))
         to_go = f"; {text}" if (text := self._time_to_go()) else ""
-        tally = f"{finished + pruned + paused} trained ({stopped}), {rejected} rejected{to_go}"
+        state = f"{tally({**self._counts, 'paused': len(self._paused)})}{to_go}"
         if self._best is None:
-            return tally
+            return state
         accuracy, cost, trial = self._best
-        return f"best {per_cent(accuracy)} with {cost.params:,} parameters (trial {trial}); {tally}"
+        return f"best {per_cent(accuracy)} with {cost.params:,} parameters (trial {trial}); {state}"
 
     def _render(self) -> Group:
         width, height = self._console.size
@@ -256,12 +256,12 @@ def _table(rows: Sequence[tuple[str, ...]], width: int) -> Table:
     return table
 
 
-def show_result(console: Console, options: SearchOptions, result: SearchResult) -> None:
-    """The best five, where the model lies, and what to type next."""
+def show_result(console: Console, options: SearchOptions, result: SearchResult, *, confirming: bool = False) -> None:
+    """The best five, where the model lies, and what to type next; `confirming`: the winner is confirmed after it."""
     console.print(_verdict(options, result))
     if result.best:
         show(console, [best_table(result.best[:N_SHOWN], options.goal)])
-    for line in _next_steps(options, result):
+    for line in _next_steps(options, result, confirming=confirming):
         console.print(line, soft_wrap=True)
 
 
@@ -288,10 +288,6 @@ def _introduction(prepared: Prepared) -> list[str]:
 
 
 def _verdict(options: SearchOptions, result: SearchResult) -> str:
-    tally = result.counts
-    paused = tally.get("paused", 0)
-    trained = tally.get("finished", 0) + tally.get("pruned", 0) + paused
-    waiting = f", {paused} paused" if paused else ""
     why = {
         "target": "Target reached",
         "trials": f"All {options.trials} trials are trained",
@@ -301,27 +297,32 @@ def _verdict(options: SearchOptions, result: SearchResult) -> str:
     }[result.why_ended]
     missed = options.target is not None and not result.target_reached
     miss = f"; the target of {per_cent(options.target or 0.0)} was not reached" if missed else ""
-    return (
-        f"{why}{miss}: {plural(trained, 'candidate')} trained ({tally.get('pruned', 0)} pruned{waiting}), "
-        f"{tally.get('rejected', 0)} rejected."
-    )
+    return f"{why}{miss}: {tally(result.counts, 'candidate')}."
 
 
-def _next_steps(options: SearchOptions, result: SearchResult) -> list[str]:
+def tally(counts: Mapping[str, int], noun: str = "") -> str:
+    """How many trials ended in which way: only those that finished were trained to their end."""
+    finished, paused, pruned, rejected = (counts.get(each, 0) for each in ("finished", "paused", "pruned", "rejected"))
+    stopped = [f"{paused:,} paused"] * (paused > 0) + [f"{pruned:,} pruned"] * (pruned > 0 or not paused)
+    first = plural(finished, noun) if noun else f"{finished:,}"
+    return ", ".join([f"{first} finished", *stopped, f"{rejected:,} rejected"])
+
+
+def _next_steps(options: SearchOptions, result: SearchResult, *, confirming: bool) -> list[str]:
     if result.model is not None:
-        folder, stem = shlex.quote(str(result.model.parent)), result.model.stem
-        storage = (
-            "" if options.storage == DEFAULT_STORAGE else f" --storage {shlex.quote(without_password(options.storage))}"
-        )
+        folder, stem = quoted(str(result.model.parent)), result.model.stem
+        own = "" if options.storage == DEFAULT_STORAGE else f" --storage {quoted(without_password(options.storage))}"
+        study = f"--study {quoted(result.study.study_name)}{own}"
         lines = [
             f"Model: {result.model}",
             f"Weights: {result.model.with_suffix('.safetensors')}",
-            f"Model card: {result.model.with_suffix('.md')}; {result.model.with_suffix('.sh')} trains it again.",
+            f"Model card: {result.model.with_suffix('.md')}",
             *result.notes,
             *_activation(),
-            f"Load it:  (cd {folder} && python -c 'import {stem}; print({stem}.load())')",
-            f"How good is it really:  nas confirm --study {shlex.quote(result.study.study_name)}{storage}",
-            f"Export more:  nas export --study {shlex.quote(result.study.study_name)} --top 3{storage}",
+            f'Load it:  (cd {folder} && python -c "import {stem}; print({stem}.load())")',
+            *([] if confirming else [_how_good(result, study)]),
+            f"Export more:  nas export {study} --top 3",
+            f"Train it again:  nas retrain {study} --trial {result.best[0].trial}",
         ]
     else:
         lines = list(result.notes)
@@ -330,11 +331,28 @@ def _next_steps(options: SearchOptions, result: SearchResult) -> list[str]:
     return lines
 
 
+def _how_good(result: SearchResult, study: str) -> str:
+    """What tells how good the winner is; what it told, where it has been asked."""
+    confirmed = confirmation_of(result.study, result.best[0].trial)
+    if confirmed is None:
+        return f"How good is it really:  nas confirm {study}"
+    return (
+        f"Confirmed: {confirmed.accuracy.per_cent()} % of the test set, {plural(len(confirmed.seeds), 'training')}; "
+        "nas report tells the rest."
+    )
+
+
 def _activation() -> list[str]:
     """How the commands below are found, if nas runs in a virtual environment that is not activated."""
-    if sys.prefix == sys.base_prefix or shutil.which("nas") == str(Path(sys.prefix) / "bin" / "nas"):
+    scripts, before = (Path(sys.prefix) / "Scripts", "") if WINDOWS else (Path(sys.prefix) / "bin", ". ")
+    if sys.prefix == sys.base_prefix or Path(shutil.which("nas") or "").parent == scripts:
         return []
-    return [f"First:  . {shlex.quote(os.path.relpath(Path(sys.prefix) / 'bin' / 'activate'))}"]
+    return [f"First:  {before}{quoted(os.path.relpath(scripts / 'activate'))}"]
+
+
+def quoted(text: str) -> str:
+    """As one word of a command, for this system's shell."""
+    return subprocess.list2cmdline([text]) if WINDOWS else shlex.quote(text)
 
 
 def _progress(running: Running) -> str:

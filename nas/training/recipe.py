@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any, Literal, get_args
 
 from nas.errors import InputError
+from nas.table import per_cent
 
 Optimizer = Literal["sgd", "adam", "adamw", "rmsprop", "nadam", "muon"]
 NAMES = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "nadam": "NAdam", "muon": "Muon"}
@@ -268,7 +269,7 @@ class Recipe:
             case "step":
                 return f"×{self.step_factor:g} every {self.step_epochs} epochs"
         name = {"onecycle": "one cycle", "cosine": "cosine to 0", "linear": "linear to 0"}[self.schedule]
-        return f"{name}, peak at {self.warmup:.0%}"
+        return f"{name}, peak at {per_cent(self.warmup, 0)}"
 
 
 def _written(instance: Augmentation | Recipe) -> dict[str, Any]:

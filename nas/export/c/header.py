@@ -79,7 +79,7 @@ def header(model: FrozenModel, program: Program, name: str, measured: Measured) 
         width=width,
         n_bytes=channels * height * width,
         n_classes=program.n_classes,
-        stated=stated(name, model.classes, model.mean),
+        stated=stated(name, model.classes, model.mean, model.framing),
     )
 
 

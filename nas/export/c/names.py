@@ -1,15 +1,20 @@
-"""What a header states for programs beside its numbers: class names, and how light the training images were."""
+"""What a header states for programs beside its numbers: class names, and how the training images were."""
 
 import re
+
+from nas.datasets.framing import Framing
 
 PLAIN = set(range(0x20, 0x7F)) - set(b'"\\?')  # bytes that a C string can hold as they are; ?? begins a trigraph
 
 
-def stated(name: str, classes: tuple[str, ...], mean: tuple[float, ...]) -> str:
-    """Two macros, which cost nothing unless they are used."""
+def stated(name: str, classes: tuple[str, ...], mean: tuple[float, ...], framing: Framing | None = None) -> str:
+    """Macros, which cost nothing unless they are used."""
     names = ", ".join(f'"{_escaped(each)}"' for each in classes)
     lightness = ", ".join(map(repr, mean))
-    return f"#define {name.upper()}_CLASS_NAMES {{ {names} }}\n#define {name.upper()}_MEAN {{ {lightness} }}\n"
+    text = f"#define {name.upper()}_CLASS_NAMES {{ {names} }}\n#define {name.upper()}_MEAN {{ {lightness} }}\n"
+    if framing is None:
+        return text
+    return f"{text}#define {name.upper()}_FRAMING {{ {', '.join(map(repr, framing))} }} /* {framing.words} */\n"
 
 
 def names_in(text: str, name: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
@@ -18,6 +23,12 @@ def names_in(text: str, name: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
     mean = re.search(rf"^#define {re.escape(name.upper())}_MEAN {{ (.*) }}$", text, re.MULTILINE)
     classes = tuple(map(_unescaped, re.findall(r'"([^"]*)"', names[1]))) if names is not None else ()
     return classes, tuple(float(each) for each in mean[1].split(", ")) if mean is not None else ()
+
+
+def framing_in(text: str, name: str) -> Framing | None:
+    """The framing that `stated` states in the text of a header, if it does."""
+    match = re.search(rf"^#define {re.escape(name.upper())}_FRAMING {{ (\d+), (\S+), (\S+) }}", text, re.MULTILINE)
+    return None if match is None else Framing(int(match[1]), float(match[2]), float(match[3]))
 
 
 def _escaped(text: str) -> str:
