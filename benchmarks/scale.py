@@ -9,7 +9,8 @@ candidate gets is chance, by its digest. Durations keep their proportions and ar
 `--seconds` of a worker on average: as many epochs as its pruner lets it train, as far as that is known beforehand.
 A study begins with `--earlier` trials, as a search that was interrupted leaves them: at each rung the best third went
 on, the others are paused. "optuna ..." is Optuna alone: `study.optimize(n_jobs=workers)` on its
-own database, with the same trials, replayed just so.
+own database, with the same trials, replayed just so. "ray tune, halving" is Ray Tune's Optuna searcher (`ray_tune.py`;
+no earlier trials), which is named only where it is asked for.
 
 Printed are, over `--measured` seconds behind a warm-up of so many trainings (the first ones all begin at once):
 candidates whose training began and epochs that were reported, a second; what share of the workers' time was in an
@@ -330,7 +331,7 @@ def _measure(connection: Connection, plan: Plan, earlier: Earlier) -> None:
     begin, figures = time.monotonic(), list[Figures]()
     taking = threading.Thread(target=lambda: figures.append(_taken(plan, watch, begin)))
     taking.start()
-    play = _play_optuna if plan.search.startswith("optuna ") else _play_nas
+    play = OTHERS.get(plan.search.split()[0], _play_nas)
     with ExitStack() as stack:
         play(stack, plan, earlier, recorded, watch)
     taking.join()
@@ -444,6 +445,25 @@ def _play_optuna(stack: ExitStack, plan: Plan, earlier: Earlier, recorded: Recor
     watch.over.wait()
 
 
+def _play_ray_tune(stack: ExitStack, plan: Plan, earlier: Earlier, recorded: Recorded, watch: Watch) -> None:
+    """Ray Tune holds its trials in memory, in the controlling process, and trains each in an actor."""
+    import ray_tune
+
+    trials: dict[str, int] = {}
+    replay = ray_tune.Replay(
+        distributions=axes_of(spaces.load(SPACE), Task(SHAPE, N_CLASSES, recorded.n_epochs, Budget(BUDGET))),
+        training=recorded.of,
+        n_epochs=recorded.n_epochs,
+        began=lambda trial: watch.began.append((time.monotonic(), trials.setdefault(trial, len(trials)))),
+        trained=lambda begin, end: watch.epochs.append((begin, end)),
+        is_over=watch.over.is_set,
+    )
+    ray_tune.play(replay, plan.n_workers, earlier.file.parent)
+
+
+OTHERS = {"optuna": _play_optuna, "ray": _play_ray_tune}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, nargs="+", default=[10, 100, 1000])
@@ -455,6 +475,8 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=shipped.studies() / "tables" / "mnist-20000.jsonl")
     parser.add_argument("--json", type=Path, help="a file to which each measurement is added as a line")
     arguments = parser.parse_args()
+    if any(search.startswith("ray ") for search in arguments.searches) and any(arguments.earlier):
+        parser.error("a study of Ray Tune has no earlier trials here: give --earlier 0")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     print(f"{os.cpu_count()} cores, {platform.machine()}, optuna {optuna.__version__}", flush=True)
     table = Table.read(arguments.table)
