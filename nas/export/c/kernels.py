@@ -1,103 +1,30 @@
 """The C functions behind the operations; a source file gets those that it calls."""
 
-RANGE = """/* The nearest whole number to value * multiplier / 2^shift, halves up, plus zero; within 0 and 255. */
+RANGE = """/* The nearest whole number to value * multiplier / 2^shift, halves up, plus zero; within 0 and 255.
+   Shifts are above 32, so that the half of 2^shift has nothing in the lower 32 bits. */
 static uint8_t limited(int32_t value, int32_t multiplier, uint8_t shift, int32_t zero)
 {
-    const int64_t half = (int64_t)1 << (shift - 1);
-    const int64_t number = (((int64_t)value * multiplier + half) >> shift) + zero;
+    const int32_t upper = (int32_t)(((int64_t)value * multiplier) >> 32) + ((int32_t)1 << (shift - 33));
+    const int32_t number = (upper >> (shift - 32)) + zero;
 
     return (uint8_t)(number < 0 ? 0 : number > 255 ? 255 : number);
 }
 """
 
-CONVOLUTION = """typedef struct {
-    int32_t channels, height, width, out_channels, out_height, out_width;
-    int32_t kernel, stride, padding, groups, zero;
-    const int8_t *weights;
-    const int32_t *bias;
-} Convolution;
-
-/* One number of the output before it is scaled. */
-static int32_t sum_at(const Convolution *c, const uint8_t *in, int32_t out, int32_t row, int32_t column)
+RANGE_OF_ANY_SHIFT = """/* The nearest whole number to value * multiplier / 2^shift, halves up, plus zero; within 0 and 255. */
+static uint8_t limited(int32_t value, int32_t multiplier, uint8_t shift, int32_t zero)
 {
-    const int32_t channels = c->channels / c->groups, k = c->kernel;
-    const int32_t group = out / (c->out_channels / c->groups);
-    const int32_t y0 = row * c->stride - c->padding, x0 = column * c->stride - c->padding;
-    const int32_t from_y = y0 < 0 ? -y0 : 0, to_y = c->height - y0 < k ? c->height - y0 : k;
-    const int32_t from_x = x0 < 0 ? -x0 : 0, to_x = c->width - x0 < k ? c->width - x0 : k;
-    int32_t sum = c->bias[out];
+    const int64_t product = (int64_t)value * multiplier;
 
-    for (int32_t i = 0; i < channels; i++) {
-        const uint8_t *plane = in + (group * channels + i) * c->height * c->width;
-        const int8_t *weights = c->weights + (out * channels + i) * k * k;
-        for (int32_t y = from_y; y < to_y; y++) {
-            const int32_t at = (y0 + y) * c->width + x0;
-            for (int32_t x = from_x; x < to_x; x++) {
-                sum += (int32_t)weights[y * k + x] * (plane[at + x] - c->zero);
-            }
-        }
-    }
-    return sum;
-}
-"""
+    if (shift > 32) { /* the half of 2^shift has nothing in the lower 32 bits */
+        const int32_t upper = (int32_t)(product >> 32) + ((int32_t)1 << (shift - 33));
+        const int32_t number = (upper >> (shift - 32)) + zero;
 
-UNEQUAL_CONVOLUTION = """typedef struct {
-    int32_t channels, height, width, out_channels, out_height, out_width;
-    int32_t kernel_height, kernel_width, stride, padding_y, padding_x, dilation, groups, zero;
-    const int8_t *weights;
-    const int32_t *bias;
-} Convolution;
+        return (uint8_t)(number < 0 ? 0 : number > 255 ? 255 : number);
+    } else {
+        const int64_t number = ((product + ((int64_t)1 << (shift - 1))) >> shift) + zero;
 
-/* One number of the output before it is scaled. */
-static int32_t sum_at(const Convolution *c, const uint8_t *in, int32_t out, int32_t row, int32_t column)
-{
-    const int32_t channels = c->channels / c->groups, group = out / (c->out_channels / c->groups);
-    const int32_t y0 = row * c->stride - c->padding_y, x0 = column * c->stride - c->padding_x;
-    int32_t sum = c->bias[out];
-
-    for (int32_t i = 0; i < channels; i++) {
-        const uint8_t *plane = in + (group * channels + i) * c->height * c->width;
-        const int8_t *weights = c->weights + (out * channels + i) * c->kernel_height * c->kernel_width;
-        for (int32_t ky = 0; ky < c->kernel_height; ky++) {
-            const int32_t y = y0 + ky * c->dilation;
-            if (y < 0 || y >= c->height) {
-                continue;
-            }
-            for (int32_t kx = 0; kx < c->kernel_width; kx++) {
-                const int32_t x = x0 + kx * c->dilation;
-                if (x >= 0 && x < c->width) {
-                    sum += (int32_t)weights[ky * c->kernel_width + kx] * (plane[y * c->width + x] - c->zero);
-                }
-            }
-        }
-    }
-    return sum;
-}
-"""
-
-CONVOLVE = """static void convolve(const Convolution *c, const int32_t *multipliers, const uint8_t *shifts,
-                     int32_t zero, const uint8_t *table, const uint8_t *in, uint8_t *out)
-{
-    for (int32_t o = 0; o < c->out_channels; o++) {
-        for (int32_t y = 0; y < c->out_height; y++) {
-            for (int32_t x = 0; x < c->out_width; x++) {
-                const uint8_t number = limited(sum_at(c, in, o, y, x), multipliers[o], shifts[o], zero);
-                *out++ = table ? table[number] : number;
-            }
-        }
-    }
-}
-"""
-
-CONVOLVE_TO_SCORES = """static void convolve_to_scores(const Convolution *c, const float *scales, const uint8_t *in,
-                               float *scores)
-{
-    for (int32_t o = 0; o < c->out_channels; o++) {
-        for (int32_t y = 0; y < c->out_height; y++) {
-            for (int32_t x = 0; x < c->out_width; x++) {
-                *scores++ = (float)sum_at(c, in, o, y, x) * scales[o];
-            }
-        }
+        return (uint8_t)(number < 0 ? 0 : number > 255 ? 255 : number);
     }
 }
 """
@@ -110,13 +37,17 @@ static void maximum(const Maximum *m, const uint8_t *in, uint8_t *out)
 {
     for (int32_t i = 0; i < m->channels; i++, in += m->height * m->width) {
         for (int32_t row = 0; row < m->out_height; row++) {
+            const int32_t y0 = row * m->stride - m->padding, from_y = y0 < 0 ? 0 : y0;
+            const int32_t to_y = y0 + m->kernel < m->height ? y0 + m->kernel : m->height;
             for (int32_t column = 0; column < m->out_width; column++) {
-                const int32_t y0 = row * m->stride - m->padding, x0 = column * m->stride - m->padding;
+                const int32_t x0 = column * m->stride - m->padding, from_x = x0 < 0 ? 0 : x0;
+                const int32_t to_x = x0 + m->kernel < m->width ? x0 + m->kernel : m->width;
+                const uint8_t *line = in + from_y * m->width;
                 uint8_t largest = 0;
-                for (int32_t y = y0 < 0 ? 0 : y0; y < y0 + m->kernel && y < m->height; y++) {
-                    for (int32_t x = x0 < 0 ? 0 : x0; x < x0 + m->kernel && x < m->width; x++) {
-                        if (in[y * m->width + x] > largest) {
-                            largest = in[y * m->width + x];
+                for (int32_t y = from_y; y < to_y; y++, line += m->width) {
+                    for (int32_t x = from_x; x < to_x; x++) {
+                        if (line[x] > largest) {
+                            largest = line[x];
                         }
                     }
                 }
