@@ -1,5 +1,6 @@
 """How the C source goes through a convolution: the numbers of its structure, and which function adds its products."""
 
+from math import prod
 from typing import NamedTuple
 
 from nas.export.c.operations import Convolution
@@ -19,7 +20,7 @@ class Window(NamedTuple):
     def function(self) -> str:
         """What it is called."""
         strided = f"_by_{self.stride}" if self.stride > 1 else ""
-        return f"sums_{self.width}{strided}" + (f"_dilated_{self.dilation}" if self.dilation > 1 else "")
+        return f"row_{self.width}{strided}" + (f"_dilated_{self.dilation}" if self.dilation > 1 else "")
 
 
 class Geometry(NamedTuple):
@@ -49,11 +50,18 @@ class Geometry(NamedTuple):
         """That of what is computed several at once, if anything is."""
         return Window(self.kernel_width, self.stride, self.dilation) if self.end > self.begin else None
 
+    @property
+    def macs(self) -> int:
+        """Products, those with padding too."""
+        return prod((self.channels, self.out_channels, self.out_height, self.out_width)) * (
+            self.kernel_height * self.kernel_width
+        )
+
 
 def geometry_of(op: Convolution) -> Geometry:
-    """A window as large as the image is a single row of numbers; where windows are pixels, channels are rows.
+    """A window as large as the image is a single row of numbers; where windows are pixels, an image is a single row.
 
-    So a fully connected layer goes through its input once, and a pixelwise one has an image's pixels in one long row.
+    So a fully connected layer goes through its input once, and a pixelwise one has few rows that end with fewer windows.
     """
     (channels, height, width), (out_channels, out_height, out_width) = op.input_shape, op.output_shape
     channels, (kernel_height, kernel_width) = channels // op.groups, op.kernel
@@ -63,8 +71,7 @@ def geometry_of(op: Convolution) -> Geometry:
         channels, height, width, kernel_height, kernel_width, stride = 1, 1, n, 1, n, 1
     elif not op.is_padded and op.kernel == (1, 1) and stride == 1:
         n_pixels = height * width
-        channels, height, width, kernel_height, out_height, out_width = 1, channels, n_pixels, channels, 1, n_pixels
-        dilation = 1
+        height, width, out_height, out_width, dilation = 1, n_pixels, 1, n_pixels, 1
     begin, end = _within(width, out_width, kernel_width, stride, dilation, op.padding[1])
     inside = (begin, end) if end - begin >= N_AT_ONCE and op.output is not None else (0, 0)
     return Geometry(

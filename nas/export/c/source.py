@@ -8,7 +8,7 @@ from textwrap import wrap
 import torch
 
 from nas.export.c import kernels
-from nas.export.c.convolving import Convolving
+from nas.export.c.convolving import FINISH, Convolving
 from nas.export.c.geometry import geometry_of
 from nas.export.c.operations import (
     Array,
@@ -31,6 +31,7 @@ from nas.export.c.operations import (
 from nas.export.c.program import IMAGE, Program
 
 WIDTH = 100
+MOST_IN_32_BITS = 65_000  # numbers of 8 bits whose sum, times 256 and rounded, 32 bits hold
 UPPER_HALF = 32  # shifts above it leave nothing of the lower half of a product
 
 SOURCE = Template("""/* $name in whole numbers: $name.h says what it is. */
@@ -108,22 +109,21 @@ def kernels_of(ops: Sequence[Operation], convolving: Convolving) -> Iterator[str
     )
     if convolutions:
         yield convolving.structure
-        yield from convolving.sums
-        yield from _chosen(
-            {
-                convolving.convolve: any(op.output is not None for op in convolutions),
-                convolving.convolve_to_scores: any(op.output is None for op in convolutions),
-            }
-        )
+    if any(op.output is not None for op in convolutions):
+        yield FINISH
+        yield from convolving.rows
+        yield convolving.convolve
+    if any(op.output is None for op in convolutions):
+        yield convolving.convolve_to_scores
     yield from _chosen(
         {
             kernels.MAXIMUM: of(Maximum),
-            kernels.AVERAGE: of(Average),
+            _with_sum(kernels.AVERAGE, ops): of(Average),
             kernels.AVERAGE_OUT: any(op.output is not None for op in averages),
             kernels.AVERAGE_TO_SCORES: any(op.output is None for op in averages),
             kernels.MAXIMUM_AND_AVERAGE: of(MaximumAndAverage),
             kernels.BLUR: of(Blur),
-            kernels.SHRINK: of(Shrinking),
+            _with_sum(kernels.SHRINK, ops): of(Shrinking),
             kernels.LOOKUP: of(Lookup),
             kernels.SLOPES: of(Slopes),
             kernels.SHUFFLE: of(Shuffle),
@@ -133,6 +133,14 @@ def kernels_of(ops: Sequence[Operation], convolving: Convolving) -> Iterator[str
             kernels.TO_SCORES: of(Scores),
         }
     )
+
+
+def _with_sum(text: str, ops: Iterable[Operation]) -> str:
+    """With sums as wide as the largest image needs: one of 64 bits takes a division that is large and slow."""
+    images = (op.input_shape[1] * op.input_shape[2] for op in ops)
+    windows = (op.kernel**2 for op in ops if isinstance(op, Average))  # with their padding
+    largest = max(chain(images, windows))
+    return Template(text).substitute(sum="uint32_t" if largest <= MOST_IN_32_BITS else "uint64_t")
 
 
 def _chosen(texts: Mapping[str, object]) -> Iterator[str]:
