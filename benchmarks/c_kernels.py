@@ -33,7 +33,7 @@ from nas.export.c.source import source
 from nas.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples" / "microcontroller"))
-import under_qemu  # noqa: E402 - a script beside the package
+import under_qemu
 
 COLUMNS = ("network", "C", "host", "a MAC", "Cortex-M4", "a MAC", "flash", "RAM")
 

@@ -179,7 +179,8 @@ def constants(op: Operation, before: Operation | None) -> Iterator[str]:
     yield f"static const Shape {op.name}_in = {{{op.input_shape[1]}, {op.input_shape[2]}, {op.input_shape[0]}}};"
     yield f"static const Shape {op.name}_out = {{{op.output_shape[1]}, {op.output_shape[2]}, {op.output_shape[0]}}};"
     if isinstance(op, Maximum):
-        yield f"static const Window {op.name}_window = {{{op.kernel}, {op.kernel}, {op.stride}, {op.padding}, {op.padding}}};"
+        window = (op.kernel, op.kernel, op.stride, op.padding, op.padding)
+        yield f"static const Window {op.name}_window = {{{', '.join(map(str, window))}}};"
     if isinstance(op, Convolution):
         window = (*op.kernel, op.stride, *op.padding)
         yield f"static const Window {op.name}_window = {{{', '.join(map(str, window))}}};"
@@ -206,8 +207,8 @@ def call(op: Operation, source: str, target: str) -> str:
     shapes = f"&{op.name}_in, &{op.name}_out"
     match op:
         case Convolution(output=None):
-            numbers = f"{op.n_in}, {op.n_out}, {op.input.zero}"
-            return f"fully_connected({numbers}, {op.shared}_weights, {op.name}_bias, {op.name}_scales, {source}, {target})"
+            numbers, ends = f"{op.n_in}, {op.n_out}, {op.input.zero}", f"{source}, {target}"
+            return f"fully_connected({numbers}, {op.shared}_weights, {op.name}_bias, {op.name}_scales, {ends})"
         case Convolution():
             assert op.before is not None
             function, groups = ("depthwise_conv", "") if is_depthwise(op) else ("conv", f"{op.groups}, ")

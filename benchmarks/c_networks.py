@@ -6,8 +6,22 @@ import torch
 from optuna.trial import FixedTrial
 from torch import Tensor
 
-from nas import Activation, AdaptiveAvgPool, Architecture, BatchNorm, Budget, Conv, Flatten, LayerSpec, Linear, MaxPool
-from nas import Recipe, Task, datasets, gap_head
+from nas import (
+    Activation,
+    AdaptiveAvgPool,
+    Architecture,
+    BatchNorm,
+    Budget,
+    Conv,
+    Flatten,
+    LayerSpec,
+    Linear,
+    MaxPool,
+    Recipe,
+    Task,
+    datasets,
+    gap_head,
+)
 from nas.export.c.program import Program
 from nas.export.c.quantise import quantise
 from nas.export.frozen import FrozenModel, Provenance

@@ -3,11 +3,13 @@
 
     python examples/microcontroller/under_qemu.py MODEL.c [--cpu cortex-m4] [--clock 100] [--dataset mnist]
 
-It prints the milliseconds that an image takes at the stated clock if each instruction takes one cycle, and nothing else,
-so that it can judge candidates where a command is asked for a latency. These are INSTRUCTIONS, not a board's
-milliseconds: a board waits for its flash, and a division, a load or a taken branch takes several cycles there. What else
-it finds out goes to the standard error: the answers are compared with those of the same source on this machine, which
-an export compares with the reference, to the last bit. Exit code 1 where they differ, 2 where it cannot be run.
+It prints the milliseconds that an image takes at the stated clock if each instruction takes one cycle, and nothing
+else, so that it can judge candidates where a command is asked for a latency. These are INSTRUCTIONS, not a board's
+milliseconds: a board waits for its flash, and a division, a load or a taken branch takes several cycles there.
+
+What else it finds out goes to the standard error: the answers are compared with those of the same source on this
+machine, which an export compares with the reference, to the last bit. Exit code 1 where they differ, 2 where it cannot
+be run.
 
 The images are the first validation images of a data set, or random ones. It needs arm-none-eabi-gcc, newlib and
 qemu-system-arm (Debian: gcc-arm-none-eabi, libnewlib-arm-none-eabi, qemu-system-arm).
@@ -129,7 +131,12 @@ def build(source: Path, n_bytes: int, n_classes: int, folder: Path, cpu: str, op
     """A program for the board in `folder`, around the source."""
     common, name = [COMPILER, f"-mcpu={cpu}", *options], source.stem
     finished([*common, "-c", str(source.resolve()), "-o", "model.o"], folder)
-    about = [f'-DMODEL_HEADER="{name}.h"', f"-DMODEL={name}_predict", f"-DN_BYTES={n_bytes}", f"-DN_CLASSES={n_classes}"]
+    about = [
+        f'-DMODEL_HEADER="{name}.h"',
+        f"-DMODEL={name}_predict",
+        f"-DN_BYTES={n_bytes}",
+        f"-DN_CLASSES={n_classes}",
+    ]
     own = [str(HERE / "startup.c"), str(HERE / "main.c")]
     link = ["-nostartfiles", "-Wl,--gc-sections", "-T", str(HERE / "mps2.ld"), "-o", "program.elf"]
     finished([*common, *about, "-I", str(source.resolve().parent), *own, "model.o", *link], folder)

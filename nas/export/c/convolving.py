@@ -21,8 +21,8 @@ STRUCTURE = """struct Finish;
 typedef struct Convolution {
     ${int} channels, height, width, out_channels, out_height, out_width;
     ${int} kernel_height, kernel_width, stride, groups${more};
-    uint8_t *(*row)(const struct Convolution *, const struct Finish *, const uint8_t *, const int8_t *, int32_t, int32_t,
-                    uint8_t *);
+    uint8_t *(*row)(const struct Convolution *, const struct Finish *, const uint8_t *, const int8_t *,
+                    int32_t, int32_t, uint8_t *);
     const int8_t *weights;
     const int32_t *bias;
 } Convolution;
@@ -30,7 +30,8 @@ typedef struct Convolution {
 
 SUM_AT = """
 /* One number of the output before it is scaled, from some rows of its window in the channels of its group. */
-static int32_t sum_at(const Convolution *c, const uint8_t *in, const int8_t *weights, int32_t rows, int32_t x, int32_t sum)
+static int32_t sum_at(const Convolution *c, const uint8_t *in, const int8_t *weights,
+                      int32_t rows, int32_t x, int32_t sum)
 {
     const int32_t row = ${row}, next = (int32_t)c->height * c->width - rows * row;
 ${range}
@@ -50,7 +51,8 @@ RANGE = """    const int32_t n = c->kernel_width;
     in += x;
 """
 
-PADDED_RANGE = """    const int32_t from = first_tap(x${a_dilation}), n = last_tap(x, c->width, c->kernel_width${a_dilation}) - from;
+PADDED_RANGE = """    const int32_t from = first_tap(x${a_dilation});
+    const int32_t n = last_tap(x, c->width, c->kernel_width${a_dilation}) - from;
 
     in += x + from${dilation};
     weights += from;
@@ -220,7 +222,8 @@ class Convolving:
     @property
     def structure(self) -> str:
         """The type, and what computes one number."""
-        more = (", dilation" if self.dilated else "") + (", padding_y, padding_x, zero, begin, end" if self.padded else "")
+        more = ", dilation" if self.dilated else ""
+        more += ", padding_y, padding_x, zero, begin, end" if self.padded else ""
         within = self._text(TAPS_WITHIN) if self.padded else ""
         return Template(STRUCTURE).substitute(more=more, int=self._int) + within + self._sum_at
 
@@ -270,13 +273,14 @@ class Convolving:
 
     @property
     def _sum_at(self) -> str:
+        pixel = "*in" if self.dilated else "*in++"
         return self._text(
             SUM_AT,
             range=self._text(PADDED_RANGE) if self.padded else RANGE,
             next_weights=", weights += (c->kernel_height - rows) * c->kernel_width" if self.padded else "",
             next_taps=", weights += c->kernel_width - n" if self.padded else "",
             step=", in += c->dilation" if self.dilated else "",
-            pixel=("(*in - c->zero)" if self.padded else "*in") if self.dilated else "(*in++ - c->zero)" if self.padded else "*in++",
+            pixel=f"({pixel} - c->zero)" if self.padded else pixel,
         )
 
     @property
@@ -311,9 +315,9 @@ class Convolving:
 
 
 def _functions(geometries: Sequence[Geometry]) -> dict[Window, str]:
-    """The function of each window: one with its taps written out, but where they are many or where that is worth little.
+    """The function of each window: with its taps written out, but where these are many or where that is worth little.
 
-    One that is for any window takes about as much flash as one for a certain window, so it is there for two at least.
+    One for any window takes about as much flash as one for a certain window, so it takes the place of two at least.
     """
     macs = Counter[Window]()
     for each in geometries:

@@ -14,7 +14,8 @@ static uint8_t limited(int32_t value, int32_t multiplier, uint8_t shift, int32_t
 }
 """
 
-RANGE_OF_ANY_SHIFT = """/* The nearest whole number to value * multiplier / 2^shift, halves up, plus zero; within 0 and 255. */
+RANGE_OF_ANY_SHIFT = """/* The nearest whole number to value * multiplier / 2^shift, halves up, plus zero;
+   within 0 and 255. */
 static uint8_t limited(int32_t value, int32_t multiplier, uint8_t shift, int32_t zero)
 {
     const int64_t product = (int64_t)value * multiplier;
