@@ -1,11 +1,12 @@
 """How many instructions an image takes in exported C, on this machine and on a Cortex-M4, and beside what.
 
-    python benchmarks/c_kernels.py [--options "-O2"] [--images 20]
+    python benchmarks/c_kernels.py [--options "-O2"] [--images 20] [--tflite-micro PYTHON]
 
 For each network: what nas exports; and the same arithmetic as a nest of loops as TensorFlow Lite Micro's reference
 kernels have them (`benchmarks/c_loop_nest.py`). Both must give the reference's answers, to the last bit. Where the
-package tflite-micro is there (in any environment that runs this), its interpreter with the same weights, too
-(`benchmarks/c_tflite_micro.py`); it rounds in another way, so its answers are compared, not equal.
+package tflite-micro is there, in the environment of PYTHON, its interpreter with the same weights, too
+(`benchmarks/c_tflite_micro.py`): its reference kernels for this machine, since its package has no others. It rounds in
+another way, so it is told how many of its classes are the same.
 
 Instructions on this machine are counted by valgrind (callgrind), inside the model's function alone; those of a
 Cortex-M4 by QEMU (`examples/microcontroller/under_qemu.py`). Flash and RAM are what `arm-none-eabi-size` says of the
@@ -14,6 +15,7 @@ machine and are the same every time.
 """
 
 import argparse
+import json
 import re
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from c_description import described
 from c_loop_nest import loop_nest
 from c_networks import Measured, all_measured
 
@@ -42,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--options", default="-O2", help="of both compilers, besides -std=c99; the default is -O2")
     parser.add_argument("--images", type=int, default=20)
+    parser.add_argument("--tflite-micro", metavar="PYTHON", help="that of an environment with the package")
     arguments = parser.parse_args()
     rows = []
     for network in all_measured():
@@ -50,6 +54,9 @@ def main() -> None:
             "loop nest": loop_nest(network.program, "m"),
         }.items():
             rows.append(row(network, kind, text, arguments.options.split(), arguments.images))
+            print(*rows[-1], sep="  ", file=sys.stderr)
+        if arguments.tflite_micro:
+            rows.append(of_tflite_micro(network, arguments.tflite_micro, arguments.images))
             print(*rows[-1], sep="  ", file=sys.stderr)
     compilers = f"{version(['cc'])}; {version([under_qemu.COMPILER])}; {arguments.options}"
     print(Table("Instructions an image", COLUMNS, tuple(rows), (compilers,)).markdown())
@@ -71,9 +78,29 @@ def row(network: Measured, kind: str, text: str, options: list[str], n: int) -> 
         sys.exit(f"{network.name}, {kind}: {wrong} of {len(network.images)} answers are not the reference's")
     on_target = int(answers.instructions.median())
     shares = [f"{each:,}" for each in (on_host, on_target)], [f"{each / macs:.2f}" for each in (on_host, on_target)]
-    name = f"{network.name}: {cost_of(network.model.architecture).params:,} parameters, {macs:,} MACs"
     here, there = zip(*shares, strict=True)
-    return name, kind, *here, *there, f"{size.flash:,}", f"{size.ram:,}"
+    return title(network), kind, *here, *there, f"{size.flash:,}", f"{size.ram:,}"
+
+
+def title(network: Measured) -> str:
+    cost = cost_of(network.model.architecture)
+    return f"{network.name}: {cost.params:,} parameters, {cost.macs:,} MACs"
+
+
+def of_tflite_micro(network: Measured, python: str, n: int) -> tuple[str, ...]:
+    expected = scores_of(network.program, network.images)
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        (folder / "network.json").write_text(json.dumps(described(network.program, expected)))
+        (folder / "images").write_bytes(network.images[:n].numpy().tobytes())
+        script = str(Path(__file__).with_name("c_tflite_micro.py"))
+        command = [python, script, "network.json", "images"]
+        done, count = counted(command, folder, "tflite::micro::MicroInterpreter::Invoke()")
+    classes = torch.tensor(list(map(int, done.stdout.split())))
+    n_equal = int((classes == expected[:n].argmax(1)).sum())
+    macs = cost_of(network.model.architecture).macs
+    kind = f"TensorFlow Lite Micro ({n_equal} of {n} classes equal)"
+    return title(network), kind, f"{count // n:,}", f"{count / n / macs:.2f}", "–", "–", "–", "–"
 
 
 def instructions_here(folder: Path, images: torch.Tensor, options: list[str]) -> int:
@@ -81,11 +108,19 @@ def instructions_here(folder: Path, images: torch.Tensor, options: list[str]) ->
     (folder / "driver.c").write_text(DRIVER.format(name="m", n_bytes=images[0].numel(), n_classes=10))
     build = ["cc", "-std=c99", *options, "-g", "-o", "driver", "driver.c", "m.c"]
     subprocess.run(build, cwd=folder, check=True)
-    count = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=m_predict", "./driver"]
-    done = subprocess.run(count, cwd=folder, input=images.numpy().tobytes(), capture_output=True, check=True)
+    return counted(["./driver"], folder, "m_predict", images.numpy().tobytes())[1] // len(images)
+
+
+def counted(
+    command: list[str], folder: Path, function: str, stdin: bytes = b""
+) -> tuple[subprocess.CompletedProcess[bytes], int]:
+    """What a command answers, and the instructions inside a function of it."""
+    count = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--toggle-collect={function}"]
+    done = subprocess.run([*count, *command], cwd=folder, input=stdin, capture_output=True)
     match = re.search(r"Collected : (\d+)", done.stderr.decode())
-    assert match is not None
-    return int(match[1]) // len(images)
+    if done.returncode or match is None:
+        sys.exit(done.stderr.decode())
+    return done, int(match[1])
 
 
 if __name__ == "__main__":

@@ -188,6 +188,8 @@ def constants(op: Operation, before: Operation | None) -> Iterator[str]:
             values = array.values
             if array.c_type == "int8_t":
                 values = in_order(op, before).flatten().tolist()
+            if array.c_type == "int32_t" and array.name.endswith("_bias"):
+                values = op.bias.tolist()  # the layer's own: what stands for 0 is subtracted from each number here
             yield f"static const {array.c_type} {array.name}[] = {{{', '.join(map(as_c, values))}}};"
 
 
