@@ -395,7 +395,7 @@ def test_validation_images_have_no_part_in_the_calibration(trained: tuple[Frozen
     [
         ("int best = 0;", "int best = 0", "cannot be compiled and run: m.c:"),
         ("int best = 0;", "int best = 0; scores = 0;", "cannot be compiled and run: exit code -11"),
-        (">> shift) + zero", ">> shift) + zero + 1", "gives other scores than expected for"),
+        ("(shift - 32)) + zero", "(shift - 32)) + zero + 1", "gives other scores than expected for"),
         ("scores[i] > scores[best]", "scores[i] < scores[best]", "gives other scores than expected for 0 of"),
     ],
 )

@@ -105,6 +105,11 @@ class Operation:
         return (self,)
 
     @property
+    def limiting(self) -> "tuple[Scaling, ...]":
+        """The factors by which sums are brought to 8 bits."""
+        return ()
+
+    @property
     def arrays(self) -> Iterator[Array]:
         """Its constants."""
         yield from ()
@@ -146,14 +151,26 @@ class Convolution(Operation):
         return depthwise and (self.kernel, self.stride, self.padding) == ((1, 1), 1, (0, 0)) and self.output is not None
 
     @property
-    def is_plain(self) -> bool:
-        """Whether it is the same along both sides, and reads each pixel of its windows."""
-        return self.dilation == 1 and all(a == b for a, b in (self.kernel, self.padding))
+    def limiting(self) -> tuple[Scaling, ...]:
+        return self.scalings
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether windows reach beyond the image."""
+        return any(self.padding)
+
+    @property
+    def stored_bias(self) -> Tensor:
+        """Without padding less what the number that stands for 0 adds to each sum, so that it need not be subtracted.
+
+        No sum of some of the products leaves 32 bits for that: see `nas.export.c.weights.LARGEST_SUM`.
+        """
+        return self.bias if self.is_padded else self.bias - self.input.zero * self.weights.int().flatten(1).sum(1)
 
     @property
     def arrays(self) -> Iterator[Array]:
         yield Array("int8_t", f"{self.shared}_weights", self.weights.flatten().tolist())
-        yield Array("int32_t", f"{self.name}_bias", self.bias.tolist())
+        yield Array("int32_t", f"{self.name}_bias", self.stored_bias.tolist())
         if self.before is None:
             yield Array("float", f"{self.name}_scales", self.scales.tolist())
             return
@@ -181,6 +198,10 @@ class Average(Operation):
     scaling: Scaling  # of 1 / MEAN_STEPS of a level
     scale: float  # the same, for scores
 
+    @property
+    def limiting(self) -> tuple[Scaling, ...]:
+        return (self.scaling,) if self.output is not None else ()
+
 
 @dataclass(frozen=True, eq=False)
 class MaximumAndAverage(Average):
@@ -197,6 +218,10 @@ class Blur(Operation):
     window: int
     scaling: Scaling
 
+    @property
+    def limiting(self) -> tuple[Scaling, ...]:
+        return (self.scaling,)
+
 
 @dataclass(frozen=True, eq=False)
 class Shrinking(Operation):
@@ -204,6 +229,10 @@ class Shrinking(Operation):
 
     stride: int
     scaling: Scaling  # of 1 / MEAN_STEPS of a level
+
+    @property
+    def limiting(self) -> tuple[Scaling, ...]:
+        return (self.scaling,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,6 +256,10 @@ class Slopes(Operation):
 
     above: Scaling
     below: tuple[Scaling, ...]
+
+    @property
+    def limiting(self) -> tuple[Scaling, ...]:
+        return (self.above, *self.below)
 
     @property
     def in_place(self) -> bool:
@@ -279,6 +312,10 @@ class Concatenation(Operation):
     parts: tuple[tuple[int, Coding, Scaling], ...]  # how many numbers, and what they are times
 
     @property
+    def limiting(self) -> tuple[Scaling, ...]:
+        return tuple(scaling for _, _, scaling in self.parts)
+
+    @property
     def grows(self) -> bool:
         return True
 
@@ -291,6 +328,10 @@ class Excitation(Operation):
     squeeze: Convolution
     excite: Convolution
     scaling: Scaling
+
+    @property
+    def limiting(self) -> tuple[Scaling, ...]:
+        return (self.scaling,)
 
     @property
     def in_place(self) -> bool:

@@ -1,6 +1,6 @@
 """A quantised network as the text of a C99 source file."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from string import Template
 from textwrap import wrap
@@ -8,6 +8,8 @@ from textwrap import wrap
 import torch
 
 from nas.export.c import kernels
+from nas.export.c.convolving import FINISH, Convolving
+from nas.export.c.geometry import geometry_of
 from nas.export.c.operations import (
     Array,
     Average,
@@ -29,6 +31,8 @@ from nas.export.c.operations import (
 from nas.export.c.program import IMAGE, Program
 
 WIDTH = 100
+MOST_IN_32_BITS = 65_000  # numbers of 8 bits whose sum, times 256 and rounded, 32 bits hold
+UPPER_HALF = 32  # shifts above it leave nothing of the lower half of a product
 
 SOURCE = Template("""/* $name in whole numbers: $name.h says what it is. */
 #include "$name.h"
@@ -83,46 +87,72 @@ def _float(value: float) -> str:
 def _functions(program: Program) -> Iterator[str]:
     """Those that are called, each behind those that it calls, and the structures that they are given."""
     ops = list(chain.from_iterable(operation.called for operation in program.operations))
+    convolving = Convolving(geometry_of(op) for op in ops if isinstance(op, Convolution))
+    yield from kernels_of(ops, convolving)
+    yield from dict.fromkeys(chain.from_iterable(_structures(op, convolving) for op in ops))
+
+
+def kernels_of(ops: Sequence[Operation], convolving: Convolving) -> Iterator[str]:
+    """The functions that these operations need, each behind those that it calls."""
 
     def of(*kinds: type[Operation]) -> list[Operation]:
         return [op for op in ops if isinstance(op, kinds)]
 
-    convolutions = [op for op in ops if isinstance(op, Convolution)]
-    plain = all(op.is_plain for op in convolutions)
+    convolutions = of(Convolution)
     averages = [op for op in of(Average) if not isinstance(op, MaximumAndAverage)]
-    limiting = of(Convolution, Average, Blur, Shrinking, Slopes, Concatenation, Excitation)
-    wanted: dict[str, object] = {
-        kernels.RANGE: any(op.output is not None for op in limiting),
-        kernels.CONVOLUTION if plain else kernels.UNEQUAL_CONVOLUTION: convolutions,
-        kernels.CONVOLVE: any(op.output is not None for op in convolutions),
-        kernels.CONVOLVE_TO_SCORES: any(op.output is None for op in convolutions),
-        kernels.MAXIMUM: of(Maximum),
-        kernels.AVERAGE: of(Average),
-        kernels.AVERAGE_OUT: any(op.output is not None for op in averages),
-        kernels.AVERAGE_TO_SCORES: any(op.output is None for op in averages),
-        kernels.MAXIMUM_AND_AVERAGE: of(MaximumAndAverage),
-        kernels.BLUR: of(Blur),
-        kernels.SHRINK: of(Shrinking),
-        kernels.LOOKUP: of(Lookup),
-        kernels.SLOPES: of(Slopes),
-        kernels.SHUFFLE: of(Shuffle),
-        kernels.SUM: of(Sum),
-        kernels.RESCALE: of(Concatenation),
-        kernels.EXCITE: of(Excitation),
-        kernels.TO_SCORES: of(Scores),
-    }
-    yield from (text for text, is_wanted in wanted.items() if is_wanted)
-    yield from dict.fromkeys(chain.from_iterable(_structures(op, plain) for op in ops))
+    shifts = [scaling.shift for op in ops for scaling in op.limiting]
+    yield from _chosen(
+        {
+            kernels.RANGE: shifts and min(shifts) > UPPER_HALF,
+            kernels.RANGE_OF_ANY_SHIFT: shifts and min(shifts) <= UPPER_HALF,
+        }
+    )
+    if convolutions:
+        yield convolving.structure
+    if any(op.output is not None for op in convolutions):
+        yield FINISH
+        yield from convolving.rows
+        yield convolving.convolve
+    if any(op.output is None for op in convolutions):
+        yield convolving.convolve_to_scores
+    yield from _chosen(
+        {
+            kernels.MAXIMUM: of(Maximum),
+            _with_sum(kernels.AVERAGE, ops): of(Average),
+            kernels.AVERAGE_OUT: any(op.output is not None for op in averages),
+            kernels.AVERAGE_TO_SCORES: any(op.output is None for op in averages),
+            kernels.MAXIMUM_AND_AVERAGE: of(MaximumAndAverage),
+            kernels.BLUR: of(Blur),
+            _with_sum(kernels.SHRINK, ops): of(Shrinking),
+            kernels.LOOKUP: of(Lookup),
+            kernels.SLOPES: of(Slopes),
+            kernels.SHUFFLE: of(Shuffle),
+            kernels.SUM: of(Sum),
+            kernels.RESCALE: of(Concatenation),
+            kernels.EXCITE: of(Excitation),
+            kernels.TO_SCORES: of(Scores),
+        }
+    )
 
 
-def _structures(op: Operation, plain: bool) -> Iterator[str]:
-    """The structure that a function is given; `plain`: those of convolutions are of the square kind."""
+def _with_sum(text: str, ops: Iterable[Operation]) -> str:
+    """With sums as wide as the largest image needs: one of 64 bits takes a division that is large and slow."""
+    images = (op.input_shape[1] * op.input_shape[2] for op in ops)
+    windows = (op.kernel**2 for op in ops if isinstance(op, Average))  # with their padding
+    largest = max(chain(images, windows))
+    return Template(text).substitute(sum="uint32_t" if largest <= MOST_IN_32_BITS else "uint64_t")
+
+
+def _chosen(texts: Mapping[str, object]) -> Iterator[str]:
+    return (text for text, is_wanted in texts.items() if is_wanted)
+
+
+def _structures(op: Operation, convolving: Convolving) -> Iterator[str]:
+    """The structure that a function is given."""
     height, width = op.output_shape[1:]
     match op:
-        case Convolution(kernel=kernel, padding=padding):
-            unequal = (*kernel, op.stride, *padding, op.dilation)
-            window = (kernel[0], op.stride, padding[0]) if plain else unequal
-            numbers = _listed((*op.input_shape, *op.output_shape, *window, op.groups, op.input.zero))
+        case Convolution():
+            numbers = ", ".join(convolving.fields(geometry_of(op), op.input.zero))
             yield _structure("Convolution", op, f"{numbers}, {op.shared}_weights, {op.name}_bias")
         case Maximum():
             yield _structure("Maximum", op, _listed((*op.input_shape, height, width, op.kernel, op.stride, op.padding)))
