@@ -14,6 +14,10 @@ header.py       the text of NAME.h
 names.py        what it states for programs
 source.py       the text of NAME.c
 compiled.py     compiles and runs them
+objects.py      what a compiler makes of it takes
+sketch.py       an architecture as a program without numbers
+specimens.py    one typical use of each function in C
+footprint.py    from these, what an architecture takes
 """
 
 from functools import partial
@@ -24,10 +28,12 @@ from tempfile import gettempdir
 import torch
 from torch import Tensor
 
-from nas.errors import InputError
+from nas.errors import ExportError, InputError
 from nas.export.c.compiled import CompilationError, compile_alone, compiler, run, runs_here, version
+from nas.export.c.footprint import Footprint
 from nas.export.c.graph import refuses
 from nas.export.c.header import Measured, header
+from nas.export.c.objects import toolchain
 from nas.export.c.program import Program
 from nas.export.c.quantise import calibration_images, quantise
 from nas.export.c.reference import scores_of
@@ -36,9 +42,10 @@ from nas.export.check import BATCH, failure
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
 from nas.export.words import measured_images, visible
+from nas.network.architecture import Architecture
 from nas.table import per_cent
 
-__all__ = ["prepare", "refuses"]
+__all__ = ["prepare", "refuses", "takes", "usage"]
 
 USAGE = """`{name}.h` and `{name}.c` are C99 for a microcontroller, or anything else that has a C compiler: weights and
 activations are numbers of 8 bits. The header says what that costs in accuracy, and how much flash and RAM it takes:
@@ -86,6 +93,18 @@ def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
         check=partial(check, name, images=images.validation, expected=expected, command=command, can_run=measured.ran),
         notes=_notes(model, program, name, measured),
     )
+
+
+def takes(architecture: Architecture) -> dict[str, float]:
+    """Flash and RAM of its C in bytes, told from the architecture for the compiler that is named in CC, else cc.
+
+    Raises `ExportError` where there is none, or where the compiler does not tell sizes.
+    """
+    tools = toolchain()
+    if tools is None:
+        raise ExportError("what C takes is told by a compiler, but there is none here: install one, or name it in CC")
+    told = Footprint(tools).of(architecture)
+    return {"flash": told.flash, "ram": told.ram + told.stack}
 
 
 def check(

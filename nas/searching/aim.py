@@ -1,0 +1,108 @@
+"""What a space is told to keep to, where the limits are those of a device.
+
+A space fills a budget of what it can count. Left to itself with a limit on flash it would fill its limit on parameters,
+and all that it suggests would be rejected. So it is told the number of parameters, and of bytes of activations, that the
+device has room for: as much as its own random candidates need, beside what it can count. That is an aim, not a limit:
+what decides is what the device tells of each candidate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from math import prod
+from statistics import median
+
+from nas.deployment.deployment import Deployment
+from nas.errors import BudgetError
+from nas.export.formats import refused_by
+from nas.network.architecture import Architecture
+from nas.network.cost import BYTES_A_NUMBER, COSTS, Budget, Cost, cost_of, further_cost_of
+from nas.space.candidate import Task
+from nas.space.finding import Space
+from nas.space.probing import random_candidates
+
+N_RANDOM = 6  # candidates of each round: each takes a few milliseconds, and the first ones a compilation
+ROUNDS = 3
+LEAST = 0.02  # of what a limit of the device would be for weights alone: below that nothing is aimed at
+
+
+def aimed_at(space: Space, task: Task, deployment: Deployment | None, formats: Sequence[str], seed: int = 0) -> Budget:
+    """The budget for the space; the task's own where there is nothing to aim at.
+
+    Raises `BudgetError` where the smallest network that was found is over a limit that only the device can tell.
+    """
+    limits = {name: limit for name, limit in task.budget.items() if COSTS[name].had == "predicted"}
+    if deployment is None or not limits:
+        return task.budget
+    budget = _first(task, deployment)
+    smallest: dict[str, Cost] = {}
+    for _ in range(ROUNDS):
+        costs = [_cost(each, deployment, limits) for each in _drawn(space, replace(task, budget=budget), formats, seed)]
+        for name in limits:
+            smallest[name] = min([*costs, *smallest.values()], key=lambda cost: cost[name])
+        if any(task.budget.admits(cost) for cost in costs):
+            within = [cost for cost in costs if task.budget.admits(cost)]
+            if len(within) * 3 >= len(costs):
+                return budget
+        budget = _next(task, budget, costs, deployment)
+    _check_smallest(space, task, smallest, seed, deployment, formats)
+    return budget
+
+
+def _first(task: Task, deployment: Deployment) -> Budget:
+    """What cannot be more: a parameter takes a byte in C and four elsewhere, a number of an activation one byte."""
+    budget = dict(task.budget)
+    if "flash" in budget:
+        each = 1 if deployment.runs_as == "c" else BYTES_A_NUMBER
+        budget["params"] = min(budget.get("params", budget["flash"]), max(1, budget["flash"] // each))
+    if "ram" in budget:  # float32 activations with the image, which is the caller's
+        numbers = budget["ram"] + prod(task.image_shape)
+        budget["memory"] = min(budget.get("memory", numbers * BYTES_A_NUMBER), numbers * BYTES_A_NUMBER)
+    return Budget(**budget)
+
+
+def _next(task: Task, budget: Budget, costs: Sequence[Cost], deployment: Deployment) -> Budget:
+    """With as much less as the candidates were over."""
+    changed = dict(budget)
+    for name, of in (("flash", "params"), ("ram", "memory")):
+        if name not in budget or not costs:
+            continue
+        over = median(cost[name] / task.budget[name] for cost in costs)
+        if over > 1:
+            aside = median(max(0.0, cost[name] - cost[of] / _units(name, deployment)) for cost in costs)
+            room = max(LEAST * task.budget[name], task.budget[name] - aside)
+            changed[of] = max(1, min(budget[of], int(room * _units(name, deployment))))
+    return Budget(**changed)
+
+
+def _units(name: str, deployment: Deployment) -> float:
+    """How much of what is counted a byte of the device is."""
+    if name == "ram":
+        return BYTES_A_NUMBER
+    return 1.0 if deployment.runs_as == "c" else 1 / BYTES_A_NUMBER
+
+
+def _drawn(space: Space, task: Task, formats: Sequence[str], seed: int) -> list[Architecture]:
+    drawn = (candidate.architecture for candidate, _ in islice(random_candidates(space, task, seed), 10 * N_RANDOM))
+    return list(islice((each for each in drawn if refused_by(each, formats) is None), N_RANDOM))
+
+
+def _cost(architecture: Architecture, deployment: Deployment, names: dict[str, float]) -> Cost:
+    return Cost(**cost_of(architecture), **further_cost_of(architecture, names.keys(), "predicted", deployment))
+
+
+def _check_smallest(
+    space: Space, task: Task, smallest: dict[str, Cost], seed: int, deployment: Deployment, formats: Sequence[str]
+) -> None:
+    """One last look, at the smallest that the space has to give: what it suggests for a budget of next to nothing."""
+    limits = {name: task.budget[name] for name in smallest}
+    tiniest = replace(task, budget=Budget(params=1, memory=1))
+    costs = [_cost(each, deployment, limits) for each in _drawn(space, tiniest, formats, seed)]
+    for name, limit in limits.items():
+        least = min([*costs, *smallest.values()], key=lambda cost: cost[name])
+        if least[name] > limit:
+            raise BudgetError(
+                f"a budget must leave room for at least one candidate, but the smallest of space {space.name!r} that was "
+                f"found has {least.shown(name)} {COSTS[name].noun} and the limit is {limit:,}: raise {COSTS[name].option} "
+                "or give a smaller --space"
+            )
