@@ -40,7 +40,9 @@ class Deployment:
 
     def __str__(self) -> str:
         """Such as `c`, or `c on qemu.sh`."""
-        return f"{self.runs_as}" + (f" on {self.on}" if self.on not in (None, self.runs_as) else " timed" * bool(self.on))
+        return f"{self.runs_as}" + (
+            f" on {self.on}" if self.on not in (None, self.runs_as) else " timed" * bool(self.on)
+        )
 
     @property
     def at_once(self) -> tuple[str, ...]:
@@ -138,13 +140,17 @@ def _is_idle(data: Any) -> bool:
     return isinstance(data, Mapping) and "kind" in data and KINDS[data["kind"]].idle_in_use
 
 
-def deployment_for(runs_as: str | None, on: str | None, budget: Budget, minimize: str | None = None) -> Deployment | None:
+def deployment_for(
+    runs_as: str | None, on: str | None, budget: Budget, minimize: str | None = None
+) -> Deployment | None:
     """The device that a search is for, or None if it is for none. Raises `InputError` where something is missing.
 
     `--on c` says `--for c`, too, and so do all that are timed by their names.
     """
     if runs_as is not None and runs_as not in ON_DEVICES:
-        raise InputError(f"for must be one of {', '.join(ON_DEVICES)}, but got {runs_as!r}{nearest(runs_as, ON_DEVICES)}")
+        raise InputError(
+            f"for must be one of {', '.join(ON_DEVICES)}, but got {runs_as!r}{nearest(runs_as, ON_DEVICES)}"
+        )
     if on is not None:
         check_on(on)
         if on in ON_DEVICES and runs_as not in (None, on):

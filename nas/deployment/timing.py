@@ -161,11 +161,11 @@ def _numbers(text: str, by: str) -> list[float]:
     if not numbers or not all(0 < number < float("inf") for number in numbers):
         said = " ".join(text.split())
         said = repr(said if len(said) < 80 else said[:79] + "…") if said else "nothing"
-        raise ExportError(f"what times must print milliseconds and nothing else, such as 4.8, but {by!r} printed {said}")
+        raise ExportError(
+            f"what times must print milliseconds and nothing else, such as 4.8, but {by!r} printed {said}"
+        )
     return numbers
 
 
 def _last_line(text: str) -> str:
     return (text.strip().splitlines() or [""])[-1]
-
-

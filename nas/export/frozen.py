@@ -108,10 +108,13 @@ class Definition:
 
 @dataclass(frozen=True, eq=False)
 class FrozenModel(Definition):
-    """A trained network to hand over. `state`: the `state_dict` of its `Network`."""
+    """A trained network to hand over. `state`: the `state_dict` of its `Network`. `further`: what its search found out
+    of what it takes, each with its name, its value, and how that is known.
+    """
 
     state: Mapping[str, Tensor]
     provenance: Provenance
+    further: tuple[tuple[str, str, str], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()

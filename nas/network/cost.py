@@ -281,7 +281,9 @@ def cost_of(architecture: Architecture, names: Collection[str] | None = None) ->
     return Cost(**{kind.name: kind.of(architecture) for kind in kinds if kind.counted and kind.of is not None})
 
 
-def further_cost_of(architecture: Architecture, names: Collection[str], had: Had, deployment: Deployment | None) -> Cost:
+def further_cost_of(
+    architecture: Architecture, names: Collection[str], had: Had, deployment: Deployment | None
+) -> Cost:
     """Those of its predicted or measured costs that are among `names`; takes as long as that takes.
 
     What the device decides is left out where there is none.

@@ -9,7 +9,7 @@ what decides is what the device tells of each candidate.
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
-from math import prod
+from math import sqrt
 from statistics import median
 
 from nas.deployment.deployment import Deployment
@@ -22,8 +22,8 @@ from nas.space.finding import Space
 from nas.space.probing import random_candidates
 
 N_RANDOM = 6  # candidates of each round: each takes a few milliseconds, and the first ones a compilation
-ROUNDS = 3
-LEAST = 0.02  # of what a limit of the device would be for weights alone: below that nothing is aimed at
+ROUNDS = 6
+STEEPEST = 1 / 16  # the least share of a budget that is gone towards in one round
 
 
 def aimed_at(space: Space, task: Task, deployment: Deployment | None, formats: Sequence[str], seed: int = 0) -> Budget:
@@ -35,43 +35,42 @@ def aimed_at(space: Space, task: Task, deployment: Deployment | None, formats: S
     if deployment is None or not limits:
         return task.budget
     budget = _first(task, deployment)
-    smallest: dict[str, Cost] = {}
+    seen: list[Cost] = []
     for _ in range(ROUNDS):
         costs = [_cost(each, deployment, limits) for each in _drawn(space, replace(task, budget=budget), formats, seed)]
-        for name in limits:
-            smallest[name] = min([*costs, *smallest.values()], key=lambda cost: cost[name])
-        if any(task.budget.admits(cost) for cost in costs):
-            within = [cost for cost in costs if task.budget.admits(cost)]
-            if len(within) * 3 >= len(costs):
-                return budget
-        budget = _next(task, budget, costs, deployment)
-    _check_smallest(space, task, smallest, seed, deployment, formats)
+        seen += costs
+        if sum(map(task.budget.admits, costs)) * 2 > len(costs) or not costs:
+            return budget
+        budget = _nearer(task, budget, costs, deployment)
+    if not any(map(task.budget.admits, seen)):
+        tiniest = replace(task, budget=Budget(params=1, memory=1))  # what a space suggests for it is its smallest
+        seen += [_cost(each, deployment, limits) for each in _drawn(space, tiniest, formats, seed)]
+        _check_smallest(space, limits, seen)
     return budget
 
 
 def _first(task: Task, deployment: Deployment) -> Budget:
     """What cannot be more: a parameter takes a byte in C and four elsewhere, a number of an activation one byte."""
     budget = dict(task.budget)
-    if "flash" in budget:
-        each = 1 if deployment.runs_as == "c" else BYTES_A_NUMBER
-        budget["params"] = min(budget.get("params", budget["flash"]), max(1, budget["flash"] // each))
-    if "ram" in budget:  # float32 activations with the image, which is the caller's
-        numbers = budget["ram"] + prod(task.image_shape)
-        budget["memory"] = min(budget.get("memory", numbers * BYTES_A_NUMBER), numbers * BYTES_A_NUMBER)
+    for name, of in (("flash", "params"), ("ram", "memory")):
+        if name in budget:
+            most = max(1, int(budget[name] * _units(name, deployment)))
+            budget[of] = min(budget.get(of, most), most)
     return Budget(**budget)
 
 
-def _next(task: Task, budget: Budget, costs: Sequence[Cost], deployment: Deployment) -> Budget:
-    """With as much less as the candidates were over."""
+def _nearer(task: Task, budget: Budget, costs: Sequence[Cost], deployment: Deployment) -> Budget:
+    """With less where the candidates were over: half the way, in its logarithm, to what is left beside the rest of what
+    they take, since that rest becomes less, too.
+    """
     changed = dict(budget)
     for name, of in (("flash", "params"), ("ram", "memory")):
-        if name not in budget or not costs:
+        if name not in task.budget or median(cost[name] for cost in costs) <= task.budget[name]:
             continue
-        over = median(cost[name] / task.budget[name] for cost in costs)
-        if over > 1:
-            aside = median(max(0.0, cost[name] - cost[of] / _units(name, deployment)) for cost in costs)
-            room = max(LEAST * task.budget[name], task.budget[name] - aside)
-            changed[of] = max(1, min(budget[of], int(room * _units(name, deployment))))
+        units = _units(name, deployment)
+        rest = median(cost[name] - cost[of] / units for cost in costs)
+        room = max((task.budget[name] - rest) * units, budget[of] * STEEPEST)
+        changed[of] = max(1, int(sqrt(min(room, budget[of]) * budget[of])))
     return Budget(**changed)
 
 
@@ -91,15 +90,10 @@ def _cost(architecture: Architecture, deployment: Deployment, names: dict[str, f
     return Cost(**cost_of(architecture), **further_cost_of(architecture, names.keys(), "predicted", deployment))
 
 
-def _check_smallest(
-    space: Space, task: Task, smallest: dict[str, Cost], seed: int, deployment: Deployment, formats: Sequence[str]
-) -> None:
-    """One last look, at the smallest that the space has to give: what it suggests for a budget of next to nothing."""
-    limits = {name: task.budget[name] for name in smallest}
-    tiniest = replace(task, budget=Budget(params=1, memory=1))
-    costs = [_cost(each, deployment, limits) for each in _drawn(space, tiniest, formats, seed)]
+def _check_smallest(space: Space, limits: dict[str, float], costs: Sequence[Cost]) -> None:
+    """Raises `BudgetError` where none of the candidates meets a limit."""
     for name, limit in limits.items():
-        least = min([*costs, *smallest.values()], key=lambda cost: cost[name])
+        least = min(costs, key=lambda cost: cost[name])
         if least[name] > limit:
             raise BudgetError(
                 f"a budget must leave room for at least one candidate, but the smallest of space {space.name!r} that was "

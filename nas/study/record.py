@@ -23,7 +23,7 @@ COLUMNS = ("trial", *(kind.column for kind in LISTED), "accuracy", "epoch", "net
 class Record:
     """One trial. `accuracy` is that of the last epoch trained, a fraction of the validation part; `epochs` how many.
 
-    `second_accuracy` is that of a second training, with another seed, of a network that may be the smallest one wanted.
+    `timing`: how its latency was measured, if it was. `second_accuracy` is that of a second training, with another seed, of a network that may be the smallest one wanted.
     `seconds` from its beginning to its end, waiting for a worker included; None while it has none.
     """
 
@@ -40,6 +40,7 @@ class Record:
     candidate: Candidate | None
     seconds: float | None = field(default=None, compare=False)
     second_accuracy: float | None = None
+    timing: dict[str, Any] | None = None
 
     @property
     def finished(self) -> bool:
@@ -97,6 +98,7 @@ def record_of(trial: FrozenTrial) -> Record:
         made_with=attributes.made_with or {},
         candidate=attributes.candidate,
         second_accuracy=attributes.second_accuracy,
+        timing=attributes.timing,
         # Not below zero, as where the clock was set back in between.
         seconds=max(0.0, trial.duration.total_seconds()) if trial.duration is not None else None,
     )

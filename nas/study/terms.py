@@ -77,7 +77,17 @@ class Terms:
                 in_words.append(f"{what} {getattr(self, what)!r} (the study has {stored.get(what)!r})")
             elif content in differing:
                 in_words.append(f"{what} {getattr(self, what)!r}, whose content has changed")
-        numbers = ("n_train", "n_validation", "split_seed", "epochs", "budget", "minimize", "target", "deployment", "compiler")
+        numbers = (
+            "n_train",
+            "n_validation",
+            "split_seed",
+            "epochs",
+            "budget",
+            "minimize",
+            "target",
+            "deployment",
+            "compiler",
+        )
         in_words += [
             f"{name.replace('n_', '')} {getattr(self, name)!r} (the study has {stored.get(name)!r})"
             for name in numbers

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from nas.errors import ExportError
 from nas.export.c.compiled import CompilationError
-from nas.export.c.objects import Section, Takes, Toolchain
+from nas.export.c.objects import DECLARED, Section, Takes, Toolchain
 from nas.export.c.operations import BYTES, Array
 from nas.export.c.program import Program
 from nas.export.c.sketch import sketch
@@ -30,9 +30,6 @@ from nas.network.architecture import Architecture, digest_of
 NAME = "network"  # of the sources that are only measured
 FEW, MANY = 3, 7  # copies of a call, whose difference is what one takes; with three none is compiled in
 LARGEST_PROBED = 65  # numbers of an array, from which on its alignment is no longer another one
-HEADER = """#include <stdint.h>
-int {name}_predict(const uint8_t *image, float *scores);
-"""
 
 
 class Code(NamedTuple):
@@ -63,7 +60,10 @@ class Footprint:
         n_given = {name: max(1, len({use.structures for use in own})) for name, own in calls.items()}
         few = [each for name in sorted(calls) for each in _copies(typical[name], n_given[name], len(calls[name]))]
         base = self._measured(kernels, few)
-        return Code(round(base.flash + sum(map(self._more, typical.values(), n_given.values(), map(len, calls.values())))), base.stack)
+        return Code(
+            round(base.flash + sum(map(self._more, typical.values(), n_given.values(), map(len, calls.values())))),
+            base.stack,
+        )
 
     def _more(self, specimen: Specimen, n_given: int, n_calls: int) -> float:
         """What the calls beyond the first few take, in bytes of flash: with structures of their own, and without."""
@@ -74,7 +74,9 @@ class Footprint:
     def _each(self, specimen: Specimen, n_given: int) -> float:
         """What one more call takes, of so many structures."""
         few, many = ([specimen.copy(i, min(i, n_given - 1)) for i in range(n)] for n in (FEW, MANY))
-        return (self._measured(specimen.kernels, many).flash - self._measured(specimen.kernels, few).flash) / (MANY - FEW)
+        return (self._measured(specimen.kernels, many).flash - self._measured(specimen.kernels, few).flash) / (
+            MANY - FEW
+        )
 
     def _measured(self, kernels: Sequence[str], calls: Sequence[Specimen]) -> Code:
         """What these functions and calls take, compiled if they never were."""
@@ -90,7 +92,7 @@ class Footprint:
         arrays = tuple({array.name: array for each in calls for array in each.arrays}.values())
 
         def compiled() -> list[int]:
-            takes = self.toolchain.takes(source, {f"{NAME}.h": HEADER.format(name=NAME)})
+            takes = self.toolchain.takes(source, {f"{NAME}.h": DECLARED.format(name=NAME)})
             return [takes.flash - self._arrays(arrays), takes.stack]
 
         return Code(*self._kept(source, compiled))

@@ -19,6 +19,9 @@ from typing import NamedTuple
 from nas.export.c.compiled import CompilationError, finished, version
 
 OPTIONS = ("-std=c99", "-Os")  # what one compiles with for flash; options in CC come behind, and win
+DECLARED = """#include <stdint.h>
+int {name}_predict(const uint8_t *image, float *scores);
+"""  # all of a header that the source needs
 NO_BITS, ALLOCATED, WRITABLE = 8, 2, 1  # a section's type, and two of its flags
 
 
@@ -125,7 +128,9 @@ def _frames(usage: str) -> Iterator[tuple[str, int]]:
 
 def _deepest(source: str, frames: Mapping[str, int]) -> int:
     """The most that is on the stack at once: what was inlined has no frame of its own, and calls what it called."""
-    bodies = {match[1]: match[2] for match in re.finditer(r"^\w[^;\n]*?\b(\w+)\([^;{]*\)\n\{\n(.*?)^\}", source, re.M | re.S)}
+    bodies = {
+        match[1]: match[2] for match in re.finditer(r"^\w[^;\n]*?\b(\w+)\([^;{]*\)\n\{\n(.*?)^\}", source, re.M | re.S)
+    }
     calls = {name: {each for each in re.findall(r"\b(\w+)\(", body) if each in bodies} for name, body in bodies.items()}
 
     @cache

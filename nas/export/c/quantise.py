@@ -130,9 +130,7 @@ def byte_coding(normalisation: Normalisation) -> Coding | None:
 
 def _lookup(architecture: Architecture, normalisation: Normalisation) -> Lookup:
     """A table a channel, where they are normalised with different numbers."""
-    channels = [
-        [(byte / 255 - mean) / std for byte in range(256)] for mean, std in zip(*normalisation, strict=True)
-    ]
+    channels = [[(byte / 255 - mean) / std for byte in range(256)] for mean, std in zip(*normalisation, strict=True)]
     output = Coding.of_range(min(map(min, channels)), max(map(max, channels)))
     shape = as_image(architecture.input_shape)
     tables = tuple(tuple(coded(value, output) for value in values) for values in channels)

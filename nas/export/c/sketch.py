@@ -5,7 +5,6 @@ the architecture. So the stages are asked for their operations as in an export, 
 with a range of its own for each result, since equal codings of different results would be taken for one.
 """
 
-
 import torch
 
 from nas.export.c.graph import stages_of
@@ -49,5 +48,3 @@ def _network(architecture: Architecture, mean: tuple[float, ...]) -> Network:
     for values in (*network.parameters(), *network.buffers()):
         values.fill_(1)
     return network
-
-
