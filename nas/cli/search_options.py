@@ -44,7 +44,7 @@ def deployment_options(command: Command) -> Command:
         click.option(
             "--on",
             metavar=f"{'|'.join(ON_DEVICES)}|COMMAND",
-            help="Time each candidate before it is trained: here, or by a command that is given the file and prints ms.",
+            help="Time each candidate before it is trained: here, or by a command that gets the file and prints ms.",
         ),
         click.option(
             "--for",

@@ -1,9 +1,9 @@
 """A latency told from those that were measured before, so that what is hopeless need not be exported and timed.
 
 Ridge regression on what the layers of each kind do: multiply-accumulates, numbers that they put out, and how many there
-are. Errors are relative, since a network of ten milliseconds may be off by more than one of a tenth. What the prediction
-says of itself is the error it has where one measured network after the other is left out (exact for ridge regression,
-without fitting again: Allen 1974, "The Relationship Between Variable Selection and Data Augmentation").
+are. Errors are relative, since a network of ten milliseconds may be off by more than one of a tenth. What the
+prediction says of itself is the error it has where one measured network after the other is left out (exact for ridge
+regression, without fitting again: Allen 1974, "The Relationship Between Variable Selection and Data Augmentation").
 """
 
 from collections.abc import Mapping, Sequence
@@ -78,5 +78,4 @@ def _left_out(design: np.ndarray, penalty: float) -> float:
 
 def _normal(design: np.ndarray, penalty: float) -> np.ndarray:
     """Of the normal equations; the penalty is on each column as it is scaled here."""
-    columns = design.shape[1]
-    return design.T @ design + penalty * len(design) * np.diag(np.maximum((design**2).mean(0), 1e-12))[:columns]
+    return np.asarray(design.T @ design + penalty * len(design) * np.diag(np.maximum((design**2).mean(0), 1e-12)))

@@ -125,7 +125,7 @@ def _rounds_here(architecture: Architecture, on: str, folder: Path) -> list[floa
     """In a process of its own, which has one thread and loads what it needs."""
     shape = json.dumps([1, *architecture.input_shape])
     command = [sys.executable, "-m", "nas.deployment.rounds", on, str(folder / main_file(on)), shape]
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **threads})
     if done.returncode:
         raise ExportError(f"{on} must be able to run what was exported, but {_last_line(done.stderr)}")

@@ -138,7 +138,7 @@ def frozen_model(
         classes=dataset.classes,
         state=_weights(weights, record, confirmed),
         provenance=provenance,
-        further=tuple(map(tuple, _further(study, record))),
+        further=tuple((each.label, each.value, each.how) for each in _further(study, record)),
     )
 
 

@@ -1,10 +1,10 @@
 """What a network costs, and limits to it.
 
-A cost is one entry of `COSTS`: its names, and how it is had. Counted ones are a function of the architecture, arithmetic
-on the layers: no torch, no tensors, well under a millisecond. Predicted and measured ones take longer, and are asked for
-only once all limits on what is had sooner have been met. What of them depends on where a network will run has no
-function: the `Deployment` that a search is for tells it. Limits, options of commands, columns, cards and fronts are made from
-the entries; what is stored of a trial is read with whatever costs it has.
+A cost is one entry of `COSTS`: its names, and how it is had. Counted ones are a function of the architecture,
+arithmetic on the layers: no torch, no tensors, well under a millisecond. Predicted and measured ones take longer, and
+are asked for only once all limits on what is had sooner have been met. What of them depends on where a network will run
+has no function: the `Deployment` that a search is for tells it. Limits, options of commands, columns, cards and fronts
+are made from the entries; what is stored of a trial is read with whatever costs it has.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping

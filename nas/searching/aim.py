@@ -1,9 +1,9 @@
 """What a space is told to keep to, where the limits are those of a device.
 
 A space fills a budget of what it can count. Left to itself with a limit on flash it would fill its limit on parameters,
-and all that it suggests would be rejected. So it is told the number of parameters, and of bytes of activations, that the
-device has room for: as much as its own random candidates need, beside what it can count. That is an aim, not a limit:
-what decides is what the device tells of each candidate.
+and all that it suggests would be rejected. So it is told the number of parameters, and of bytes of activations, that
+the device has room for: as much as its own random candidates need, beside what it can count. That is an aim, not a
+limit: what decides is what the device tells of each candidate.
 """
 
 from collections.abc import Sequence
@@ -96,7 +96,7 @@ def _check_smallest(space: Space, limits: dict[str, float], costs: Sequence[Cost
         least = min(costs, key=lambda cost: cost[name])
         if least[name] > limit:
             raise BudgetError(
-                f"a budget must leave room for at least one candidate, but the smallest of space {space.name!r} that was "
-                f"found has {least.shown(name)} {COSTS[name].noun} and the limit is {limit:,}: raise {COSTS[name].option} "
-                "or give a smaller --space"
+                f"a budget must leave room for at least one candidate, but the smallest of space {space.name!r} that "
+                f"was found has {least.shown(name)} {COSTS[name].noun} and the limit is {limit:,}: raise "
+                f"{COSTS[name].option} or give a smaller --space"
             )

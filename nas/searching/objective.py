@@ -44,8 +44,9 @@ class Objective:
 
     Returns the validation accuracy of the last epoch, a fraction, or what `goal` makes of it. Over-budget candidates
     are pruned before anything is built, with their violations as constraints; candidates that were already trained give
-    the figures they gave then. One that a format among `formats` cannot have is not trained either, nor one that is over a
-    limit by what the `deployment` tells of it; `aim` is what the space is told to keep to, unless that is the budget.
+    the figures they gave then. One that a format among `formats` cannot have is not trained either, nor one that is
+    over a limit by what the `deployment` tells of it; `aim` is what the space is told to keep to, unless that is the
+    budget.
 
         study = optuna.create_study(direction="maximize")
         study.optimize(nas.Objective("documented", "mnist", 20_000, epochs=5), n_trials=50)

@@ -8,8 +8,8 @@ from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, get_type_hints
 
-from nas.errors import InputError, nearest
 from nas.deployment.deployment import Deployment, deployment_for
+from nas.errors import InputError, nearest
 from nas.execution.opening import check_executor, n_workers
 from nas.execution.placement import PROCESSES, Placement
 from nas.export.formats import check_formats
@@ -35,10 +35,11 @@ class SearchOptions:
     part. `timeout` is in seconds. With `minimize`, such as "params", the smallest network is looked for that has the
     target. `formats`: what the winner is also written as, besides py; candidates that one of them cannot have are not
     trained. `runs_as`: the format that it will run as, which is one of them, and which limits on flash and RAM are of.
-    `on`: what times untrained candidates, "c", "onnx", "torch" or a command; see `nas.deployment`. `teacher` is "auto", which trains one first, or the path of an exported model. `start_from` names what the
-    sampler learns from before the first trial: studies of the same storage, .json files of lessons, "shipped" for what
-    comes with nas, or "nothing"; several are separated by commas. `workers`: trainings at a time, as many as there is
-    room for unless told; where they run, and what each of them gets, see `nas.execution.placement.Placement`.
+    `on`: what times untrained candidates, "c", "onnx", "torch" or a command; see `nas.deployment`. `teacher` is "auto",
+    which trains one first, or the path of an exported model. `start_from` names what the sampler learns from before the
+    first trial: studies of the same storage, .json files of lessons, "shipped" for what comes with nas, or "nothing";
+    several are separated by commas. `workers`: trainings at a time, as many as there is room for unless told; where
+    they run, and what each of them gets, see `nas.execution.placement.Placement`.
     """
 
     budget: int | Budget = 20_000
@@ -101,7 +102,7 @@ class SearchOptions:
 
     @cached_property
     def deployment(self) -> Deployment | None:
-        """What tells, of a network that is not trained yet, what it takes where it will run; None if that is not said."""
+        """What tells of a network that is not trained yet what it takes where it will run; None if that is not said."""
         return deployment_for(self.runs_as, self.on, self.limits, self.minimize)
 
     @property

@@ -23,8 +23,9 @@ COLUMNS = ("trial", *(kind.column for kind in LISTED), "accuracy", "epoch", "net
 class Record:
     """One trial. `accuracy` is that of the last epoch trained, a fraction of the validation part; `epochs` how many.
 
-    `timing`: how its latency was measured, if it was. `second_accuracy` is that of a second training, with another seed, of a network that may be the smallest one wanted.
-    `seconds` from its beginning to its end, waiting for a worker included; None while it has none.
+    `timing`: how its latency was measured, if it was. `second_accuracy` is that of a second training, with another
+    seed, of a network that may be the smallest one wanted. `seconds` from its beginning to its end, waiting for a
+    worker included; None while it has none.
     """
 
     trial: int

@@ -120,8 +120,8 @@ def taken(program: Program, measured: Measured) -> str:
     takes = measured.takes
     if takes is None:
         return (
-            f"{program.flash:,} bytes of flash for weights and tables, and what its code takes; {program.ram:,} bytes of "
-            "RAM, and its stack."
+            f"{program.flash:,} bytes of flash for weights and tables, and what its code takes; {program.ram:,} bytes "
+            "of RAM, and its stack."
         )
     return (
         f"{takes.flash:,} bytes of flash, of which {program.flash:,} are weights and tables, and "

@@ -1,14 +1,13 @@
 """An architecture as the program that its export would be, with numbers that mean nothing: what it takes is the same.
 
-How many constants a program has, which functions it calls, with what, and where in memory its results lie, is decided by
-the architecture. So the stages are asked for their operations as in an export, of a network whose weights are all 1, and
-with a range of its own for each result, since equal codings of different results would be taken for one.
+How many constants a program has, which functions it calls, with what, and where in memory its results lie, is decided
+by the architecture. So the stages are asked for their operations as in an export, of a network whose weights are all 1,
+and with a range of its own for each result, since equal codings of different results would be taken for one.
 """
 
 import torch
 
 from nas.export.c.graph import stages_of
-from nas.export.c.operations import Coding
 from nas.export.c.program import Program
 from nas.export.c.quantise import Normalisation, assembled
 from nas.export.c.stage import Calibrated

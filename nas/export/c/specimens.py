@@ -1,8 +1,8 @@
 """One typical use of each function of the C export, by which is measured what a use of it takes.
 
-They are taken from a few networks that have all there is, and are exported as any other is. So whoever changes a function
-changes nothing here; whoever brings a new one adds a layer that becomes it to one of the networks, or has it measured on
-the networks that use it, one by one.
+They are taken from a few networks that have all there is, and are exported as any other is. So whoever changes a
+function changes nothing here; whoever brings a new one adds a layer that becomes it to one of the networks, or has it
+measured on the networks that use it, one by one.
 """
 
 import re
