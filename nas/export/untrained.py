@@ -28,7 +28,7 @@ MEAN, STD = 0.13066048920154572, 0.30810779333114624  # with as many digits as t
 
 
 def untrained(architecture: Architecture) -> FrozenModel:
-    """With random weights, and means of images that differ, as those of photographs do. What it says of itself is void."""
+    """With random weights, and means of images that differ, as those of photographs do. It was never trained."""
     n_channels = architecture.input_shape[0]
     mean, std = tuple(MEAN * (1 + channel / 7) for channel in range(n_channels)), (STD,) * n_channels
     classes = tuple(f"class {number}" for number in range(architecture.n_classes))
