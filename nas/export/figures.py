@@ -56,7 +56,7 @@ def wilson(n_correct: int, n: int) -> tuple[float, float]:
     share, square = n_correct / n, QUANTILE**2 / n
     centre = (share + square / 2) / (1 + square)
     half = QUANTILE * sqrt(share * (1 - share) / n + square / n / 4) / (1 + square)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))  # whatever is rounded
 
 
 def table(figures: Iterable[Figure]) -> Table:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import islice
 from math import sqrt
 from statistics import median
+from typing import Any
 
 from nas.deployment.deployment import Deployment
 from nas.errors import BudgetError
@@ -47,6 +48,21 @@ def aimed_at(space: Space, task: Task, deployment: Deployment | None, formats: S
         seen += [_cost(each, deployment, limits) for each in _drawn(space, tiniest, formats, seed)]
         _check_smallest(space, limits, seen)
     return budget
+
+
+def timed_once(
+    space: Space, task: Task, deployment: Deployment | None, formats: Sequence[str], seed: int = 0
+) -> dict[str, Any] | None:
+    """Times one candidate, so that what cannot time is known before anything is stored; what is to be stored of it.
+
+    Raises `ExportError`. None where nothing times.
+    """
+    if deployment is None or "latency" not in deployment.tells:
+        return None
+    for architecture in _drawn(space, task, formats, seed)[:1]:
+        deployment.timing(architecture)
+        return deployment.stored(architecture)
+    return None
 
 
 def _first(task: Task, deployment: Deployment) -> Budget:

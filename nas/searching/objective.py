@@ -26,6 +26,7 @@ from nas.study.busy import begin_stretch, end_stretch
 from nas.study.goal import Goal
 from nas.study.mirror import write_down
 from nas.study.record import record_of
+from nas.study.terms import timing_of
 from nas.study.trial import Outcome, TrialAttributes, correct_report, limits_of, reported
 from nas.table import per_cent
 from nas.training.checkpoint import checkpoint_path
@@ -216,6 +217,8 @@ class Objective:
         with self._lock:
             if self._knows_earlier_trials:
                 return
+            if self.deployment is not None and (timing := timing_of(study)) is not None:
+                self.deployment.learn(timing)
             for earlier in study.get_trials(deepcopy=False):
                 if earlier.state == TrialState.FAIL:
                     continue

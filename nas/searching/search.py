@@ -16,7 +16,7 @@ from nas.execution.opening import open_executor
 from nas.export.trials import check_weights, export_trial, hand_over
 from nas.files import check_writable
 from nas.network.cost import Budget
-from nas.searching.aim import aimed_at
+from nas.searching.aim import aimed_at, timed_once
 from nas.searching.events import Doing, Event, Taught, Teaching, Told, TrialEvent
 from nas.searching.formats import check_space
 from nas.searching.leftovers import begin_anew, remove_leftovers
@@ -33,6 +33,7 @@ from nas.space.probing import axes_of, check_budget
 from nas.study.busy import busy_seconds, busy_spans
 from nas.study.locks import sole_controller
 from nas.study.mirror import mirrored
+from nas.study.names import has_study
 from nas.study.opening import continue_interrupted, open_study
 from nas.study.patience import LONGEST, Patience
 from nas.study.pausing import PausingPruner
@@ -40,7 +41,7 @@ from nas.study.record import Record, best_table, counts, n_trained, ranked
 from nas.study.status import command_for
 from nas.study.storage import Storage, checkpoint_folder, is_on_server, open_storage, runs_folder
 from nas.study.teacher import StudyTeacher, store_teacher, teacher_of
-from nas.study.terms import Terms, default_name, note_search
+from nas.study.terms import Terms, default_name, note_search, note_timing
 from nas.training.checkpoint import checkpoint_path
 from nas.training.device import best_kernels
 from nas.training.teacher import Teacher, read
@@ -118,8 +119,6 @@ def search(
     check_writable(options.out)
     asked = asked_for(options, dataset, split, SPLIT_SEED)
     taught_by = None if asked is None else asked.name
-    storage = open_storage(options.storage)
-    storage.patience.seconds, storage.patience.told = LONGEST, lambda text: on_event(Told(text))
     name = options.study or default_name(
         options.dataset,
         options.limits,
@@ -130,6 +129,11 @@ def search(
         taught_by,
         None if options.deployment is None else str(options.deployment),
     )
+    timed = None
+    if not has_study(options.storage, name):
+        timed = timed_once(space, replace(task, budget=aim), options.deployment, options.all_formats, options.seed)
+    storage = open_storage(options.storage)
+    storage.patience.seconds, storage.patience.told = LONGEST, lambda text: on_event(Told(text))
     folder = checkpoint_folder(storage, name)
     terms = _terms(options, space, dataset, split, asked)
     with ExitStack() as stack:
@@ -141,6 +145,8 @@ def search(
         )
         study = stack.enter_context(mirrored(stored))
         note_search(study, options.not_by_default, dataset.notes)
+        if timed is not None:
+            note_timing(study, timed)
         n_continued = continue_interrupted(study)
         storage.patience.command = command_for(study, options.storage)
         notes_on_files = _check_files(study, storage, folder)

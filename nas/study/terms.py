@@ -20,6 +20,7 @@ LAYOUT = 2  # of what is stored of a study: an older one is read, and gone on wi
 LAYOUT_NAME = "layout"  # the study's user attribute that holds it; studies of layout 1 have none
 TERMS = "nas"  # the study's user attribute that holds its terms
 OPTIONS = "options"  # the one that holds what its last search was told
+TIMED = "timed"  # the one that holds a timing of no trial: that with which it was tried whether anything can be timed
 NOTES = "notes"  # the one that holds what is odd about the data
 
 
@@ -143,6 +144,17 @@ def note_search(study: "optuna.Study", options: Mapping[str, Any], notes: Sequen
     study.set_user_attr(OPTIONS, dict(options))
 
 
+def note_timing(study: "optuna.Study", timing: Mapping[str, Any]) -> None:
+    """Stores a timing that belongs to no trial."""
+    study.set_user_attr(TIMED, dict(timing))
+
+
+def timing_of(study: "optuna.Study") -> dict[str, Any] | None:
+    """The timing that belongs to no trial, if there is one."""
+    timing: dict[str, Any] | None = study.user_attrs.get(TIMED)
+    return timing
+
+
 def short_name(dataset: str) -> str:
     """What to call a data set in the name of a study: for one of the user's own the name of its folder or file."""
     path = path_in(dataset)
@@ -173,7 +185,7 @@ def default_name(
 
 def readable(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """A study's attributes with its terms in words, one by one."""
-    in_words = (LAYOUT_NAME, TERMS, OPTIONS, TEACHER)
+    in_words = (LAYOUT_NAME, TERMS, OPTIONS, TEACHER, TIMED)
     rest = {name: value for name, value in attributes.items() if name not in in_words and value != []}
     if TEACHER in attributes:
         rest["teacher"] = StudyTeacher(**attributes[TEACHER]).figures
