@@ -102,6 +102,7 @@ def test_what_c_takes_is_told_from_the_architecture(tools: Toolchain, tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("tools", COMPILERS, indirect=True)
 def test_what_c_takes_is_told_of_200_networks(tools: Toolchain, tmp_path: Path) -> None:
     footprint, seed, n = Footprint(tools), int.from_bytes(os.urandom(4), "big"), 0

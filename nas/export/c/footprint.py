@@ -55,10 +55,14 @@ class Footprint:
         kernels, uses = kernels_of(program), specimens_of(program)
         calls: dict[str, list[Specimen]] = {}
         for use in uses:
-            calls.setdefault(use.function, []).append(use)
+            calls.setdefault(use.form, []).append(use)
         typical = {name: _typical(own[0], kernels) for name, own in calls.items()}
         n_given = {name: max(1, len({use.structures for use in own})) for name, own in calls.items()}
-        few = [each for name in sorted(calls) for each in _copies(typical[name], n_given[name], len(calls[name]))]
+        few = [
+            each
+            for place, form in enumerate(sorted(calls))
+            for each in _copies(typical[form], min(len(calls[form]), FEW), n_given[form], place)
+        ]
         base = self._measured(kernels, few)
         return Code(
             round(base.flash + sum(map(self._more, typical.values(), n_given.values(), map(len, calls.values())))),
@@ -73,7 +77,7 @@ class Footprint:
 
     def _each(self, specimen: Specimen, n_given: int) -> float:
         """What one more call takes, of so many structures."""
-        few, many = ([specimen.copy(i, min(i, n_given - 1)) for i in range(n)] for n in (FEW, MANY))
+        few, many = (_copies(specimen, n, n_given) for n in (FEW, MANY))
         return (self._measured(specimen.kernels, many).flash - self._measured(specimen.kernels, few).flash) / (
             MANY - FEW
         )
@@ -128,14 +132,14 @@ class Footprint:
 
 
 def _typical(own: Specimen, kernels: Sequence[str]) -> Specimen:
-    """The specimen that all networks with this function have in common, if there is one; else the network's own."""
-    same = (each for each in specimens() if each.function == own.function)
+    """The specimen that all networks with such a call have in common, if there is one; else the network's own."""
+    same = (each for each in specimens() if each.form == own.form)
     return next((each for each in same if each.fits(kernels)), own)
 
 
-def _copies(specimen: Specimen, n_given: int, n_calls: int) -> list[Specimen]:
-    """Of a function's calls the first few, or all; those beyond its structures are given the last of them."""
-    return [specimen.copy(i, min(i, n_given - 1)) for i in range(min(n_calls, FEW))]
+def _copies(specimen: Specimen, n_calls: int, n_given: int, place: int = 0) -> list[Specimen]:
+    """So many calls of so many structures: those beyond them are given the last one. `place`: among other specimens."""
+    return [specimen.copy(i, f"{place}_{min(i, n_given - 1)}") for i in range(n_calls)]
 
 
 def _alignment(found: dict[str, Section], name: str) -> int:

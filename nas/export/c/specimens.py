@@ -19,8 +19,10 @@ from nas.network.blocks import ChannelShuffle, PaddedShortcut, Parallel, PReLU, 
 from nas.network.kinds import Activation, AvgPool, BatchNorm, Conv, LayerSpec, MaxPool, conv_head, gap_head
 from nas.network.pools import BlurPool, MaxAvgPool
 
-SMALL = 256  # numbers that are other ones in the next call, but not much
+SIZES = (2**6, 2**8, 2**14, 2**20, 2**31, 2**63)  # numbers of one size are loaded in the same way
+STEP = 2_654_435_761  # prime, and of no pattern (Knuth 1998, The Art of Computer Programming 3, section 6.4)
 INTEGERS = re.compile(r"(?<![\w.+-])\d+(?![\w.])")
+OFFSETS = re.compile(r" \+ \d+")
 NAMES = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -44,6 +46,13 @@ class Specimen:
         """Of the arrays."""
         return sum(BYTES[each.c_type] * len(each.values) for each in self.arrays)
 
+    @property
+    def form(self) -> str:
+        """How it is called: with which numbers that are 0, since they take less; other numbers and names do not matter."""
+        _, _, given = self.call.partition("(")
+        named = OFFSETS.sub("", NAMES.sub("x", given))
+        return f"{self.function}({INTEGERS.sub(lambda match: str(min(1, int(match[0]))), named)}"
+
     def fits(self, kernels: Collection[str]) -> bool:
         """Whether another program with these kernels has the same function, given the same structures."""
         types = {structure.split()[2] for structure in self.structures}
@@ -54,13 +63,14 @@ class Specimen:
         ]
         return all(text in kernels for text in needed)
 
-    def copy(self, number: int, given: int) -> "Specimen":
-        """The same with other numbers, since a compiler loads one that recurs but once; `given`: which structures."""
+    def copy(self, number: int, given: str) -> "Specimen":
+        """The same with other numbers, since a compiler loads one that recurs but once; `given`: ends the names of its
+        structures and arrays.
+        """
         own = {each.name for each in self.arrays} | {_name_of(each) for each in self.structures}
 
         def another(match: re.Match[str]) -> str:
-            value = int(match[0])
-            return str(value and value + (number if value < SMALL else 1009 * number))
+            return str(_another(int(match[0]), number))
 
         def renamed(text: str) -> str:
             return NAMES.sub(lambda match: f"{match[0]}_{given}" if match[0] in own else match[0], text)
@@ -102,6 +112,12 @@ def specimens_of(program: Program) -> list[Specimen]:
     return calls
 
 
+def _another(value: int, number: int) -> int:
+    """Another number of the same size, which is not easily had from this one; 0 stays what it is."""
+    size = next(size for size in SIZES if value < size)
+    return (value + number * STEP) % (size - size // 2) + size // 2 if value and number else value
+
+
 def _name_of(structure: str) -> str:
     """What a structure is called: `static const TYPE NAME = ...`."""
     return structure.split()[3]
@@ -110,7 +126,11 @@ def _name_of(structure: str) -> str:
 def _features(conv: Conv) -> Sequence[LayerSpec]:
     return (
         *(conv, BatchNorm(), Activation("relu"), MaxPool(2)),
+        *(conv, BatchNorm(), Activation("hardswish")),
         Residual((conv, BatchNorm())),
+        Activation("hardswish"),
+        Residual((conv, BatchNorm())),
+        Activation("relu"),
         PReLU(),
         Parallel(((conv,), (conv,))),
         ChannelShuffle(2),
