@@ -23,6 +23,15 @@ SHADOWING = sys.stdlib_module_names | {"torch", "numpy", "nas", "__init__", "__m
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+def cache_folder() -> Path:
+    """The user's cache folder, by the custom of the platform."""
+    if cache := os.environ.get("XDG_CACHE_HOME"):
+        return Path(cache) / "nas"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "nas" / "cache"
+    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "nas"
+
+
 def slug(text: str) -> str:
     """A harmless file name for any text; different texts have different ones."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[-80:]

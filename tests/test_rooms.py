@@ -24,6 +24,7 @@ ROOMS = (
     "execution",
     "study",
     "export",
+    "deployment",
     "prediction",
     "searching",
     "replication",

@@ -17,7 +17,9 @@ from nas.execution.placement import Placement
 from nas.study.folders import DEFAULT_STORAGE
 
 FACTORS = {"": 1, "k": 1_000, "m": 1_000_000}
+BYTES = {"": 1, "k": 1_000, "m": 1_000_000, "ki": 1024, "mi": 1024**2}
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+MILLISECONDS = {"": 1.0, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 
 
 class Count(click.ParamType[int]):
@@ -33,6 +35,33 @@ class Count(click.ParamType[int]):
         if number != number.to_integral_value():
             self.fail(f"a count must be a whole number such as 20000 or 20k, but got {value!r}", param, ctx)
         return int(number)
+
+
+class Bytes(click.ParamType[int]):
+    """A whole number of bytes that may be written 32000, 32k, 32kB, 32Ki or 32KiB; k is 1000, Ki 1024."""
+
+    name = "bytes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(-?[\d_,]*\.?\d+)\s*([km]i?)?b?", str(value).strip().lower())
+        number = Decimal(re.sub("[_,]", "", match[1])) * BYTES[match[2] or ""] if match else Decimal("0.5")
+        if number != number.to_integral_value():
+            self.fail(f"a size must be bytes or such as 32k (32000) or 32Ki (32768), but got {value!r}", param, ctx)
+        return int(number)
+
+
+class Milliseconds(click.ParamType[float]):
+    """Milliseconds, or a number with us, ms or s behind it."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = re.fullmatch(r"(-?\d*\.?\d+)\s*(us|µs|ms|s)?", str(value).strip().lower())
+        if match is None:
+            self.fail(f"a latency must be milliseconds or such as 5ms, 800us or 0.5s, but got {value!r}", param, ctx)
+        return float(match[1]) * MILLISECONDS[match[2] or ""]
 
 
 class Duration(click.ParamType[float]):

@@ -23,7 +23,14 @@ from nas.cli.options import (
     threads_option,
     workers_option,
 )
-from nas.cli.search_options import budget_of, budget_option, dataset_option, limit_options, space_option
+from nas.cli.search_options import (
+    budget_of,
+    budget_option,
+    dataset_option,
+    deployment_options,
+    limit_options,
+    space_option,
+)
 from nas.export.formats import FORMATS
 from nas.network.cost import COSTS
 from nas.progress import working
@@ -109,6 +116,7 @@ TARGET_MISSED = 3
     multiple=True,
     help="What else to write the winner as, once or several times; candidates that cannot be are not trained.",
 )
+@deployment_options
 @click.option(
     "--teacher",
     metavar="auto|FILE.py",

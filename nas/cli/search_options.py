@@ -7,13 +7,15 @@ import click
 
 from nas import datasets
 from nas.cli.completion import complete_dataset, complete_space
-from nas.cli.options import Count
+from nas.cli.options import Bytes, Count, Milliseconds
 from nas.datasets.schemes import FORMS_IN_WORDS
+from nas.export.formats import ON_DEVICES
 from nas.network.cost import COSTS, Budget
 from nas.searching.options import SearchOptions
 from nas.space import finding as spaces
 
 Command = Callable[..., Any]
+TYPES: dict[str, Callable[[], click.ParamType[Any]]] = {"count": Count, "bytes": Bytes, "milliseconds": Milliseconds}
 
 
 class SpaceOption(click.Option):
@@ -32,8 +34,26 @@ def limit_options(command: Command) -> Command:
     """An option for a limit on every cost there is but parameters; `budget_of` puts them together with --budget."""
     for kind in reversed(COSTS.values()):
         if kind.name != "params":
-            type_of_limit = click.FLOAT if kind.measured else Count()
-            command = click.option(f"--{kind.option}", type=type_of_limit, help=kind.help)(command)
+            command = click.option(f"--{kind.option}", type=TYPES[kind.quantity](), help=kind.help)(command)
+    return command
+
+
+def deployment_options(command: Command) -> Command:
+    """Where a network will run: what limits on flash, RAM and latency are of."""
+    for option in (
+        click.option(
+            "--on",
+            metavar=f"{'|'.join(ON_DEVICES)}|COMMAND",
+            help="Time each candidate before it is trained: here, or by a command that gets the file and prints ms.",
+        ),
+        click.option(
+            "--for",
+            "runs_as",
+            type=click.Choice(list(ON_DEVICES)),
+            help="What it will run as: --format, and what --max-flash and --max-ram are of. C is that of CC, else cc.",
+        ),
+    ):
+        command = option(command)
     return command
 
 

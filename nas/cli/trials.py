@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nas.cli.options import storage_option, study_option
-from nas.study.listing import COLUMNS, SORTED_BY
+from nas.study.listing import SORTED_BY, columns_of
 from nas.study.trial import OUTCOMES
 
 LONG = ("network", "training")
@@ -55,7 +55,7 @@ def trials(
 
 def _csv(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, columns_of(rows), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -73,7 +73,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
     from nas.terminal.console import console, show_lines
 
     screen, lines = console(), shown_rows(rows)
-    shown = [column for column in COLUMNS if column not in LONG or screen.width >= WIDE]
+    shown = [column for column in columns_of(rows) if column not in LONG or screen.width >= WIDE]
     while (
         len(shown) > 1 and LONG[0] not in shown and sum(_width(column, lines) + GAP for column in shown) > screen.width
     ):

@@ -16,9 +16,9 @@ from filelock import FileLock, Timeout
 
 from nas.datasets import wheel
 from nas.datasets.catalogue import BUILTINS, PARTS, Builtin
-from nas.datasets.on_disk import cache_folder, find, is_complete, read_part
+from nas.datasets.on_disk import find, is_complete, read_part
 from nas.errors import DataError
-from nas.files import slug
+from nas.files import cache_folder, slug
 from nas.progress import receiving, say
 
 STAGING = ".nas-fetching-"

@@ -1,7 +1,6 @@
 """Finding a built-in data set on disk, verifying and reading it."""
 
 import os
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from nas.datasets.catalogue import BUILTINS, PARTS, Builtin, Part, builtin_named
 from nas.datasets.dataset import Dataset, fingerprint
 from nas.datasets.schemes import FORMS_IN_WORDS
 from nas.errors import DataError
+from nas.files import cache_folder
 
 NO_TEST = "there are no test images of {} beside the training images: a winner cannot be confirmed"
 Read = tuple[Tensor, Tensor, tuple[str, ...]]  # images, labels, notes
@@ -27,15 +27,6 @@ def named_folder(data_dir: Path | str | None) -> Path | None:
     if folder.exists() and not folder.is_dir():
         raise DataError(f"data sets are looked for in a folder, but {folder} is a file: name the folder that holds it")
     return folder
-
-
-def cache_folder() -> Path:
-    """The user's cache folder for data sets, by the custom of the platform."""
-    if cache := os.environ.get("XDG_CACHE_HOME"):
-        return Path(cache) / "nas"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "nas" / "cache"
-    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "nas"
 
 
 def locate(builtin: Builtin, named: Path | None, or_cache: bool = True) -> Path | None:

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from nas.datasets.on_disk import cache_folder
+from nas.files import cache_folder
 from nas.network.architecture import Architecture, digest_of
 from nas.network.kinds import Conv, pair
 from nas.version import __version__

@@ -1,8 +1,9 @@
 """The model card: what a trained network is, how it was made and measured, and how each file is used, in Markdown."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from nas.export.figures import Figure, figures_of, read, table
 from nas.export.formats import FORMATS
 from nas.export.frozen import FrozenModel
 from nas.export.words import how_made, how_measured, image_shape, visible
@@ -11,15 +12,21 @@ from nas.network.layer_table import layer_rows, layer_table
 from nas.table import points
 
 
-def card(model: FrozenModel, name: str, script: str | None) -> str:
-    """The text of NAME.md; `script` is the file that trains the model again.
+def card(model: FrozenModel, name: str, script: str | None, figures: Sequence[Figure] = ()) -> str:
+    """The text of NAME.md; `script` is the file that trains the model again, `figures` are those of its formats.
 
-    It is the same whatever formats are there: one that is added later changes no file.
+    All else is the same whatever formats are there.
     """
-    return "\n".join(part.rstrip() + "\n" for part in _parts(model, name, script))
+    return "\n".join(part.rstrip() + "\n" for part in _parts(model, name, script, figures))
 
 
-def _parts(model: FrozenModel, name: str, script: str | None) -> Iterator[str]:
+def renewed(before: str, model: FrozenModel, name: str, script: str | None, figures: Sequence[Figure]) -> str | None:
+    """The card that is there with the figures of formats that are added; None if it is another one, or was changed."""
+    known = read(before)
+    return card(model, name, script, [*known, *figures]) if card(model, name, script, known) == before else None
+
+
+def _parts(model: FrozenModel, name: str, script: str | None, figures: Sequence[Figure]) -> Iterator[str]:
     cost = cost_of(model.architecture)
     yield f"# {name}"
     yield (
@@ -31,6 +38,7 @@ def _parts(model: FrozenModel, name: str, script: str | None) -> Iterator[str]:
         f"{model.architecture.n_classes}); it normalises the images itself. Classes, in the order of the scores: "
         f"{escaped(', '.join(map(visible, model.classes)))}."
     )
+    yield table([*figures_of(model), *figures]).markdown()
     yield "## How to use it"
     options = " or ".join(f"`--format {format}`" for format in FORMATS)
     yield f"These are the formats there are; `nas export` with {options} writes one that is missing."

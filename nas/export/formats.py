@@ -1,6 +1,7 @@
 """The formats a trained network can be handed over in. A new one is a module with two functions, and a line here.
 
-A format that cannot have every network has a third function, which says so of an architecture before it is trained.
+A format that cannot have every network has a third function, `refuses`, which says so of an architecture before it is
+trained. One whose size on a device can be told then has `takes`, and says what costs that tells.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +19,13 @@ if TYPE_CHECKING:  # the names alone are quickly there: whoever presses TAB wait
 
 @dataclass(frozen=True)
 class Format:
-    """Its `module` is loaded when it is first used."""
+    """Its `module` is loaded when it is first used. `tells`: the names of the costs that its `takes` tells;
+    then its network is in NAME.`suffix`, and can be timed.
+    """
 
     module: str
+    suffix: str
+    tells: tuple[str, ...] = ()
 
     @property
     def prepare(self) -> "Callable[[FrozenModel, str, Images], Prepared]":
@@ -40,14 +45,21 @@ class Format:
         refuses: Callable[[Architecture], str | None] | None = getattr(import_module(self.module), "refuses", None)
         return refuses or (lambda architecture: None)
 
+    @property
+    def takes(self) -> "Callable[[Architecture], Mapping[str, float]]":
+        """What a network takes as this format, by the names of costs; raises `ExportError`."""
+        takes: Callable[[Architecture], Mapping[str, float]] = import_module(self.module).takes
+        return takes
+
 
 FORMATS: Mapping[str, Format] = {
-    "py": Format("nas.export.python"),
-    "onnx": Format("nas.export.onnx"),
-    "torch": Format("nas.export.program"),
-    "c": Format("nas.export.c"),
+    "py": Format("nas.export.python", "py"),
+    "onnx": Format("nas.export.onnx", "onnx", tells=("flash",)),
+    "torch": Format("nas.export.program", "pt2", tells=("flash",)),
+    "c": Format("nas.export.c", "c", tells=("flash", "ram")),
 }
 DEFAULT = ("py",)
+ON_DEVICES = tuple(name for name, each in FORMATS.items() if each.tells)
 
 
 def check_formats(formats: Sequence[str]) -> None:

@@ -109,11 +109,14 @@ class Definition:
 
 @dataclass(frozen=True, eq=False)
 class FrozenModel(Definition):
-    """A trained network to hand over. `state`: the `state_dict` of its `Network`; `framing`: of the training images."""
+    """A trained network to hand over. `state`: the `state_dict` of its `Network`; `framing`: of the training images.
+    `further`: what its search found out of what it takes, each with its name, its value, and how that is known.
+    """
 
     state: Mapping[str, Tensor]
     provenance: Provenance
     framing: Framing | None = None
+    further: tuple[tuple[str, str, str], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()

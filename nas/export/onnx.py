@@ -12,7 +12,9 @@ from nas.export.check import BATCH, check_accuracy, check_scores, failure
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
 from nas.export.program import exported_program, quietly
+from nas.export.untrained import untrained
 from nas.export.words import how_taught, image_shape
+from nas.network.architecture import Architecture
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 # Of the largest score: another runtime adds up the same numbers in another order. Float32 has 1e-7 for one operation.
@@ -40,16 +42,26 @@ def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
     An ONNX input has one type. It is uint8: that is what images are stored in, it cannot be mistaken for another range,
     as floats can, and floats given by mistake are refused. Raises `ExportError` where the packages are not installed.
     """
+    _check_packages()
+    return Prepared(
+        contents={f"{name}.onnx": onnx_file(model)},
+        check=partial(check, model, name, images=images),
+    )
+
+
+def takes(architecture: Architecture) -> dict[str, float]:
+    """The size of its file, which does not depend on the weights: that of the untrained network is made."""
+    _check_packages()
+    return {"flash": len(onnx_file(untrained(architecture)))}
+
+
+def _check_packages() -> None:
     missing = [package for package in NEEDED if find_spec(package) is None]
     if missing:
         raise ExportError(
             f"the format onnx needs the packages {', '.join(NEEDED)}, but {', '.join(missing)} cannot be found: "
             f"pip install {' '.join(NEEDED)}"
         )
-    return Prepared(
-        contents={f"{name}.onnx": onnx_file(model)},
-        check=partial(check, model, name, images=images),
-    )
 
 
 def usage(model: Definition, name: str) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from nas.export.figures import Figure
+
 
 @dataclass(frozen=True, eq=False)
 class Images:
@@ -24,9 +26,10 @@ class Images:
 class Prepared:
     """The files of one format by name. `check` is given the folder they lie in, and raises `ExportError`.
 
-    `notes` are what the user must know of them, a line each.
+    `notes` are what the user must know of them, a line each; `figures` are rows of the model card.
     """
 
     contents: Mapping[str, bytes]
     check: Callable[[Path], None]
     notes: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()

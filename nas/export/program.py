@@ -13,7 +13,9 @@ from torch.export import Dim, ExportedProgram
 from nas.export.check import check_program
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
+from nas.export.untrained import untrained
 from nas.export.words import how_taught, image_shape
+from nas.network.architecture import Architecture
 
 USAGE = """`{name}.pt2` needs torch; in C++ and on devices ExecuTorch and AOTInductor read it too:
 
@@ -28,14 +30,24 @@ scores = model(images)  # uint8 {shape}, n as you like
 
 def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
     """NAME.pt2: uint8 images `(n, channels, height, width)`, n free, to scores; a program has one input type."""
+    return Prepared(
+        contents={f"{name}.pt2": program_file(model)},
+        check=partial(check_program, model, name, images=images.validation, labels=images.labels),
+    )
+
+
+def program_file(model: FrozenModel) -> bytes:
+    """The program as it is stored."""
     file = io.BytesIO()
     taught = {"teacher.txt": how_taught(model.provenance)} if model.provenance.teacher else None
     with quietly():
         torch.export.save(exported_program(model), file, extra_files=taught)
-    return Prepared(
-        contents={f"{name}.pt2": file.getvalue()},
-        check=partial(check_program, model, name, images=images.validation, labels=images.labels),
-    )
+    return file.getvalue()
+
+
+def takes(architecture: Architecture) -> dict[str, float]:
+    """The size of its file, which does not depend on the weights: that of the untrained network is made."""
+    return {"flash": len(program_file(untrained(architecture)))}
 
 
 def usage(model: Definition, name: str) -> str:

@@ -13,10 +13,11 @@ from nas.datasets.dataset import Dataset
 from nas.datasets.framing import framing_of
 from nas.datasets.splitting import Split
 from nas.errors import ExportError, FileInTheWay
+from nas.export.figures import Figure, of_costs
 from nas.export.formats import DEFAULT
 from nas.export.frozen import FrozenModel, Provenance
 from nas.export.writing import Written, write
-from nas.network.cost import cost_of
+from nas.network.cost import COSTS, cost_of
 from nas.study.confirmation import Confirmed, confirmation_of
 from nas.study.record import Record
 from nas.study.storage import runs_folder_of
@@ -139,7 +140,22 @@ def frozen_model(
         state=_weights(weights, record, confirmed),
         provenance=provenance,
         framing=framing_of(dataset.images),
+        further=tuple((each.label, each.value, each.how) for each in _further(study, record)),
     )
+
+
+def _further(study: optuna.Study, record: Record) -> list[Figure]:
+    """What the search found out before the training, of where the network was to run."""
+    terms = terms_of(study)
+    predicted = f"predicted in the search, for {terms.deployment} with {terms.compiler or 'no compiler'}"
+    how = {name: predicted for name, kind in COSTS.items() if kind.had == "predicted"}
+    if record.timing is not None:
+        low, high = record.timing["low"], record.timing["high"]
+        how["latency"] = (
+            f"{terms.deployment}: median of {record.timing['n']} rounds from {low:.3g} to {high:.3g} ms, before it was "
+            "trained"
+        )
+    return of_costs(record.cost or {}, how)
 
 
 def model_name(dataset: str, record: Record) -> str:

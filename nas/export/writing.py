@@ -8,8 +8,9 @@ from typing import NamedTuple
 from torch import Tensor
 
 from nas.errors import ExportError, FileInTheWay, InputError
-from nas.export.card import card
+from nas.export.card import card, renewed
 from nas.export.check import check_definition, check_images
+from nas.export.figures import Figure
 from nas.export.formats import DEFAULT, FORMATS, check_formats, refused_by
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images
@@ -64,25 +65,48 @@ def write(
     usable = Images(images, labels, training_images)
     prepared = [FORMATS[each].prepare(model, name, usable) for each in dict.fromkeys(formats)]
     contents = {folder / file: content for each in prepared for file, content in each.contents.items()}
-    contents |= _companions(model, name, folder, storage, teacher)
+    figures = [figure for each in prepared for figure in each.figures]
+    card_before = _renewed_card(model, name, folder, storage, figures)
+    contents |= _companions(model, name, folder, storage, teacher, figures) | card_before
 
     def check(staging: Path) -> None:
         for each in prepared:
             each.check(staging)
 
-    _write_checked(contents, folder, name, force, check)
+    _write_checked(contents, folder, name, force, check, replaces=tuple(card_before))
     return Written(tuple(contents), tuple(note for each in prepared for note in each.notes))
 
 
 def _companions(
-    model: FrozenModel, name: str, folder: Path, storage: str | None, teacher: Path | None
+    model: FrozenModel,
+    name: str,
+    folder: Path,
+    storage: str | None,
+    teacher: Path | None,
+    figures: Sequence[Figure],
 ) -> dict[Path, bytes]:
     """The model card, and the script that trains the model again."""
-    file = f"{name}.sh" if storage is not None else None
-    texts = {folder / f"{name}.md": card(model, name, file)}
+    texts = {folder / f"{name}.md": card(model, name, _script_of(name, storage), figures)}
     if storage is not None:
         texts[folder / f"{name}.sh"] = script(model, name, storage, folder, teacher)
     return {path: text.encode(errors="backslashreplace") for path, text in texts.items()}
+
+
+def _renewed_card(
+    model: FrozenModel, name: str, folder: Path, storage: str | None, figures: Sequence[Figure]
+) -> dict[Path, bytes]:
+    """The card of this model that is there already, with further figures; nothing where there is none."""
+    path = folder / f"{name}.md"
+    try:
+        before = path.read_text("utf-8")
+    except (OSError, ValueError):
+        return {}
+    text = renewed(before, model, name, _script_of(name, storage), figures)
+    return {} if text is None else {path: text.encode(errors="backslashreplace")}
+
+
+def _script_of(name: str, storage: str | None) -> str | None:
+    return f"{name}.sh" if storage is not None else None
 
 
 def write_definition(definition: Definition, text: str, name: str, folder: Path, *, force: bool = False) -> Path:
@@ -95,19 +119,25 @@ def write_definition(definition: Definition, text: str, name: str, folder: Path,
 
 
 def _write_checked(
-    contents: Mapping[Path, bytes], folder: Path, name: str, force: bool, check_in: Callable[[Path], None]
+    contents: Mapping[Path, bytes],
+    folder: Path,
+    name: str,
+    force: bool,
+    check_in: Callable[[Path], None],
+    replaces: Sequence[Path] = (),
 ) -> None:
-    """All files or none: they are checked in a folder of their own first."""
+    """All files or none: they are checked in a folder of their own first. What it `replaces` may be overwritten."""
+    kept = {path: content for path, content in contents.items() if path not in replaces}
     try:
         make_folder(folder)
-        _refuse_to_overwrite(contents, force)
+        _refuse_to_overwrite(kept, force)
         with staging(folder, name) as made:
             for path, content in contents.items():
                 (made / path.name).write_bytes(content)
                 if path.suffix == ".sh":
                     (made / path.name).chmod(0o755)
             check_in(made)
-            _refuse_to_overwrite(contents, force)  # another process may have been faster
+            _refuse_to_overwrite(kept, force)  # another process may have been faster
             with held_back():
                 for path, content in reversed(list(contents.items())):  # the model last: with it all is there
                     if not _holds(path, content):

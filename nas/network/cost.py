@@ -1,28 +1,33 @@
 """What a network costs, and limits to it.
 
-A cost is one entry of `COSTS`: its names, and a function of the architecture. Counted ones are arithmetic on the
-layers: no torch, no tensors, well under a millisecond. Measured ones take longer (a latency, say), and are asked for
-only where one is limited or minimised, once the counted limits have been met. Limits, options of commands, columns,
-cards and fronts are made from the entries; what is stored of a trial is read with whatever costs it has.
+A cost is one entry of `COSTS`: its names, and how it is had. Counted ones are a function of the architecture,
+arithmetic on the layers: no torch, no tensors, well under a millisecond. Predicted and measured ones take longer, and
+are asked for only once all limits on what is had sooner have been met. What of them depends on where a network will run
+has no function: the `Deployment` that a search is for tells it. Limits, options of commands, columns, cards and fronts
+are made from the entries; what is stored of a trial is read with whatever costs it has.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from nas.errors import InputError, nearest
 from nas.network.architecture import Architecture
 
 BYTES_A_NUMBER = 4  # float32
 
+Had = Literal["counted", "predicted", "measured"]
+Quantity = Literal["count", "bytes", "milliseconds"]
+
 
 @dataclass(frozen=True)
 class CostKind:
     """One way in which a network costs something.
 
-    `of`: the cost of an architecture, a whole number if it is counted. `noun`: what a limit is a number of. `column`: a
-    heading of tables. `label` and `unit`: a line of its own, `unit` behind the number. `phrase`: within a sentence.
-    `option`: of the commands that take a limit, `help` what that says. `listed`: a column in lists of trials.
+    `of`: the cost of an architecture, a whole number unless it is a time; None where the device decides. `had`: how.
+    `noun`: what a limit is a number of. `column`: a heading of tables. `label` and `unit`: a line of its own, `unit`
+    behind the number. `phrase`: within a sentence. `option`: of the commands that take a limit, `help` what that says.
+    `listed`: a column in lists of trials.
     """
 
     name: str  # in `Cost`, `Budget`, JSON and databases
@@ -33,13 +38,31 @@ class CostKind:
     phrase: str
     option: str
     help: str
-    of: Callable[[Architecture], float]
-    measured: bool = False
+    of: Callable[[Architecture], float] | None
+    had: Had = "counted"
+    quantity: Quantity = "count"
     listed: bool = False
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is arithmetic on the architecture, the same everywhere."""
+        return self.had == "counted"
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is a whole number."""
+        return self.quantity != "milliseconds"
 
     def shown(self, value: float) -> str:
         """The number as people read it, without its unit."""
-        return f"{value:,.3g}" if self.measured else f"{value:,}"
+        return f"{value:,}" if self.whole else f"{value:,.3g}"
+
+
+class Deployment(Protocol):
+    """Where a network will run: it tells what depends on that."""
+
+    def cost(self, name: str, architecture: Architecture) -> float:
+        """The cost with this name. Raises `ExportError` where it cannot be had."""
 
 
 def _params(architecture: Architecture) -> int:
@@ -102,6 +125,7 @@ COSTS: dict[str, CostKind] = {
             option="max-memory",
             help="Most bytes of float32 activations at once for one image.",
             of=_memory,
+            quantity="bytes",
         ),
         CostKind(
             name="bytes",
@@ -113,6 +137,46 @@ COSTS: dict[str, CostKind] = {
             option="max-bytes",
             help="Most bytes of float32 weights.",
             of=_bytes,
+            quantity="bytes",
+        ),
+        CostKind(
+            name="flash",
+            noun="bytes of flash",
+            column="flash",
+            label="flash",
+            unit="bytes",
+            phrase="bytes of flash",
+            option="max-flash",
+            help="Most bytes of flash, with --for: the C with its code, or the file. 32k means 32000, 32Ki 32768.",
+            of=None,
+            had="predicted",
+            quantity="bytes",
+        ),
+        CostKind(
+            name="ram",
+            noun="bytes of RAM",
+            column="RAM",
+            label="RAM",
+            unit="bytes",
+            phrase="bytes of RAM",
+            option="max-ram",
+            help="Most bytes of RAM, with --for c: its buffer and its stack.",
+            of=None,
+            had="predicted",
+            quantity="bytes",
+        ),
+        CostKind(
+            name="latency",
+            noun="ms an image",
+            column="ms an image",
+            label="latency",
+            unit="ms an image",
+            phrase="milliseconds an image",
+            option="max-latency",
+            help="Longest time for one image, such as 5ms, with --on.",
+            of=None,
+            had="measured",
+            quantity="milliseconds",
         ),
     )
 }
@@ -213,17 +277,30 @@ class Budget(_Numbers):
 
 def cost_of(architecture: Architecture, names: Collection[str] | None = None) -> Cost:
     """The counted costs of an architecture: all there are, or those with these names."""
-    counted = (COSTS[name] for name in (COSTS if names is None else names))
-    return Cost(**{kind.name: kind.of(architecture) for kind in counted if not kind.measured})
+    kinds = (COSTS[name] for name in (COSTS if names is None else names))
+    return Cost(**{kind.name: kind.of(architecture) for kind in kinds if kind.counted and kind.of is not None})
 
 
-def measured_cost_of(architecture: Architecture, names: set[str]) -> Cost:
-    """Those of its measured costs that are among `names`; takes as long as measuring takes."""
-    return Cost(**{name: kind.of(architecture) for name, kind in COSTS.items() if kind.measured and name in names})
+def further_cost_of(
+    architecture: Architecture, names: Collection[str], had: Had, deployment: Deployment | None
+) -> Cost:
+    """Those of its predicted or measured costs that are among `names`; takes as long as that takes.
+
+    What the device decides is left out where there is none.
+    """
+    kinds = [kind for kind in COSTS.values() if kind.had == had and kind.name in names]
+    numbers = {kind.name: _further(kind, architecture, deployment) for kind in kinds}
+    return Cost(**{name: number for name, number in numbers.items() if number is not None})
+
+
+def _further(kind: CostKind, architecture: Architecture, deployment: Deployment | None) -> float | None:
+    if kind.of is not None:
+        return kind.of(architecture)
+    return None if deployment is None else deployment.cost(kind.name, architecture)
 
 
 def _check_limit(kind: CostKind, limit: float) -> None:
-    what = "a number" if kind.measured else "a whole number"
-    types = (int, float) if kind.measured else (int,)
+    what = "a whole number" if kind.whole else "a number"
+    types = (int,) if kind.whole else (int, float)
     if type(limit) not in types or not limit > 0:
         raise InputError(f"{kind.option} must be {what} above 0, but got {limit!r}")

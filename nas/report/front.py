@@ -137,8 +137,8 @@ def _finished(study: optuna.Study, by: str) -> list[Point]:
 
 
 def _documented(by: str) -> tuple[Point, ...]:
-    """None by a cost that must be measured: it depends on the machine."""
-    if COSTS[by].measured:
+    """None by a cost that is not counted: it depends on the device."""
+    if not COSTS[by].counted:
         return ()
     iterations = map(documented.load, documented.names())
     return tuple(

@@ -93,19 +93,28 @@ def _interval(confirmed: Confirmed) -> str:
 
 
 def _on_a_device(cost: Cost, budget: Budget) -> KeyFigure:
-    kinds = (("memory", "RAM for activations"), ("bytes", "flash for weights"))
-    notes = [f"{file_size(cost[name])} of {noun}{_of(name, budget)}" for name, noun in kinds if name in cost]
+    """What is known of where it will run; in float32 as long as that is not known."""
     macs = f"{cost.macs:,}" if cost.macs < 1e6 else f"{cost.macs / 1e6:,.2f} M"
-    others = (name for name in cost if COSTS[name].measured)
-    notes += [f"{cost.shown(name)} {COSTS[name].noun}{_of(name, budget)}" for name in others]
-    return KeyFigure(macs, f"multiply-accumulates an image{_of('macs', budget)}", (*notes, "numbers in float32"))
+    further = [kind for name, kind in COSTS.items() if name in cost and not kind.counted]
+    notes = [f"{_amount(kind.name, cost[kind.name])}{_of(kind.name, budget)}" for kind in further]
+    in_float = {"memory": "RAM for activations", "bytes": "flash for weights"}
+    shown = {name: noun for name, noun in in_float.items() if name in cost and (not further or name in budget)}
+    notes += [f"{file_size(cost[name])} of {noun}{_of(name, budget)}" for name, noun in shown.items()]
+    notes += ["numbers in float32"] if shown else []
+    return KeyFigure(macs, f"multiply-accumulates an image{_of('macs', budget)}", tuple(notes))
+
+
+def _amount(name: str, number: float) -> str:
+    """With its unit: such as `4.7 KiB of flash`, or `3.1 ms an image`."""
+    kind = COSTS[name]
+    return f"{file_size(number)} of {kind.column}" if kind.quantity == "bytes" else f"{kind.shown(number)} {kind.noun}"
 
 
 def _of(name: str, budget: Budget) -> str:
     limit = budget.limits.get(name)
     if limit is None:
         return ""
-    return f", of {file_size(limit) if name in ('memory', 'bytes') else COSTS[name].shown(limit)} allowed"
+    return f", of {file_size(limit) if COSTS[name].quantity == 'bytes' else COSTS[name].shown(limit)} allowed"
 
 
 def story(study: optuna.Study, winner: Record | None, confirmed: Confirmed | None, target: float | None) -> list[str]:

@@ -2,24 +2,24 @@
 
 from collections.abc import Sequence
 
-from nas.study.record import LISTED, Record
+from nas.network.cost import CostKind
+from nas.study.record import Record, listed_kinds
 from nas.table import Table
-
-COLUMNS = tuple(kind.column for kind in LISTED)
 
 
 def trained_table(records: Sequence[Record]) -> Table:
     """Candidates whose training began."""
+    kinds = listed_kinds(records)
     return Table(
         "Trained candidates",
-        ("trial", "accuracy (%)", "epochs", "outcome", *COLUMNS, "layers", "training", "seed"),
+        ("trial", "accuracy (%)", "epochs", "outcome", *(kind.column for kind in kinds), "layers", "training", "seed"),
         tuple(
             (
                 str(r.trial),
                 f"{100 * r.accuracy:.2f}" if r.accuracy is not None else "–",
                 str(r.epochs),
                 f"failed: {r.reason}" if r.outcome == "failed" else r.outcome,
-                *_costs(r),
+                *_costs(r, kinds),
                 r.network,
                 r.training,
                 str(r.seed) if r.seed is not None else "–",
@@ -32,14 +32,15 @@ def trained_table(records: Sequence[Record]) -> Table:
 
 def untrained_table(records: Sequence[Record]) -> Table:
     """All other trials: rejected, repeated, or ended before their training began."""
+    kinds = listed_kinds(records)
     return Table(
         "Not trained",
-        ("trial", "outcome", *COLUMNS, "reason"),
+        ("trial", "outcome", *(kind.column for kind in kinds), "reason"),
         tuple(
             (
                 str(r.trial),
                 r.outcome,
-                *_costs(r),
+                *_costs(r, kinds),
                 r.reason or "–",
             )
             for r in records
@@ -48,5 +49,5 @@ def untrained_table(records: Sequence[Record]) -> Table:
     )
 
 
-def _costs(record: Record) -> tuple[str, ...]:
-    return tuple("–" if record.cost is None else record.cost.shown(kind.name) for kind in LISTED)
+def _costs(record: Record, kinds: Sequence[CostKind]) -> tuple[str, ...]:
+    return tuple("–" if record.cost is None else record.cost.shown(kind.name) for kind in kinds)

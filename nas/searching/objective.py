@@ -12,11 +12,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas import datasets
 from nas.datasets import Dataset, Split
-from nas.errors import InputError, StudyError
+from nas.deployment.deployment import Deployment
+from nas.errors import ExportError, InputError, StudyError
 from nas.execution.inline import InlineExecutor
 from nas.execution.job import Cancelled, Executor, Job, Run
 from nas.export.formats import check_formats, refused_by
-from nas.network.cost import Budget, Cost, cost_of, measured_cost_of
+from nas.network.cost import COSTS, Budget, Cost, Had, cost_of, further_cost_of
 from nas.searching.events import Ended, EpochDone, Event, Started, Told
 from nas.space import finding as spaces
 from nas.space.candidate import Candidate, Task
@@ -25,6 +26,7 @@ from nas.study.busy import begin_stretch, end_stretch
 from nas.study.goal import Goal
 from nas.study.mirror import write_down
 from nas.study.record import record_of
+from nas.study.terms import timing_of
 from nas.study.trial import Outcome, TrialAttributes, correct_report, limits_of, reported
 from nas.table import per_cent
 from nas.training.checkpoint import checkpoint_path
@@ -43,7 +45,9 @@ class Objective:
 
     Returns the validation accuracy of the last epoch, a fraction, or what `goal` makes of it. Over-budget candidates
     are pruned before anything is built, with their violations as constraints; candidates that were already trained give
-    the figures they gave then. One that a format among `formats` cannot have is not trained either.
+    the figures they gave then. One that a format among `formats` cannot have is not trained either, nor one that is
+    over a limit by what the `deployment` tells of it; `aim` is what the space is told to keep to, unless that is the
+    budget.
 
         study = optuna.create_study(direction="maximize")
         study.optimize(nas.Objective("documented", "mnist", 20_000, epochs=5), n_trials=50)
@@ -76,10 +80,13 @@ class Objective:
         teacher: Teacher | None = None,
         pausing: bool = False,
         stop_at: float | None = None,
+        deployment: Deployment | None = None,
+        aim: Budget | None = None,
     ) -> None:
         self.space, self.pausing, self.stop_at = spaces.load(space), pausing, stop_at
         check_formats(formats)
         self.goal, self.formats, self.teacher = goal, formats, teacher
+        self.deployment, self.aim = deployment, aim
         self.budget = budget if isinstance(budget, Budget) else Budget(budget)
         self._budget_left = self.budget  # smaller than the budget once a network is there that is to be undercut
         self.seed, self.folder, self.observer = seed, folder, observer or _ignore
@@ -104,10 +111,8 @@ class Objective:
         self._learn_of_earlier(trial.study)
         if _training_has_begun(trial):
             return self._go_on(trial)
-        candidate = self.space.suggest(trial, replace(self.task, budget=self._budget_of(trial)))
-        cost = self._cost_of(candidate)
-        self._check_budget(trial, cost)
-        self._check_formats(trial, candidate)
+        candidate = self.space.suggest(trial, replace(self.task, budget=self._aim_of(trial)))
+        cost = self._checked_cost(trial, candidate)
         first = self._claim(trial, candidate)
         if first is not None:
             return self._repeat(trial, first)
@@ -133,20 +138,58 @@ class Objective:
             attributes.limits = self._budget_left.limits
         return limits_of(trial, self.budget)
 
-    def _cost_of(self, candidate: Candidate) -> Cost:
-        """What is counted; what must be measured only where all other limits are met, since it takes time."""
-        cost = cost_of(candidate.architecture)
-        asked = {*self.budget, *([self.goal.minimize] if self.goal.minimize is not None else [])}
-        if not self._budget_left.admits(cost) or asked <= cost.keys():
-            return cost
-        return Cost(**cost, **measured_cost_of(candidate.architecture, asked))
+    def _aim_of(self, trial: Trial) -> Budget:
+        """What the space is told to keep to."""
+        budget = self._budget_of(trial)
+        if self.aim is None:
+            return budget
+        return Budget(**{name: min(limit, budget.get(name, limit)) for name, limit in {**budget, **self.aim}.items()})
 
-    def _check_budget(self, trial: Trial, cost: Cost) -> None:
-        """Nothing has been trained yet, and where all is counted nothing has been built either."""
+    def _checked_cost(self, trial: Trial, candidate: Candidate) -> Cost:
+        """What takes longer is had only where all limits on what is had sooner are met."""
+        cost = cost_of(candidate.architecture)
+        self._check_budget(trial, cost, cost)
+        self._check_formats(trial, candidate)
+        for had in ("predicted", "measured"):
+            more = self._further(trial, candidate, had)
+            cost = Cost(**cost, **more)
+            self._check_budget(trial, more, cost)
+        return cost
+
+    def _further(self, trial: Trial, candidate: Candidate, had: Had) -> Cost:
+        architecture, at_once = candidate.architecture, () if self.deployment is None else self.deployment.at_once
+        asked = {*self.budget, *at_once, *([self.goal.minimize] if self.goal.minimize is not None else [])}
+        try:
+            if had == "measured" and self.deployment is not None:
+                self._screen(trial, candidate, self.deployment)
+            more = further_cost_of(architecture, asked, had, self.deployment)
+        except ExportError as error:
+            self._end(trial, "failed", str(error))
+            raise
+        if "latency" in more and self.deployment is not None and (timing := self.deployment.stored(architecture)):
+            TrialAttributes(trial).timing = timing
+        return more
+
+    def _screen(self, trial: Trial, candidate: Candidate, deployment: Deployment) -> None:
+        """What is far too slow by all that was timed before is not timed."""
+        limit = self._budget_left.get("latency")
+        if limit is None or "latency" not in deployment.tells:
+            return
+        told = deployment.screened(candidate.architecture, limit)
+        if told is not None:
+            trial.set_constraint("latency", told.milliseconds / limit - 1)
+            self._end(trial, "rejected", f"{told}; the limit is {COSTS['latency'].shown(limit)} ms")
+            raise optuna.TrialPruned("over the budget")
+
+    def _check_budget(self, trial: Trial, new: Cost, cost: Cost) -> None:
+        """Nothing has been trained yet, and where all is counted nothing has been built either; `new`: what was not
+        looked at before.
+        """
         budget = self._budget_left
-        for name, violation in budget.violations(cost).items():
+        for name, violation in budget.violations(new).items():
             trial.set_constraint(name, violation)
-        TrialAttributes(trial).cost = cost
+        if new:
+            TrialAttributes(trial).cost = new
         if not budget.admits(cost):
             self._end(trial, "rejected", f"over the budget of {budget}")
             raise optuna.TrialPruned("over the budget")
@@ -174,10 +217,14 @@ class Objective:
         with self._lock:
             if self._knows_earlier_trials:
                 return
+            if self.deployment is not None and (timing := timing_of(study)) is not None:
+                self.deployment.learn(timing)
             for earlier in study.get_trials(deepcopy=False):
                 if earlier.state == TrialState.FAIL:
                     continue
                 attributes = TrialAttributes(earlier)
+                if attributes.timing is not None and self.deployment is not None:
+                    self.deployment.learn(attributes.timing)
                 if attributes.digest is not None and attributes.repeats is None:
                     self._trained.setdefault(attributes.digest, earlier.number)
                 if self.goal.minimize is None:

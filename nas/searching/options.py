@@ -8,6 +8,7 @@ from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, get_type_hints
 
+from nas.deployment.deployment import Deployment, deployment_for
 from nas.errors import InputError, nearest
 from nas.execution.opening import check_executor, n_workers
 from nas.execution.placement import PROCESSES, Placement
@@ -33,10 +34,12 @@ class SearchOptions:
     `budget` is a number of parameters, or a `Budget` with further limits. `target` is a fraction of the validation
     part. `timeout` is in seconds. With `minimize`, such as "params", the smallest network is looked for that has the
     target. `formats`: what the winner is also written as, besides py; candidates that one of them cannot have are not
-    trained. `teacher` is "auto", which trains one first, or the path of an exported model. `start_from` names what the
-    sampler learns from before the first trial: studies of the same storage, .json files of lessons, "shipped" for what
-    comes with nas, or "nothing"; several are separated by commas. `workers`: trainings at a time, as many as there is
-    room for unless told; where they run, and what each of them gets, see `nas.execution.placement.Placement`.
+    trained. `runs_as`: the format that it will run as, which is one of them, and which limits on flash and RAM are of.
+    `on`: what times untrained candidates, "c", "onnx", "torch" or a command; see `nas.deployment`. `teacher` is "auto",
+    which trains one first, or the path of an exported model. `start_from` names what the sampler learns from before the
+    first trial: studies of the same storage, .json files of lessons, "shipped" for what comes with nas, or "nothing";
+    several are separated by commas. `workers`: trainings at a time, as many as there is room for unless told; where
+    they run, and what each of them gets, see `nas.execution.placement.Placement`.
     """
 
     budget: int | Budget = 20_000
@@ -63,6 +66,8 @@ class SearchOptions:
     ray_address: str | None = None
     gpus_per_candidate: float = 0.0
     formats: tuple[str, ...] = ()
+    runs_as: str | None = None
+    on: str | None = None
     teacher: str | None = None
     start_from: str = SHIPPED
 
@@ -87,12 +92,24 @@ class SearchOptions:
         check_sampler(self.sampler)
         check_pruner(self.pruner)
         check_formats(self.formats)
+        deployment_for(self.runs_as, self.on, self.limits, self.minimize)
         starting_points(self.start_from)
 
     @property
     def goal(self) -> Goal:
         """What is looked for; a target alone is only when to stop."""
         return Goal() if self.minimize is None else Goal(self.minimize, self.target)
+
+    @cached_property
+    def deployment(self) -> Deployment | None:
+        """What tells of a network that is not trained yet what it takes where it will run; None if that is not said."""
+        return deployment_for(self.runs_as, self.on, self.limits, self.minimize)
+
+    @property
+    def all_formats(self) -> tuple[str, ...]:
+        """What the winner is written as besides py: what it runs as, and what else was asked for."""
+        runs_as = () if self.deployment is None or self.deployment.runs_as is None else (self.deployment.runs_as,)
+        return tuple(dict.fromkeys((*runs_as, *self.formats)))
 
     @property
     def placement(self) -> Placement:
@@ -128,6 +145,8 @@ class SearchOptions:
             changed = limits | {name: value for name, value in changed.items() if name != "budget"}
         if "formats" in changed:
             changed["format"] = list(changed.pop("formats"))
+        if "runs_as" in changed:
+            changed["for"] = changed.pop("runs_as")
         if "storage" in changed:
             changed["storage"] = without_password(changed["storage"])
         return {name: str(value) if isinstance(value, Path) else value for name, value in changed.items()}
@@ -160,6 +179,8 @@ class Settings(TypedDict, total=False):
     ray_address: str | None
     gpus_per_candidate: float
     formats: tuple[str, ...]
+    runs_as: str | None
+    on: str | None
     teacher: str | None
     start_from: str
 

@@ -15,6 +15,8 @@ from nas.errors import SpaceError, StudyError
 from nas.execution.opening import open_executor
 from nas.export.trials import check_weights, export_trial, hand_over
 from nas.files import check_writable
+from nas.network.cost import Budget
+from nas.searching.aim import aimed_at, timed_once
 from nas.searching.events import Doing, Event, Taught, Teaching, Told, TrialEvent
 from nas.searching.formats import check_space
 from nas.searching.leftovers import begin_anew, remove_leftovers
@@ -31,6 +33,7 @@ from nas.space.probing import axes_of, check_budget
 from nas.study.busy import busy_seconds, busy_spans
 from nas.study.locks import sole_controller
 from nas.study.mirror import mirrored
+from nas.study.names import has_study
 from nas.study.opening import continue_interrupted, open_study
 from nas.study.patience import LONGEST, Patience
 from nas.study.pausing import PausingPruner
@@ -38,7 +41,7 @@ from nas.study.record import Record, best_table, counts, n_trained, ranked
 from nas.study.status import command_for
 from nas.study.storage import Storage, checkpoint_folder, is_on_server, open_storage, runs_folder
 from nas.study.teacher import StudyTeacher, store_teacher, teacher_of
-from nas.study.terms import Terms, default_name, note_search
+from nas.study.terms import Terms, default_name, note_search, note_timing
 from nas.training.checkpoint import checkpoint_path
 from nas.training.device import best_kernels
 from nas.training.teacher import Teacher, read
@@ -111,26 +114,39 @@ def search(
     taught = options.teacher is not None
     task = Task(split.image_shape, split.n_classes, options.epochs, options.limits, taught)
     check_budget(space, task)
-    check_space(space, task, options.formats)
+    check_space(space, task, options.all_formats)
+    aim = aimed_at(space, task, options.deployment, options.all_formats, options.seed)
     check_writable(options.out)
     asked = asked_for(options, dataset, split, SPLIT_SEED)
     taught_by = None if asked is None else asked.name
+    name = options.study or default_name(
+        options.dataset,
+        options.limits,
+        space.name,
+        options.epochs,
+        options.seed,
+        options.goal,
+        taught_by,
+        None if options.deployment is None else str(options.deployment),
+    )
+    timed = None
+    if not has_study(options.storage, name):
+        timed = timed_once(space, replace(task, budget=aim), options.deployment, options.all_formats, options.seed)
     storage = open_storage(options.storage)
     storage.patience.seconds, storage.patience.told = LONGEST, lambda text: on_event(Told(text))
-    name = options.study or default_name(
-        options.dataset, options.limits, space.name, options.epochs, options.seed, options.goal, taught_by
-    )
     folder = checkpoint_folder(storage, name)
     terms = _terms(options, space, dataset, split, asked)
     with ExitStack() as stack:
         stack.enter_context(sole_controller(storage, name))
-        axes = axes_of(space, task, options.seed)
+        axes = axes_of(space, replace(task, budget=aim), options.seed)
         experience = experience_for(options.start_from, storage, axes)
         stored = open_study(
             storage, name, terms, options.sampler, options.pruner, options.seed, axes, experience, options.until_target
         )
         study = stack.enter_context(mirrored(stored))
         note_search(study, options.not_by_default, dataset.notes)
+        if timed is not None:
+            note_timing(study, timed)
         n_continued = continue_interrupted(study)
         storage.patience.command = command_for(study, options.storage)
         notes_on_files = _check_files(study, storage, folder)
@@ -145,7 +161,7 @@ def search(
         else:
             left = _with_less_time(options, time.monotonic() - began)
             try:
-                why_ended = _run(left, study, space, dataset, split, folder, on_event, teacher, storage.patience)
+                why_ended = _run(left, study, space, dataset, split, folder, on_event, teacher, storage.patience, aim)
             except SpaceError as error:
                 n = n_trained(study)
                 before = f"what was trained before it, {n} candidate{'s' * (n != 1)}, is kept in study {name!r}"
@@ -209,7 +225,7 @@ def _in_other_formats(
     model: Path,
 ) -> tuple[str, ...]:
     """Writes the winner beside its `model` in the formats that were asked for; what is to be known of them."""
-    if not options.formats:
+    if not options.all_formats:
         return ()
     return export_trial(
         study,
@@ -219,7 +235,7 @@ def _in_other_formats(
         checkpoints,
         options.out,
         storage=options.storage,
-        formats=options.formats,
+        formats=options.all_formats,
         name=model.stem,
     ).notes
 
@@ -284,6 +300,7 @@ def _run(
     on_event: Callable[[Event], None],
     teacher: Teacher | None,
     patience: Patience,
+    aim: Budget,
 ) -> WhyEnded:
     n_jobs = n_workers = options.n_workers
     if options.trials is not None:
@@ -305,7 +322,9 @@ def _run(
         observer=on_event,
         split=split,
         goal=options.goal,
-        formats=options.formats,
+        formats=options.all_formats,
+        deployment=options.deployment,
+        aim=aim,
         teacher=teacher,
         pausing=isinstance(study.pruner, PausingPruner),
         stop_at=options.target if options.until_target else None,
@@ -338,5 +357,7 @@ def _terms(options: SearchOptions, space: Space, dataset: Dataset, split: Split,
         target=options.goal.target,
         teacher=None if teacher is None else teacher.name,
         teacher_digest=None if teacher is None else teacher.digest,
+        deployment=None if options.deployment is None else str(options.deployment),
+        compiler=None if options.deployment is None else options.deployment.compiler,
         earlier_space_digests=space.earlier_digests,
     )

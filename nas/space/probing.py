@@ -47,12 +47,12 @@ def axes_of(space: Space, task: Task, seed: int = 0) -> dict[str, BaseDistributi
 def check_budget(space: Space, task: Task, seed: int = 0, n_random: int = 200) -> None:
     """Raises `BudgetError`, with what comes nearest, if no candidate of the space was found that meets the budget.
 
-    Limits on what must be measured are left out.
+    Limits on what cannot be counted are left out.
 
     Looked at are random candidates, the smallest by each limit, and, where each can be met but not by these, the one
     that is least over all of them.
     """
-    limits = {name: limit for name, limit in task.budget.items() if not COSTS[name].measured}
+    limits = {name: limit for name, limit in task.budget.items() if COSTS[name].counted}
     candidates = random_candidates(space, task, seed)
     if any(task.budget.admits(cost_of(next(candidates)[0].architecture)) for _ in range(n_random)):
         return

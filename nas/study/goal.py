@@ -64,10 +64,10 @@ class Goal:
         return budget.with_limit(self.minimize, smaller if limit is None else min(limit, smaller))
 
     def _next_smaller(self, cost: Cost) -> float:
-        """What a smaller network may cost at most: one less, or a thousandth where no whole number is counted."""
+        """What a smaller network may cost at most: one less, or a thousandth where it is no whole number."""
         assert self.minimize is not None
         count: float = cost[self.minimize]
-        return 0.999 * count if COSTS[self.minimize].measured else max(1, count - 1)
+        return max(1, count - 1) if COSTS[self.minimize].whole else 0.999 * count
 
     def _scale(self, budget: Budget) -> float:
         scale: float = budget.limits.get(self.minimize or "", SCALE)

@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.network.cost import COSTS, Cost
+from nas.network.cost import COSTS, Cost, CostKind
 from nas.network.layer_table import layer_rows, layer_table
 from nas.space.candidate import Candidate
 from nas.study.goal import Goal
@@ -16,15 +16,15 @@ from nas.study.trial import TrialAttributes, outcome_of
 from nas.table import Table, per_cent
 
 LISTED = tuple(kind for kind in COSTS.values() if kind.listed)
-COLUMNS = ("trial", *(kind.column for kind in LISTED), "accuracy", "epoch", "network")
 
 
 @dataclass(frozen=True)
 class Record:
     """One trial. `accuracy` is that of the last epoch trained, a fraction of the validation part; `epochs` how many.
 
-    `second_accuracy` is that of a second training, with another seed, of a network that may be the smallest one wanted.
-    `seconds` from its beginning to its end, waiting for a worker included; None while it has none.
+    `timing`: how its latency was measured, if it was. `second_accuracy` is that of a second training, with another
+    seed, of a network that may be the smallest one wanted. `seconds` from its beginning to its end, waiting for a
+    worker included; None while it has none.
     """
 
     trial: int
@@ -40,6 +40,7 @@ class Record:
     candidate: Candidate | None
     seconds: float | None = field(default=None, compare=False)
     second_accuracy: float | None = None
+    timing: dict[str, Any] | None = None
 
     @property
     def finished(self) -> bool:
@@ -75,7 +76,7 @@ class Record:
 
     def _repr_html_(self) -> str:
         reason = f": {self.reason}" if self.reason else ""
-        tables = [Table(f"Trial {self.trial}, {self.outcome}{reason}", COLUMNS, (_row(self),))]
+        tables = [_table(f"Trial {self.trial}, {self.outcome}{reason}", [self])]
         if self.candidate is not None:
             tables.append(layer_table(layer_rows(self.candidate.architecture)))
         return "".join(table.html() for table in tables)
@@ -97,6 +98,7 @@ def record_of(trial: FrozenTrial) -> Record:
         made_with=attributes.made_with or {},
         candidate=attributes.candidate,
         second_accuracy=attributes.second_accuracy,
+        timing=attributes.timing,
         # Not below zero, as where the clock was set back in between.
         seconds=max(0.0, trial.duration.total_seconds()) if trial.duration is not None else None,
     )
@@ -135,13 +137,25 @@ def best_table(best: Sequence[Record], goal: Goal) -> Table:
         title = f"Fewest {goal.noun} with {per_cent(goal.target or 0.0)} validation accuracy in the last epoch"
         if not all(goal.reached(record.expected_accuracy) for record in best):
             title += ", then the most accurate without it"
-    return Table(title, COLUMNS, tuple(map(_row, best)))
+    return _table(title, best)
 
 
-def _row(record: Record) -> tuple[str, ...]:
+def listed_kinds(records: Sequence[Record]) -> tuple[CostKind, ...]:
+    """The costs that have a column in a list of these trials: some always, those of a device where they are known."""
+    known = {name for record in records for name in record.cost or ()}
+    return tuple(kind for name, kind in COSTS.items() if kind.listed or (name in known and not kind.counted))
+
+
+def _table(title: str, shown: Sequence[Record]) -> Table:
+    kinds = listed_kinds(shown)
+    columns = ("trial", *(kind.column for kind in kinds), "accuracy", "epoch", "network")
+    return Table(title, columns, tuple(_row(record, kinds) for record in shown))
+
+
+def _row(record: Record, kinds: Sequence[CostKind]) -> tuple[str, ...]:
     return (
         str(record.trial),
-        *(record.cost.shown(kind.name) if record.cost is not None else "-" for kind in LISTED),
+        *(record.cost.shown(kind.name) if record.cost is not None else "-" for kind in kinds),
         per_cent(record.accuracy) if record.accuracy is not None else "-",
         str(record.epochs),
         record.network,

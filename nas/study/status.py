@@ -147,7 +147,9 @@ def _command(study: optuna.Study, trials: Sequence[FrozenTrial], terms: Terms, u
         options = _told_by_trials(terms, trials)
     settings = {name: value for name, value in options.items() if name not in ("storage", "study")}
     seed = options.get("seed", 0)
-    name = default_name(terms.dataset, terms.limits, terms.space, terms.epochs, seed, terms.goal, terms.teacher)
+    name = default_name(
+        *(terms.dataset, terms.limits, terms.space, terms.epochs, seed, terms.goal, terms.teacher, terms.deployment)
+    )
     if name != study.study_name:
         settings["study"] = study.study_name
     if url != DEFAULT_STORAGE:

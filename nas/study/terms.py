@@ -20,6 +20,7 @@ LAYOUT = 2  # of what is stored of a study: an older one is read, and gone on wi
 LAYOUT_NAME = "layout"  # the study's user attribute that holds it; studies of layout 1 have none
 TERMS = "nas"  # the study's user attribute that holds its terms
 OPTIONS = "options"  # the one that holds what its last search was told
+TIMED = "timed"  # the one that holds a timing of no trial: that with which it was tried whether anything can be timed
 NOTES = "notes"  # the one that holds what is odd about the data
 
 
@@ -43,6 +44,8 @@ class Terms:
     target: float | None = None
     teacher: str | None = None  # "auto", or the stem of a file's name; None where nobody teaches
     teacher_digest: str | None = None  # of the file, or of all that decides how the automatic one is trained
+    deployment: str | None = None  # what it runs as, and what times it; None for any device
+    compiler: str | None = None  # whose code figures are of
     earlier_space_digests: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -58,7 +61,8 @@ class Terms:
     def to_dict(self) -> dict[str, Any]:
         """What is stored."""
         untaught = ("teacher", "teacher_digest") if self.teacher is None else ()
-        left_out = ("earlier_space_digests", *untaught)
+        anywhere = tuple(name for name in ("deployment", "compiler") if getattr(self, name) is None)
+        left_out = ("earlier_space_digests", *untaught, *anywhere)
         return {name: value for name, value in asdict(self).items() if name not in left_out}
 
     def differences(self, stored: Mapping[str, Any]) -> list[str]:
@@ -74,7 +78,17 @@ class Terms:
                 in_words.append(f"{what} {getattr(self, what)!r} (the study has {stored.get(what)!r})")
             elif content in differing:
                 in_words.append(f"{what} {getattr(self, what)!r}, whose content has changed")
-        numbers = ("n_train", "n_validation", "split_seed", "epochs", "budget", "minimize", "target")
+        numbers = (
+            "n_train",
+            "n_validation",
+            "split_seed",
+            "epochs",
+            "budget",
+            "minimize",
+            "target",
+            "deployment",
+            "compiler",
+        )
         in_words += [
             f"{name.replace('n_', '')} {getattr(self, name)!r} (the study has {stored.get(name)!r})"
             for name in numbers
@@ -130,6 +144,17 @@ def note_search(study: "optuna.Study", options: Mapping[str, Any], notes: Sequen
     study.set_user_attr(OPTIONS, dict(options))
 
 
+def note_timing(study: "optuna.Study", timing: Mapping[str, Any]) -> None:
+    """Stores a timing that belongs to no trial."""
+    study.set_user_attr(TIMED, dict(timing))
+
+
+def timing_of(study: "optuna.Study") -> dict[str, Any] | None:
+    """The timing that belongs to no trial, if there is one."""
+    timing: dict[str, Any] | None = study.user_attrs.get(TIMED)
+    return timing
+
+
 def short_name(dataset: str) -> str:
     """What to call a data set in the name of a study: for one of the user's own the name of its folder or file."""
     path = path_in(dataset)
@@ -141,18 +166,26 @@ def short_name(dataset: str) -> str:
 
 
 def default_name(
-    dataset: str, budget: Budget, space: str, epochs: int, seed: int, goal: Goal, teacher: str | None = None
+    dataset: str,
+    budget: Budget,
+    space: str,
+    epochs: int,
+    seed: int,
+    goal: Goal,
+    teacher: str | None = None,
+    deployment: str | None = None,
 ) -> str:
     """The name of a study that was given none: the same options give the same name."""
     limits = "-".join(f"{limit}-{name}" for name, limit in budget.limits.items())
     smallest = "" if goal.minimize is None else f"-fewest-{goal.minimize}-at-{goal.target:g}"
+    deployed = "" if deployment is None else f"-{slug(deployment)}"
     taught = "" if teacher is None else f"-teacher-{slug(teacher)}"
-    return f"{short_name(dataset)}-{limits}-{space}-{epochs}-epochs-seed-{seed}{smallest}{taught}"
+    return f"{short_name(dataset)}-{limits}-{space}-{epochs}-epochs-seed-{seed}{smallest}{taught}{deployed}"
 
 
 def readable(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """A study's attributes with its terms in words, one by one."""
-    in_words = (LAYOUT_NAME, TERMS, OPTIONS, TEACHER)
+    in_words = (LAYOUT_NAME, TERMS, OPTIONS, TEACHER, TIMED)
     rest = {name: value for name, value in attributes.items() if name not in in_words and value != []}
     if TEACHER in attributes:
         rest["teacher"] = StudyTeacher(**attributes[TEACHER]).figures

@@ -19,7 +19,7 @@ from nas.training.recipe import Recipe
 Outcome = Literal["finished", "pruned", "rejected", "repeated", "failed", "interrupted", "paused", "running"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 # Long ones, which a text about the trial shows better than a list of its attributes.
-LONG = ("architecture", "recipe", "digest", "network", "training", "made_with")
+LONG = ("architecture", "recipe", "digest", "network", "training", "made_with", "timing")
 
 T = TypeVar("T")
 
@@ -64,6 +64,7 @@ class TrialAttributes:
     seed = _Attribute[int]()  # of the training
     second_accuracy = _Attribute[float]()  # of a second training, where the first would set the bar for all others
     made_with = _Attribute[dict[str, Any]]()  # the environment of the process that trains
+    timing = _Attribute[dict[str, Any]]()  # how its latency was measured, by the digest of its shape
     limits = _Attribute[dict[str, Any]]()  # what the space was told to keep to, where the budget tightens
     repeats = _Attribute[int]()  # the trial that trained the same candidate before
     continues = _Attribute[int]()  # in studies of layout 1: the trial whose training went on in this one

@@ -14,6 +14,10 @@ header.py       the text of NAME.h
 names.py        what it states for programs
 source.py       the text of NAME.c
 compiled.py     compiles and runs them
+objects.py      what a compiler makes of it takes
+sketch.py       an architecture as a program without numbers
+specimens.py    one typical use of each function in C
+footprint.py    from these, what an architecture takes
 """
 
 from functools import partial
@@ -24,21 +28,26 @@ from tempfile import gettempdir
 import torch
 from torch import Tensor
 
-from nas.errors import InputError
+from nas.errors import ExportError, InputError
 from nas.export.c.compiled import CompilationError, compile_alone, compiler, run, runs_here, version
+from nas.export.c.footprint import Footprint
 from nas.export.c.graph import refuses
-from nas.export.c.header import Measured, header
+from nas.export.c.header import Measured, header, taken
+from nas.export.c.objects import DECLARED, Takes, toolchain
 from nas.export.c.program import Program
 from nas.export.c.quantise import calibration_images, quantise
 from nas.export.c.reference import scores_of
 from nas.export.c.source import source
 from nas.export.check import BATCH, failure
+from nas.export.figures import IN_EIGHT_BITS, Figure, figure, of_accuracy
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
 from nas.export.words import measured_images, visible
+from nas.network.architecture import Architecture
+from nas.network.cost import COSTS
 from nas.table import per_cent
 
-__all__ = ["prepare", "refuses"]
+__all__ = ["prepare", "refuses", "takes", "usage"]
 
 USAGE = """`{name}.h` and `{name}.c` are C99 for a microcontroller, or anything else that has a C compiler: weights and
 activations are numbers of 8 bits. The header says what that costs in accuracy, and how much flash and RAM it takes:
@@ -68,6 +77,7 @@ def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
         raise InputError("the format c needs training images for the ranges of activations, but got none: give them")
     calibration = calibration_images(images.training)
     program = quantise(model, calibration)
+    text_of_c = source(program, name)
     expected, command = scores_of(program, images.validation), compiler()
     measured = Measured(
         n_correct=int((expected.argmax(1) == images.labels).sum()),
@@ -76,16 +86,31 @@ def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
         n_calibration=len(calibration),
         compiler=version(command) if command is not None else None,
         ran=command is not None and runs_here(command),
+        takes=_compiled_takes(text_of_c, name),
+        tools=str(toolchain()),
     )
     text = header(model, program, name, measured)
     return Prepared(
         contents={
             f"{name}.h": text.encode(errors="backslashreplace"),
-            f"{name}.c": source(program, name).encode(),
+            f"{name}.c": text_of_c.encode(),
         },
         check=partial(check, name, images=images.validation, expected=expected, command=command, can_run=measured.ran),
         notes=_notes(model, program, name, measured),
+        figures=_figures(model, measured),
     )
+
+
+def takes(architecture: Architecture) -> dict[str, float]:
+    """Flash and RAM of its C in bytes, told from the architecture for the compiler that is named in CC, else cc.
+
+    Raises `ExportError` where there is none, or where the compiler does not tell sizes.
+    """
+    tools = toolchain()
+    if tools is None:
+        raise ExportError("what C takes is told by a compiler, but there is none here: install one, or name it in CC")
+    told = Footprint(tools).of(architecture)
+    return {"flash": told.flash, "ram": told.ram + told.stack}
 
 
 def check(
@@ -116,13 +141,32 @@ def _classes(model: FrozenModel, images: Tensor) -> Tensor:
     return torch.cat([network(batch).argmax(1) for batch in images.cpu().split(BATCH)])
 
 
+def _compiled_takes(text: str, name: str) -> Takes | None:
+    """What the compiler makes of it takes; None where there is none, or it does not tell."""
+    tools = toolchain()
+    try:
+        return None if tools is None else tools.takes(text, {f"{name}.h": DECLARED.format(name=name)})
+    except CompilationError:  # the check says what is wrong, if anything is
+        return None
+
+
+def _figures(model: FrozenModel, measured: Measured) -> tuple[Figure, ...]:
+    accuracy = of_accuracy(IN_EIGHT_BITS, model, measured.n_correct)
+    if measured.takes is None:
+        return (accuracy,)
+    how = f"its C, compiled with {visible(measured.tools)}"
+    flash, ram = measured.takes.flash, measured.takes.ram + measured.takes.stack
+    stack = f"{how}; {measured.takes.stack:,} bytes of it are stack"
+    return figure(COSTS["flash"], flash, how), figure(COSTS["ram"], ram, stack), accuracy
+
+
 def _notes(model: FrozenModel, program: Program, name: str, measured: Measured) -> tuple[str, ...]:
     before = model.provenance.validation_accuracy
     loss = 100 * (before - measured.accuracy)
     figures = (
         f"{name}.c: {per_cent(measured.accuracy)} of {measured_images(model.provenance)} right, "
         f"{per_cent(before)} in float: a loss of {loss:.2f} points; {measured.n_equal:,} predictions are equal. "
-        f"{program.flash:,} bytes of flash, {program.ram:,} bytes of RAM."
+        f"{taken(program, measured)}"
     )
     if measured.compiler is None:
         return (figures, f"{name}.c was not compiled, since there is no C compiler here: install one, or name it in CC")

@@ -57,8 +57,8 @@ def runs_here(command: Sequence[str]) -> bool:
     with TemporaryDirectory() as place:
         (Path(place) / "any.c").write_text("int main(void) { return 0; }\n")
         try:
-            _finished([*command, "-o", "any", "any.c"], Path(place))
-            _finished([str(Path(place, "any"))], Path(place))
+            finished([*command, "-o", "any", "any.c"], Path(place))
+            finished([str(Path(place, "any"))], Path(place))
         except CompilationError:
             return False
     return True
@@ -67,7 +67,7 @@ def runs_here(command: Sequence[str]) -> bool:
 def compile_alone(command: Sequence[str], name: str, folder: Path, options: Sequence[str] = OPTIONS) -> None:
     """Compiles NAME.c in `folder` without making a program of it; raises `CompilationError`."""
     with TemporaryDirectory() as place:
-        _finished([*command, *options, "-c", "-o", str(Path(place, f"{name}.o")), f"{name}.c"], folder)
+        finished([*command, *options, "-c", "-o", str(Path(place, f"{name}.o")), f"{name}.c"], folder)
 
 
 def run(
@@ -77,15 +77,16 @@ def run(
     with TemporaryDirectory() as place:
         driver, program = Path(place, "driver.c"), Path(place, "driver")
         driver.write_text(DRIVER.format(name=name, n_bytes=images[0].numel(), n_classes=n_classes))
-        _finished([*command, *options, "-I", ".", "-o", str(program), str(driver), f"{name}.c"], folder)
-        answer = _finished([str(program)], folder, images.cpu().numpy().tobytes())
+        finished([*command, *options, "-I", ".", "-o", str(program), str(driver), f"{name}.c"], folder)
+        answer = finished([str(program)], folder, images.cpu().numpy().tobytes())
     if len(answer) != len(images) * (n_classes + 1) * 4:
         raise CompilationError(f"its program answered with {len(answer)} bytes")
     numbers = torch.from_numpy(np.frombuffer(answer, np.float32).copy()).view(len(images), n_classes + 1)
     return numbers[:, :n_classes], numbers[:, n_classes].long()
 
 
-def _finished(command: Sequence[str], folder: Path, stdin: bytes = b"") -> bytes:
+def finished(command: Sequence[str], folder: Path, stdin: bytes = b"") -> bytes:
+    """What a command writes to its standard output; raises `CompilationError` where it fails."""
     try:
         done = subprocess.run(command, cwd=folder, input=stdin, capture_output=True)
     except OSError as error:  # a program for another machine, or in a folder that forbids programs

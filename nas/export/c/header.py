@@ -7,6 +7,7 @@ from string import Template
 from textwrap import wrap
 
 from nas.export.c.names import stated
+from nas.export.c.objects import Takes
 from nas.export.c.program import Program
 from nas.export.frozen import FrozenModel
 from nas.export.words import how_made, how_measured, measured_images, visible
@@ -60,6 +61,8 @@ class Measured:
     n_calibration: int
     compiler: str | None
     ran: bool = True
+    takes: Takes | None = None  # as it was compiled for size; None where that cannot be told
+    tools: str = ""  # with what, and how
 
     @property
     def accuracy(self) -> float:
@@ -88,8 +91,8 @@ def _paragraphs(model: FrozenModel, program: Program, name: str, measured: Measu
     loss = 100 * (made.validation_accuracy - measured.accuracy)
     yield f"{name}: a trained image classifier with {cost.params:,} parameters, in whole numbers of 8 bits."
     yield (
-        f"Flash: {program.flash:,} bytes of weights and tables. RAM: {program.ram:,} bytes, one static buffer that the "
-        f"layers share; the image and the scores are the caller's. {cost.macs:,} multiply-accumulates an image."
+        f"{taken(program, measured)} The layers share one static buffer; the image and the scores are the caller's. "
+        f"{cost.macs:,} multiply-accumulates an image."
     )
     yield (
         f"Accuracy on {measured_images(made)}: {per_cent(made.validation_accuracy)} in float "
@@ -110,6 +113,21 @@ def _paragraphs(model: FrozenModel, program: Program, name: str, measured: Measu
     yield f"{TESTED_IN_FLOAT} {how_measured(model)}" if made.confirmed else how_measured(model)
     yield f"Recipe: {model.recipe}."
     yield how_made(model)
+
+
+def taken(program: Program, measured: Measured) -> str:
+    """Flash and RAM, in a sentence."""
+    takes = measured.takes
+    if takes is None:
+        return (
+            f"{program.flash:,} bytes of flash for weights and tables, and what its code takes; {program.ram:,} bytes "
+            "of RAM, and its stack."
+        )
+    return (
+        f"{takes.flash:,} bytes of flash, of which {program.flash:,} are weights and tables, and "
+        f"{takes.ram + takes.stack:,} bytes of RAM, of which {takes.stack:,} are stack, as compiled with "
+        f"{visible(measured.tools)}."
+    )
 
 
 def checked(measured: Measured) -> str:

@@ -10,7 +10,7 @@ stored once, since a factor a channel leaves them the same 8 bits.
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from nas.export.c.operations import LEVELS, MOST_NUMBERS, Coding, Lookup, Operat
 from nas.export.c.program import IMAGE, Program, Step
 from nas.export.c.stage import Calibrated, Ends, Stage, as_image, as_name, coded
 from nas.export.frozen import FrozenModel
+from nas.network.architecture import Architecture
 from nas.network.build import Network
 
 N_CALIBRATION = 2000
@@ -33,7 +34,15 @@ def quantise(model: FrozenModel, images: Tensor) -> Program:
         raise ExportError("only a network of finite weights can be written in 8 bits, but this one has others")
     stages = stages_of(model.architecture)
     with torch.no_grad():
-        return _program(model, stages, _calibrated(network, stages, images))
+        calibrated = _calibrated(network, stages, images)
+        return assembled(model.architecture, Normalisation(model.mean, model.std), stages, calibrated)
+
+
+class Normalisation(NamedTuple):
+    """Of images between 0 and 1: one number a channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 def calibration_images(images: Tensor) -> Tensor:
@@ -61,13 +70,16 @@ def _calibrated(network: Network, stages: Sequence[Stage], images: Tensor) -> Ca
     return Calibrated(network, ranges)
 
 
-def _program(model: FrozenModel, stages: Sequence[Stage], of: Calibrated) -> Program:
+def assembled(
+    architecture: Architecture, normalisation: Normalisation, stages: Sequence[Stage], of: Calibrated
+) -> Program:
+    """The stages as operations, between an image and the scores."""
     steps: list[Step] = []
-    coding = _byte_coding(model)
+    coding = byte_coding(normalisation)
     if coding is None:
-        normalisation = _normalisation(model)
-        coding = normalisation.output
-        steps.append(Step(normalisation, (IMAGE,)))
+        lookup = _lookup(architecture, normalisation)
+        coding = lookup.output
+        steps.append(Step(lookup, (IMAGE,)))
     assert coding is not None
     n_before = len(steps)  # what a stage takes for the image is then the first step
     operations = _operations(stages, of, coding)
@@ -77,9 +89,9 @@ def _program(model: FrozenModel, stages: Sequence[Stage], of: Calibrated) -> Pro
     ]
     last = operations[-1].output if operations else coding
     if last is not None:
-        shape = as_image((model.architecture.n_classes,))
+        shape = as_image((architecture.n_classes,))
         steps.append(Step(Scores("scores", shape, shape, last, None), (len(steps) - 1,)))
-    return Program(tuple(steps), model.architecture.n_classes)
+    return Program(tuple(steps), architecture.n_classes)
 
 
 def _operations(stages: Sequence[Stage], of: Calibrated, image: Coding) -> list[Operation]:
@@ -108,19 +120,18 @@ def _ends(stages: Sequence[Stage], of: Calibrated, image: Coding) -> list[tuple[
     return ends
 
 
-def _byte_coding(model: FrozenModel) -> Coding | None:
+def byte_coding(normalisation: Normalisation) -> Coding | None:
     """The coding that makes a byte of an image its normalised value, if one does for all channels."""
-    if len(set(zip(model.mean, model.std, strict=True))) > 1 or not 0 <= model.mean[0] <= 1:
+    mean, std = normalisation.mean[0], normalisation.std[0]
+    if len(set(zip(*normalisation, strict=True))) > 1 or not 0 <= mean <= 1:
         return None
-    return Coding(1 / (LEVELS * model.std[0]), round(LEVELS * model.mean[0]))
+    return Coding(1 / (LEVELS * std), round(LEVELS * mean))
 
 
-def _normalisation(model: FrozenModel) -> Lookup:
+def _lookup(architecture: Architecture, normalisation: Normalisation) -> Lookup:
     """A table a channel, where they are normalised with different numbers."""
-    channels = [
-        [(byte / 255 - mean) / std for byte in range(256)] for mean, std in zip(model.mean, model.std, strict=True)
-    ]
+    channels = [[(byte / 255 - mean) / std for byte in range(256)] for mean, std in zip(*normalisation, strict=True)]
     output = Coding.of_range(min(map(min, channels)), max(map(max, channels)))
-    shape = as_image(model.architecture.input_shape)
+    shape = as_image(architecture.input_shape)
     tables = tuple(tuple(coded(value, output) for value in values) for values in channels)
     return Lookup("images", shape, shape, Coding(1 / LEVELS, 0), output, tables)

@@ -61,14 +61,36 @@ $calls
 
 def source(program: Program, name: str) -> str:
     """The text of NAME.c."""
-    return SOURCE.substitute(
-        name=name,
-        constants="\n".join(map(_array, program.arrays)),
-        buffer=f"static uint8_t buffer[{program.ram}];\n" if program.ram else "",
-        functions="\n".join(_functions(program)),
-        calls="".join(f"    {call}\n" for call in _calls(program)),
+    return composed(
+        name,
+        arrays=map(_array, program.arrays),
+        functions=[*kernels_of(program), *structures_of(program)],
+        calls=calls_of(program),
+        n_buffer=program.ram,
         n_bytes=program.operations[0].n_in,
         n_classes=program.n_classes,
+    )
+
+
+def composed(
+    name: str,
+    *,
+    arrays: Iterable[str],
+    functions: Iterable[str],
+    calls: Iterable[str],
+    n_buffer: int,
+    n_bytes: int,
+    n_classes: int,
+) -> str:
+    """A source of these parts."""
+    return SOURCE.substitute(
+        name=name,
+        constants="\n".join(arrays),
+        buffer=f"static uint8_t buffer[{n_buffer}];\n" if n_buffer else "",
+        functions="\n".join(functions),
+        calls="".join(f"    {call}\n" for call in calls),
+        n_bytes=n_bytes,
+        n_classes=n_classes,
     )
 
 
@@ -84,16 +106,28 @@ def _float(value: float) -> str:
     return f"{float(torch.tensor(value, dtype=torch.float32)).hex()}f"
 
 
-def _functions(program: Program) -> Iterator[str]:
-    """Those that are called, each behind those that it calls, and the structures that they are given."""
-    ops = list(chain.from_iterable(operation.called for operation in program.operations))
-    convolving = Convolving(geometry_of(op) for op in ops if isinstance(op, Convolution))
-    yield from kernels_of(ops, convolving)
-    yield from dict.fromkeys(chain.from_iterable(_structures(op, convolving) for op in ops))
+def kernels_of(program: Program) -> list[str]:
+    """The functions that are called, each behind those that it calls."""
+    ops = _called(program)
+    return list(_kernels(ops, _convolving(ops)))
 
 
-def kernels_of(ops: Sequence[Operation], convolving: Convolving) -> Iterator[str]:
-    """The functions that these operations need, each behind those that it calls."""
+def structures_of(program: Program) -> list[str]:
+    """The structures that the functions are given, each once."""
+    ops = _called(program)
+    convolving = _convolving(ops)
+    return list(dict.fromkeys(chain.from_iterable(_structures(op, convolving) for op in ops)))
+
+
+def _called(program: Program) -> list[Operation]:
+    return list(chain.from_iterable(operation.called for operation in program.operations))
+
+
+def _convolving(ops: Iterable[Operation]) -> Convolving:
+    return Convolving(geometry_of(op) for op in ops if isinstance(op, Convolution))
+
+
+def _kernels(ops: Sequence[Operation], convolving: Convolving) -> Iterator[str]:
 
     def of(*kinds: type[Operation]) -> list[Operation]:
         return [op for op in ops if isinstance(op, kinds)]
@@ -173,7 +207,8 @@ def _structure(kind: str, op: Operation, fields: str) -> str:
     return f"static const {kind} {op.name} = {{{fields}}};\n"
 
 
-def _calls(program: Program) -> Iterator[str]:
+def calls_of(program: Program) -> Iterator[str]:
+    """The calls from an image to the scores, in order."""
     for step, place, scratch in zip(program.steps, program.memory.places, program.memory.scratches, strict=True):
         sources = [_in_buffer(program.memory.places[each]) if each != IMAGE else "image" for each in step.sources]
         target = _in_buffer(place)
