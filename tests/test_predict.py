@@ -208,7 +208,7 @@ def test_a_photographed_digit_becomes_as_the_training_images_are(exported: Path,
     found = library.predict(exported / "model.py", photos)
     left = library.predict(exported / "model.py", photos, centre=False)
     alike = [np.mean([a.label == b.label for a, b in zip(each, plain, strict=True)]) for each in (found, left)]
-    assert alike[0] >= ROUGHLY > 0.5 > alike[1]
+    assert alike[0] > 0.5 > alike[1], "a better network has all of them, and one in ten"
     assert all(each.centred for each in found)
     assert not any(each.centred for each in left)
 

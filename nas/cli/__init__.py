@@ -32,7 +32,7 @@ GROUPS = {
         "data": "List and fetch data sets.",
         "search": "Search for the best network under a budget and hand over the winner.",
         "confirm": "Train a study's best candidates again with fresh seeds, and test the winner of that race.",
-        "studies": "List, delete, rename and copy studies, and take them along in a file.",
+        "studies": "List, compare, delete, rename and copy studies, and take them along in a file.",
     },
     "Look": {
         "status": "Tell where studies stand, also while they are being searched from elsewhere.",
