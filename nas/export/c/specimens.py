@@ -48,7 +48,7 @@ class Specimen:
 
     @property
     def form(self) -> str:
-        """How it is called: which numbers are 0, since they take less; other numbers, and names, do not matter."""
+        """How it is called: which numbers are 0, since they take less; other numbers and names do not matter."""
         _, _, given = self.call.partition("(")
         named = OFFSETS.sub("", NAMES.sub("x", given))
         return f"{self.function}({INTEGERS.sub(lambda match: str(min(1, int(match[0]))), named)}"
