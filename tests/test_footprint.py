@@ -29,6 +29,7 @@ from nas.space import finding
 from nas.space.candidate import Task
 from nas.space.probing import random_candidates
 
+SLOW = r"    for (volatile int i = 9; i; i--) { i *= i + 3; }\n"
 HOST, CORTEX = "cc", "arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb"
 COMPILERS = [
     pytest.param(command, marks=pytest.mark.skipif(shutil.which(command.split()[0]) is None, reason=f"no {command}"))
@@ -128,8 +129,7 @@ def test_another_kernel_has_another_size_and_nobody_has_to_say_so(
     begins = re.compile(r"^static void convolve\w*\([^{;]*\{\n", re.M)
     for name, text in vars(kernels).items():
         if name.isupper() and isinstance(text, str) and begins.search(text):
-            slow = "    for (volatile int i = 9; i; i--) { i *= i + 3; }\n"
-            monkeypatch.setattr(kernels, name, begins.sub(lambda match: match[0] + slow, text))
+            monkeypatch.setattr(kernels, name, begins.sub(rf"\g<0>{SLOW}", text))
     from nas.export.c import specimens
 
     specimens.specimens.cache_clear()
