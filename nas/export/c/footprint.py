@@ -1,13 +1,14 @@
-"""What the C of an architecture takes in flash and RAM, told without building, training or compiling it.
+"""What the C of an architecture takes in flash and RAM, told without building or training it, or writing its weights.
 
 The arrays are counted as they are (with the gaps that the compiler leaves before them), and so is the buffer. Code is
 put together of what was measured once with the compiler and its options, and is kept for good: the functions that a
-program has, where it matters which of them are called a single time, since those are compiled into their caller; and
-what each further call takes, with its structure. No number of these stands anywhere in the source: whoever changes a
+program has, with those calls that are compiled into their caller as they are, and with a few of the others; and what
+each further call takes, with its structure. No number of these stands anywhere in the source: whoever changes a
 function of the export has other numbers with the next compilation.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,7 @@ from nas.files import cache_folder, replacing
 from nas.network.architecture import Architecture, digest_of
 
 NAME = "network"  # of the sources that are only measured
+COMPILED_IN = 2  # calls of a function up to which it becomes a part of its caller, with the numbers that it is given
 FEW, MANY = 3, 7  # copies of a call, whose difference is what one takes; with three none is compiled in
 LARGEST_PROBED = 65  # numbers of an array, from which on its alignment is no longer another one
 
@@ -53,21 +55,19 @@ class Footprint:
 
     def _code(self, program: Program) -> Code:
         kernels, uses = kernels_of(program), specimens_of(program)
+        n_calls = Counter(use.function for use in uses)
+        compiled_in = [use for use in uses if n_calls[use.function] <= COMPILED_IN]
         calls: dict[str, list[Specimen]] = {}
         for use in uses:
-            calls.setdefault(use.form, []).append(use)
-        typical = {name: _typical(own[0], kernels) for name, own in calls.items()}
-        n_given = {name: max(1, len({use.structures for use in own})) for name, own in calls.items()}
-        few = [
-            each
-            for place, form in enumerate(sorted(calls))
-            for each in _copies(typical[form], min(len(calls[form]), FEW), n_given[form], place)
-        ]
+            if n_calls[use.function] > COMPILED_IN:
+                calls.setdefault(use.form, []).append(use)
+        few, more = compiled_in, 0.0
+        for place, (_, alike) in enumerate(sorted(calls.items())):
+            typical, n_given = _typical(alike[0], kernels), max(1, len({use.structures for use in alike}))
+            few = [*few, *_copies(typical, min(len(alike), FEW), n_given, place)]
+            more += self._more(typical, n_given, len(alike))
         base = self._measured(kernels, few)
-        return Code(
-            round(base.flash + sum(map(self._more, typical.values(), n_given.values(), map(len, calls.values())))),
-            base.stack,
-        )
+        return Code(round(base.flash + more), base.stack)
 
     def _more(self, specimen: Specimen, n_given: int, n_calls: int) -> float:
         """What the calls beyond the first few take, in bytes of flash: with structures of their own, and without."""
