@@ -14,6 +14,7 @@ enum { READING = 1, WRITING = 5 }; /* "rb", "wb" */
 static volatile uint32_t *const control = (uint32_t *)0xE000E010;
 static volatile uint32_t *const reload = (uint32_t *)0xE000E014;
 static volatile uint32_t *const current = (uint32_t *)0xE000E018;
+static volatile uint32_t *const interrupts = (uint32_t *)0xE000ED04;
 static volatile uint32_t n_wraps;
 
 static int32_t ask_host(uint32_t operation, const void *arguments)
@@ -54,15 +55,17 @@ void systick_handler(void)
     n_wraps++;
 }
 
-/* It counts down from 2^24 - 1, at the clock of the processor. Read again if it wrapped in between. */
+/* It counts down from 2^24 - 1, at the clock of the processor; read anew for an interrupt, whenever that comes. */
 static uint32_t ticks(void)
 {
     uint32_t wraps, value;
+    int pending;
 
     do {
         wraps = n_wraps;
         value = *current;
-    } while (wraps != n_wraps);
+        pending = (*interrupts >> 26) & 1; /* it has wrapped, and has not been counted yet */
+    } while (wraps != n_wraps || pending || value == 0); /* at 0 it may have been counted, and not begun again */
     return (wraps << 24) + (0xFFFFFF - value);
 }
 

@@ -61,7 +61,7 @@ class Geometry(NamedTuple):
 def geometry_of(op: Convolution) -> Geometry:
     """A window as large as the image is a single row of numbers; where windows are pixels, so is the image.
 
-    So a fully connected layer goes through its input once; a pixelwise one has a single row that may end with fewer.
+    So a fully connected layer goes through its input once, and a pixelwise one has a single row of windows.
     """
     (channels, height, width), (out_channels, out_height, out_width) = op.input_shape, op.output_shape
     channels, (kernel_height, kernel_width) = channels // op.groups, op.kernel
