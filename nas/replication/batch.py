@@ -15,6 +15,7 @@ from nas.errors import InputError, StudyError, WorkerError
 from nas.execution.job import Cancelled, Executor, Job
 from nas.execution.opening import n_workers, open_executor
 from nas.execution.placement import Placement
+from nas.export.c.learning import whole_numbers_for
 from nas.files import make_folder, remove_partial, write_whole
 from nas.network.architecture import digest_of
 from nas.space.candidate import Candidate
@@ -177,7 +178,15 @@ def _train(
             checkpoint.unlink(missing_ok=True)  # left by a process that was killed once the figures were kept
         return replace(kept, weights=weights)
     precision: Precision = means.precision  # type: ignore[assignment]  # Means resolved it
-    job = Job(training.candidate, training.seed, means.device, precision, checkpoint, teacher=means.teacher)
+    job = Job(
+        training.candidate,
+        training.seed,
+        means.device,
+        precision,
+        checkpoint,
+        teacher=means.teacher,
+        quantiser=whole_numbers_for(training.candidate.recipe),
+    )
     history: list[EpochResult] = []
     with executor.run(job) as run:
         for result in run:

@@ -1,0 +1,54 @@
+"""Training for whole numbers: when a network is measured in them, and when it learns as if it were computed in them.
+
+Who computes them is not known here: an export that has them (`nas.export.c.learning`) is handed to the training.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from torch import Tensor
+
+from nas.network.architecture import Architecture
+from nas.network.build import Network
+from nas.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from nas.training.run import EpochResult, TrainingData
+
+SHARE = 0.3  # of the epochs, at the end, that may be trained so
+MOST_LOSS = 0.0005  # of the accuracy, that whole numbers may cost before the training minds them
+
+
+class Quantiser(Protocol):
+    """Computes networks in whole numbers."""
+
+    def scores(self, architecture: Architecture, network: Network, data: "TrainingData", images: Tensor) -> Tensor:
+        """What the network gives in whole numbers for images (uint8): float32, `(n, n_classes)`, on the CPU."""
+        ...
+
+    def simulation(
+        self, architecture: Architecture, network: Network, data: "TrainingData"
+    ) -> Callable[[Tensor], Tensor]:
+        """The network as if it were computed in whole numbers, from images between 0 and 1 to scores, with gradients."""
+        ...
+
+
+def n_last_epochs(recipe: Recipe) -> int:
+    """How many epochs at the end may be trained so; none of a single one, which must learn first."""
+    return min(recipe.epochs - 1, max(1, round(SHARE * recipe.epochs)))
+
+
+def is_measured(recipe: Recipe, epoch: int) -> bool:
+    """Whether the figures of an epoch, counted from 1, are those of whole numbers.
+
+    They are from the epoch before the last ones on, since what they cost decides what comes next.
+    """
+    return recipe.quantised and epoch >= recipe.epochs - n_last_epochs(recipe)
+
+
+def is_simulated(history: "Sequence[EpochResult]") -> bool:
+    """Whether the epoch after these is trained as if in whole numbers: once they have cost too much, to the end."""
+    return any(
+        result.float_accuracy is not None and result.float_accuracy - result.validation_accuracy > MOST_LOSS
+        for result in history
+    )
