@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from nas.training.run import EpochResult, TrainingData
 
 SHARE = 0.3  # of the epochs, at the end, that may be trained so
-MOST_LOSS = 0.0005  # of the accuracy, that whole numbers may cost before the training minds them
 
 
 class Quantiser(Protocol):
     """Computes networks in whole numbers."""
+
+    @property
+    def most_loss(self) -> float:
+        """What whole numbers may cost, a fraction of the images, before the training minds it."""
+        ...
 
     def scores(self, architecture: Architecture, network: Network, data: "TrainingData", images: Tensor) -> Tensor:
         """What the network gives in whole numbers for images (uint8): float32, `(n, n_classes)`, on the CPU."""
@@ -46,9 +50,9 @@ def is_measured(recipe: Recipe, epoch: int) -> bool:
     return recipe.quantised and epoch >= recipe.epochs - n_last_epochs(recipe)
 
 
-def is_simulated(history: "Sequence[EpochResult]") -> bool:
+def is_simulated(history: "Sequence[EpochResult]", most_loss: float) -> bool:
     """Whether the epoch after these is trained as if in whole numbers: once they have cost too much, to the end."""
     return any(
-        result.float_accuracy is not None and result.float_accuracy - result.validation_accuracy > MOST_LOSS
+        result.float_accuracy is not None and result.float_accuracy - result.validation_accuracy > most_loss
         for result in history
     )

@@ -229,7 +229,7 @@ class TrainingRun:
 
     def _simulated(self) -> Callable[[Tensor], Tensor] | None:
         """The network as it is in whole numbers now, if the next epoch is trained so: known from those before."""
-        if self.quantiser is None or not self.recipe.quantised or not is_simulated(self.history):
+        if self.quantiser is None or not is_simulated(self.history, self.quantiser.most_loss):
             return None
         return self.quantiser.simulation(self.architecture, self.network, self.data)
 

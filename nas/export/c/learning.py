@@ -32,11 +32,18 @@ from nas.training.recipe import Recipe
 from nas.training.run import TrainingData
 
 
+MOST_LOSS = 0.0005
+
+
 @dataclass(frozen=True)
 class WholeNumbers:
-    """Those of the exported C. With `weight_bits` of 4 what its weights would be in half of the bytes."""
+    """Those of the exported C. With `weight_bits` of 4 what its weights would be in half of the bytes.
+
+    A training minds them once they cost more than `most_loss` of the images.
+    """
 
     weight_bits: int = 8
+    most_loss: float = MOST_LOSS
 
     @property
     def largest_weight(self) -> int:
@@ -59,6 +66,14 @@ class WholeNumbers:
         seen = calibrate(network, stages_of(architecture), _calibration(data), self.largest_weight)
         of = Calibrated(network, seen.ranges, self.largest_weight)
         return Simulation(stages_of(architecture, training=True), of, Normalisation(data.mean, data.std))
+
+
+def flash_of(architecture: Architecture, data: TrainingData, weight_bits: int = 8) -> int:
+    """Bytes of weights and tables, two weights a byte for 4 bits; they do not depend on how it is trained."""
+    network = Network(architecture, data.mean, data.std)
+    program = program_of(network, architecture, Normalisation(data.mean, data.std), data.train_images[:2])
+    in_weights = sum(array.n_bytes for array in program.arrays if array.c_type == "int8_t")
+    return program.flash - in_weights + -(-in_weights * weight_bits // 8)
 
 
 def whole_numbers_for(recipe: Recipe) -> WholeNumbers | None:
