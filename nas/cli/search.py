@@ -110,6 +110,11 @@ TARGET_MISSED = 3
     help="What else to write the winner as, once or several times; candidates that cannot be are not trained.",
 )
 @click.option(
+    "--quantised",
+    is_flag=True,
+    help="Rank candidates in whole numbers of 8 bits, as the exported C computes, and train them for these.",
+)
+@click.option(
     "--teacher",
     metavar="auto|FILE.py",
     help="Distil: train a larger network first, or take an exported one; its scores are one more term of the loss.",

@@ -124,9 +124,15 @@ def how_measured(model: FrozenModel) -> str:
         return visible(model.provenance.confirmed, len(model.provenance.confirmed))
     made, planned = model.provenance, model.recipe.epochs
     last = f"epoch {made.epochs}, the last" if made.epochs == planned else f"epoch {made.epochs} of {planned} planned"
+    arithmetic = (
+        "in float32"
+        if made.quantised_accuracy is None
+        else f"in whole numbers of 8 bits, as the exported C computes them ({per_cent(made.validation_accuracy)} in "
+        "float32)"
+    )
     return (
-        f"Accuracy: {per_cent(made.validation_accuracy)} ({made.n_correct:,} of {made.n_validation:,} images), "
-        f"measured after {last}, in float32: one run with one seed. These images were held out of the training images "
+        f"Accuracy: {per_cent(made.ranked_accuracy)} ({made.n_ranked:,} of {made.n_validation:,} images), "
+        f"measured after {last}, {arithmetic}: one run with one seed. These images were held out of the training images "
         f"of '{visible(made.dataset)}' (split seed {made.split_seed}); the network was trained on {made.n_train:,} "
         "others. It was chosen by this very figure, which is therefore optimistic. This network was not tested."
     )

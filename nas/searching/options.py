@@ -22,6 +22,7 @@ from nas.study.samplers import check_sampler
 from nas.study.urls import without_password
 
 AUTO = "auto"  # the teacher that is trained first
+QUANTISED_FORMAT = "c"  # the one that computes in whole numbers
 SHIPPED, NOTHING = "shipped", "nothing"  # what a search starts from, besides studies and files
 HIGHEST_SEED = 2**32 - 1  # of NumPy's generators, which Optuna's samplers use
 
@@ -33,7 +34,8 @@ class SearchOptions:
     `budget` is a number of parameters, or a `Budget` with further limits. `target` is a fraction of the validation
     part. `timeout` is in seconds. With `minimize`, such as "params", the smallest network is looked for that has the
     target. `formats`: what the winner is also written as, besides py; candidates that one of them cannot have are not
-    trained. `teacher` is "auto", which trains one first, or the path of an exported model. `start_from` names what the
+    trained. `quantised`: candidates are ranked in whole numbers of 8 bits, as the exported C computes them, and trained
+    for these; `c` is then one of the formats. `teacher` is "auto", which trains one first, or the path of an exported model. `start_from` names what the
     sampler learns from before the first trial: studies of the same storage, .json files of lessons, "shipped" for what
     comes with nas, or "nothing"; several are separated by commas. `workers`: trainings at a time, as many as there is
     room for unless told; where they run, and what each of them gets, see `nas.execution.placement.Placement`.
@@ -65,6 +67,7 @@ class SearchOptions:
     formats: tuple[str, ...] = ()
     teacher: str | None = None
     start_from: str = SHIPPED
+    quantised: bool = False
 
     def __post_init__(self) -> None:
         for name in ("epochs", "trials", "validation", "workers"):
@@ -77,6 +80,8 @@ class SearchOptions:
             raise InputError(f"timeout must be above 0 seconds, but got {self.timeout!r}")
         if type(self.seed) is not int or not 0 <= self.seed <= HIGHEST_SEED:
             raise InputError(f"seed must be a whole number from 0 to {HIGHEST_SEED:,}, but got {self.seed!r}")
+        if self.quantised and QUANTISED_FORMAT not in self.formats:
+            object.__setattr__(self, "formats", (*self.formats, QUANTISED_FORMAT))
         if self.teacher is not None:
             object.__setattr__(self, "teacher", str(self.teacher))  # a Path
             check_teacher(str(self.teacher))
@@ -162,6 +167,7 @@ class Settings(TypedDict, total=False):
     formats: tuple[str, ...]
     teacher: str | None
     start_from: str
+    quantised: bool
 
 
 F = TypeVar("F", bound=Callable[..., Any])

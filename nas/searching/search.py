@@ -118,7 +118,8 @@ def search(
     storage = open_storage(options.storage)
     storage.patience.seconds, storage.patience.told = LONGEST, lambda text: on_event(Told(text))
     name = options.study or default_name(
-        options.dataset, options.limits, space.name, options.epochs, options.seed, options.goal, taught_by
+        *(options.dataset, options.limits, space.name, options.epochs, options.seed, options.goal, taught_by),
+        quantised=options.quantised,
     )
     folder = checkpoint_folder(storage, name)
     terms = _terms(options, space, dataset, split, asked)
@@ -309,6 +310,7 @@ def _run(
         teacher=teacher,
         pausing=isinstance(study.pruner, PausingPruner),
         stop_at=options.target if options.until_target else None,
+        quantised=options.quantised,
     )
     referee = Referee(options, study, executor)
     patience.over = lambda: referee.why_ended == "interrupted"
@@ -338,5 +340,6 @@ def _terms(options: SearchOptions, space: Space, dataset: Dataset, split: Split,
         target=options.goal.target,
         teacher=None if teacher is None else teacher.name,
         teacher_digest=None if teacher is None else teacher.digest,
+        quantised=options.quantised,
         earlier_space_digests=space.earlier_digests,
     )

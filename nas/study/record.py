@@ -24,6 +24,7 @@ class Record:
     """One trial. `accuracy` is that of the last epoch trained, a fraction of the validation part; `epochs` how many.
 
     `second_accuracy` is that of a second training, with another seed, of a network that may be the smallest one wanted.
+    `float_accuracy` is that in float32, where the others are those of whole numbers of 8 bits.
     `seconds` from its beginning to its end, waiting for a worker included; None while it has none.
     """
 
@@ -40,6 +41,7 @@ class Record:
     candidate: Candidate | None
     seconds: float | None = field(default=None, compare=False)
     second_accuracy: float | None = None
+    float_accuracy: float | None = None
 
     @property
     def finished(self) -> bool:
@@ -66,6 +68,7 @@ class Record:
             **(self.cost or {}),
             "validation_accuracy": self.accuracy,
             **({} if self.second_accuracy is None else {"second_accuracy": self.second_accuracy}),
+            **({} if self.float_accuracy is None else {"float_accuracy": self.float_accuracy}),
             "epochs": self.epochs,
             "network": self.network,
             "training": self.training,
@@ -97,6 +100,7 @@ def record_of(trial: FrozenTrial) -> Record:
         made_with=attributes.made_with or {},
         candidate=attributes.candidate,
         second_accuracy=attributes.second_accuracy,
+        float_accuracy=attributes.float_accuracy,
         # Not below zero, as where the clock was set back in between.
         seconds=max(0.0, trial.duration.total_seconds()) if trial.duration is not None else None,
     )
@@ -135,6 +139,8 @@ def best_table(best: Sequence[Record], goal: Goal) -> Table:
         title = f"Fewest {goal.noun} with {per_cent(goal.target or 0.0)} validation accuracy in the last epoch"
         if not all(goal.reached(record.expected_accuracy) for record in best):
             title += ", then the most accurate without it"
+    if any(record.candidate is not None and record.candidate.recipe.quantised for record in best):
+        title += ", in whole numbers of 8 bits"
     return Table(title, COLUMNS, tuple(map(_row, best)))
 
 

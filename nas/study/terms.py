@@ -43,6 +43,7 @@ class Terms:
     target: float | None = None
     teacher: str | None = None  # "auto", or the stem of a file's name; None where nobody teaches
     teacher_digest: str | None = None  # of the file, or of all that decides how the automatic one is trained
+    quantised: bool = False  # whether candidates are ranked in whole numbers, and trained for these
     earlier_space_digests: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -58,7 +59,8 @@ class Terms:
     def to_dict(self) -> dict[str, Any]:
         """What is stored."""
         untaught = ("teacher", "teacher_digest") if self.teacher is None else ()
-        left_out = ("earlier_space_digests", *untaught)
+        in_float = () if self.quantised else ("quantised",)
+        left_out = ("earlier_space_digests", *untaught, *in_float)
         return {name: value for name, value in asdict(self).items() if name not in left_out}
 
     def differences(self, stored: Mapping[str, Any]) -> list[str]:
@@ -74,7 +76,7 @@ class Terms:
                 in_words.append(f"{what} {getattr(self, what)!r} (the study has {stored.get(what)!r})")
             elif content in differing:
                 in_words.append(f"{what} {getattr(self, what)!r}, whose content has changed")
-        numbers = ("n_train", "n_validation", "split_seed", "epochs", "budget", "minimize", "target")
+        numbers = ("n_train", "n_validation", "split_seed", "epochs", "budget", "minimize", "target", "quantised")
         in_words += [
             f"{name.replace('n_', '')} {getattr(self, name)!r} (the study has {stored.get(name)!r})"
             for name in numbers
@@ -141,13 +143,21 @@ def short_name(dataset: str) -> str:
 
 
 def default_name(
-    dataset: str, budget: Budget, space: str, epochs: int, seed: int, goal: Goal, teacher: str | None = None
+    dataset: str,
+    budget: Budget,
+    space: str,
+    epochs: int,
+    seed: int,
+    goal: Goal,
+    teacher: str | None = None,
+    *,
+    quantised: bool = False,
 ) -> str:
     """The name of a study that was given none: the same options give the same name."""
     limits = "-".join(f"{limit}-{name}" for name, limit in budget.limits.items())
     smallest = "" if goal.minimize is None else f"-fewest-{goal.minimize}-at-{goal.target:g}"
     taught = "" if teacher is None else f"-teacher-{slug(teacher)}"
-    return f"{short_name(dataset)}-{limits}-{space}-{epochs}-epochs-seed-{seed}{smallest}{taught}"
+    return f"{short_name(dataset)}-{limits}-{space}-{epochs}-epochs-seed-{seed}{smallest}{taught}{'-int8' * quantised}"
 
 
 def readable(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,8 @@ class TrainingData(Protocol):
     def mean(self) -> tuple[float, ...]: ...
     @property
     def std(self) -> tuple[float, ...]: ...
+    @property
+    def calibration_images(self) -> Tensor: ...
     def to(self, device: str) -> "TrainingData": ...
 
 
@@ -235,7 +237,10 @@ class TrainingRun:
 
     def _evaluate_in_whole_numbers(self, images: Tensor, labels: Tensor) -> tuple[float, float]:
         assert self.quantiser is not None
-        scores, labels = self.quantiser.scores(self.architecture, self.evaluated_network, self.data, images), labels.cpu()
+        scores, labels = (
+            self.quantiser.scores(self.architecture, self.evaluated_network, self.data, images),
+            labels.cpu(),
+        )
         return F.cross_entropy(scores, labels).item(), int((scores.argmax(1) == labels).sum()) / len(labels)
 
     def _with_soft_labels(self, loss: Tensor, inputs: Tensor, scores: Tensor, teacher: nn.Module) -> Tensor:

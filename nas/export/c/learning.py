@@ -18,7 +18,6 @@ from nas.export.c.quantise import (
     Normalisation,
     byte_coding,
     calibrate,
-    calibration_images,
     codings_of,
     program_of,
     table_coding,
@@ -52,8 +51,8 @@ class WholeNumbers:
 
     def scores(self, architecture: Architecture, network: Network, data: TrainingData, images: Tensor) -> Tensor:
         """What the exported C gives for images (uint8), float32, `(n, n_classes)`, on the CPU."""
-        normalisation, calibration = Normalisation(data.mean, data.std), _calibration(data)
-        program = program_of(network, architecture, normalisation, calibration, self.largest_weight)
+        normalisation = Normalisation(data.mean, data.std)
+        program = program_of(network, architecture, normalisation, data.calibration_images, self.largest_weight)
         return scores_of(program, images)
 
     def simulation(
@@ -63,7 +62,7 @@ class WholeNumbers:
 
         Takes images as the network does, from 0 to 1, and gives scores `(n, n_classes)`.
         """
-        seen = calibrate(network, stages_of(architecture), _calibration(data), self.largest_weight)
+        seen = calibrate(network, stages_of(architecture), data.calibration_images, self.largest_weight)
         of = Calibrated(network, seen.ranges, self.largest_weight)
         return Simulation(stages_of(architecture, training=True), of, Normalisation(data.mean, data.std))
 
@@ -110,7 +109,3 @@ class Simulation:
             return (bytes_of_images - self._byte_coding.zero) * self._byte_coding.scale
         network = self._of.network
         return on_levels((images - network.mean) / network.std, table_coding(self._normalisation))
-
-
-def _calibration(data: TrainingData) -> Tensor:
-    return calibration_images(data.train_images)

@@ -26,8 +26,6 @@ from nas.export.frozen import FrozenModel
 from nas.network.architecture import Architecture
 from nas.network.build import Network
 
-N_CALIBRATION = 2000
-
 
 def quantise(model: FrozenModel, images: Tensor) -> Program:
     """The network in whole numbers. `images` (uint8, `(n, channels, height, width)`) must be ones it was trained on."""
@@ -53,12 +51,6 @@ def program_of(
     with torch.no_grad():
         calibrated = calibrate(network, stages, images, largest_weight)
         return _program(architecture, normalisation, stages, calibrated)
-
-
-def calibration_images(images: Tensor) -> Tensor:
-    """Up to `N_CALIBRATION` of the training images, drawn with a fixed seed: they may lie in an order."""
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
-    return images[order[:N_CALIBRATION]]
 
 
 def calibrate(network: Network, stages: Sequence[Stage], images: Tensor, largest_weight: int) -> Calibrated:
@@ -161,9 +153,7 @@ def table_coding(normalisation: Normalisation) -> Coding:
 
 def _lookup(architecture: Architecture, normalisation: Normalisation) -> Lookup:
     """A table a channel, where they are normalised with different numbers."""
-    channels = [
-        [(byte / 255 - mean) / std for byte in range(256)] for mean, std in zip(*normalisation, strict=True)
-    ]
+    channels = [[(byte / 255 - mean) / std for byte in range(256)] for mean, std in zip(*normalisation, strict=True)]
     output = table_coding(normalisation)
     shape = as_image(architecture.input_shape)
     tables = tuple(tuple(coded(value, output) for value in values) for values in channels)

@@ -192,9 +192,7 @@ def _zero(op: Operation) -> int:
     return op.output.zero
 
 
-def _scaled(
-    values: Tensor, multiplier: Tensor | int, shift: Tensor | int, largest: int = LARGEST_PRODUCT
-) -> Tensor:
+def _scaled(values: Tensor, multiplier: Tensor | int, shift: Tensor | int, largest: int = LARGEST_PRODUCT) -> Tensor:
     """Times `multiplier / 2 ** shift`, rounded, halves up, in float64; no value is further from 0 than `largest`."""
     multipliers, shifts = torch.as_tensor(multiplier), torch.as_tensor(shift)
     half = 2 ** (int(shifts.max()) - 1)
