@@ -41,6 +41,8 @@ class Provenance:
     # On the same images in whole numbers of 8 bits, as the exported C computes them, where the network was trained and
     # chosen for these; None where it was for float32.
     quantised_accuracy: float | None = None
+    # From which model the training went on, and what that was trained on, in whole sentences; empty: from scratch.
+    fine_tuned: str = ""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -88,7 +90,7 @@ class Provenance:
             "n_train": self.n_train,
             "n_held_out": 0 if self.confirmed else self.n_validation,
             "split_seed": self.split_seed,
-            **({"taught": True, "certain": self.teacher_certain} if self.teacher else {}),
+            **({"taught": True, "certain": self.teacher_certain} if self.teacher or self.fine_tuned else {}),
         }
 
 

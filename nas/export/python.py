@@ -1,5 +1,6 @@
 """A trained network as Python source that needs torch alone, with its weights in a file beside it."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from string import Template
 from textwrap import indent
@@ -15,7 +16,9 @@ from nas.export.words import docstring, image_shape, quoted
 from nas.files import check_module_name
 from nas.network.architecture import Architecture, Layer
 from nas.network.cost import cost_of
+from nas.training.recipe import Recipe
 
+METADATA = "nas"  # what the file of weights states besides these
 LINE_LENGTH = 120
 CHECKSUM_MODULUS = 10**18 + 9  # a prime
 LAYERS_A_LINE = 4  # of forward(), at most
@@ -156,7 +159,19 @@ def checksum(data: bytes) -> int:
 
 
 def _weights_file(model: FrozenModel) -> bytes:
-    return safetensors.torch.save(model.weights())
+    """With the network and its recipe as plain data, so that it can be trained on."""
+    definition = {"architecture": model.architecture.to_dict(), "recipe": model.recipe.to_dict()}
+    return safetensors.torch.save(model.weights(), {METADATA: json.dumps(definition, sort_keys=True)})
+
+
+def definition_in(data: bytes) -> tuple[Architecture, Recipe] | None:
+    """The network and the recipe that a file of weights states; None where an earlier version of nas wrote it."""
+    length = int.from_bytes(data[:8], "little")
+    stated = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get(METADATA)
+    if stated is None:
+        return None
+    definition = json.loads(stated)
+    return Architecture.from_dict(definition["architecture"]), Recipe.from_dict(definition["recipe"])
 
 
 def _imports(architecture: Architecture) -> Iterator[str]:

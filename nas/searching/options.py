@@ -35,10 +35,11 @@ class SearchOptions:
     part. `timeout` is in seconds. With `minimize`, such as "params", the smallest network is looked for that has the
     target. `formats`: what the winner is also written as, besides py; candidates that one of them cannot have are not
     trained. `quantised`: candidates are ranked in whole numbers of 8 bits, as the exported C computes them, and trained
-    for these; `c` is then one of the formats. `teacher` is "auto", which trains one first, or the path of an exported model. `start_from` names what the
-    sampler learns from before the first trial: studies of the same storage, .json files of lessons, "shipped" for what
-    comes with nas, or "nothing"; several are separated by commas. `workers`: trainings at a time, as many as there is
-    room for unless told; where they run, and what each of them gets, see `nas.execution.placement.Placement`.
+    for these; `c` is then one of the formats. `teacher` is "auto", which trains one first, or the path of an exported
+    model. `start_from` names what the sampler learns from before the first trial: studies of the same storage, .json
+    files of lessons, "shipped" for what comes with nas, or "nothing"; several are separated by commas. `workers`:
+    trainings at a time, as many as there is room for unless told; where they run, and what each of them gets, see
+    `nas.execution.placement.Placement`.
     """
 
     budget: int | Budget = 20_000

@@ -146,7 +146,8 @@ class Confirmed:
         return (
             f"Confirmed: trained from scratch on all {self.n_train:,} training images, "
             f"{plural(self.epochs, 'epoch')}, with {plural(len(self.seeds), 'fresh seed')}; test accuracy of the last "
-            f"epoch, {self.arithmetic}: {spread.per_cent()} %{deviation}. {self._in_float}This is the network of the first seed, with "
+            f"epoch, {self.arithmetic}: {spread.per_cent()} %{deviation}. {self._in_float}"
+            "This is the network of the first seed, with "
             f"{per_cent(first.accuracy or 0)} of {first.n_images:,} test images; that figure did not choose it. "
             f"{self.times_read('its study')}"
         )
@@ -289,7 +290,8 @@ def confirmed_table(confirmed: Confirmed, target: float | None) -> Table:
         tuple(rows),
         (
             f"{plural(len(confirmed.seeds), 'training')} from scratch on all {confirmed.n_train:,} training images, "
-            f"{plural(confirmed.epochs, 'epoch')}; the last one, {confirmed.arithmetic}, on {reading.n_images:,} test images. "
+            f"{plural(confirmed.epochs, 'epoch')}; the last one, {confirmed.arithmetic}, on "
+            f"{reading.n_images:,} test images. "
             f"Another sample of as many would change that by some {100 * confirmed.sampling_error:.2f} points (one "
             f"binomial standard error). {confirmed.times_read('this study')}",
             *([confirmed.teacher] if confirmed.teacher else []),

@@ -278,8 +278,8 @@ def _introduction(prepared: Prepared) -> list[str]:
     ]
     if options.quantised:
         lines.append(
-            "Eight bits: candidates are ranked in the whole numbers of the exported C, in their last epochs, and trained "
-            "for these where they cost more than 0.05 points."
+            "Eight bits: candidates are ranked in the whole numbers of the exported C, in their last epochs, and "
+            "trained for these where they cost more than 0.05 points."
         )
     if prepared.teacher is not None:
         lines.append(f"Distillation: candidates learn from the scores of a teacher, {prepared.teacher!r}, as well.")

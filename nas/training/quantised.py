@@ -33,7 +33,7 @@ class Quantiser(Protocol):
     def simulation(
         self, architecture: Architecture, network: Network, data: "TrainingData"
     ) -> Callable[[Tensor], Tensor]:
-        """The network as if it were computed in whole numbers, from images between 0 and 1 to scores, with gradients."""
+        """The network as if computed in whole numbers, from images between 0 and 1 to scores, with gradients."""
         ...
 
 

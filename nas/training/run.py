@@ -1,7 +1,7 @@
 """One candidate's training, an epoch at a time; it can stop after any epoch and go on in another process."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -16,8 +16,8 @@ from nas.network.build import Network
 from nas.training.augment import augment
 from nas.training.device import Kernels, Precision
 from nas.training.mix import Targets, mix
-from nas.training.quantised import Quantiser, is_measured, is_simulated
 from nas.training.optimisers import MovingAverage, make_optimizer, make_schedule
+from nas.training.quantised import Quantiser, is_measured, is_simulated
 from nas.training.recipe import Recipe
 from nas.training.teacher import soft_label_loss
 
@@ -69,8 +69,9 @@ class TrainingRun:
 
     `convolutions`: paths of those that `nas.network.convolution` computes; in bfloat16 on one thread of a CPU alone.
     `teacher` gives the soft labels that the recipe may ask for: a network in evaluation mode, on the device. Raises
-    `InputError` where the recipe asks for them and there is none. Likewise `quantiser`, which computes the whole numbers
-    that the recipe may be for. What is trained as if in these is trained in float32, whatever the precision.
+    `InputError` where the recipe asks for them and there is none. Likewise `quantiser`, which computes the whole
+    numbers that the recipe may be for. What is trained as if in these is trained in float32, whatever the precision.
+    `start`: weights by name, as `nas.training.start` reads them; all others are random.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class TrainingRun:
         convolutions: Iterable[str] = (),
         teacher: nn.Module | None = None,
         quantiser: Quantiser | None = None,
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
         recipe.augmentation.check_channels(architecture.input_shape[0])
         if recipe.teacher_weight > 0 and teacher is None:
@@ -109,6 +111,8 @@ class TrainingRun:
         self.history: list[EpochResult] = []
         with seeded(seed, self.device):
             network = Network(architecture, data.mean, data.std)
+        if start:
+            network.load_state_dict({**network.state_dict(), **start})
         self.network: Network = network.to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if kernels == "numba":

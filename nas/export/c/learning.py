@@ -8,7 +8,6 @@ bits, sums 32, and means 8 more.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from nas.export.c.graph import stages_of
@@ -29,7 +28,6 @@ from nas.network.architecture import Architecture
 from nas.network.build import Network
 from nas.training.recipe import Recipe
 from nas.training.run import TrainingData
-
 
 MOST_LOSS = 0.0005
 

@@ -33,7 +33,6 @@ from nas.export.c.operations import (
 )
 from nas.export.c.program import IMAGE, Program
 
-
 IN_FLOAT32, IN_FLOAT64 = 2**24, 2**53  # whole numbers below are held exactly
 LARGEST_PRODUCT = 2**17  # of two levels, and of a level in MEAN_STEPS
 

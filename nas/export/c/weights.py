@@ -101,7 +101,8 @@ def rounded(weights: Weights, coding: Coding, factor: Tensor | None = None, uses
         if factor is None:
             return change
         factors = factor.view(-1, 1, 1, 1)
-        return torch.where(factors == 0, 0.0, change / torch.where(factors == 0, 1.0, factors))
+        unfolded: Tensor = torch.where(factors == 0, 0.0, change / torch.where(factors == 0, 1.0, factors))
+        return unfolded
 
 
 def _shared_scales(weights: Weights, uses: Sequence[Use]) -> Tensor:
