@@ -116,9 +116,11 @@ def how_taught(made: Provenance) -> str:
 
 
 def _how_called(definition: Definition) -> str:
+    tuned = isinstance(definition, FrozenModel) and definition.provenance.fine_tuned
+    seen = "the images that the model it goes on from was trained on" if tuned else "the images it was trained on"
     return (
         f"Images have the shape {image_shape(definition)} and are uint8 from 0 to 255 or floats from 0 to 1; the model "
-        "itself normalises them with MEAN and STD, one number a channel, which come from the images it was trained on. "
+        f"itself normalises them with MEAN and STD, one number a channel, which come from {seen}. "
         f"Scores have the shape (n, {definition.architecture.n_classes}): one a class, in the order of CLASSES."
     )
 

@@ -166,8 +166,8 @@ def trained_on(file: Path, content: Content, dataset: Dataset, split: Split, spl
         )
     if not stated.get("certain", True):
         return (
-            "The teacher was distilled or fine-tuned itself, from one whose training images are not known: these may be "
-            "images that figures are about."
+            "The teacher was distilled or fine-tuned itself, from one whose training images are not known: these may "
+            "be images that figures are about."
         ), False
     return (
         f"The teacher was trained on the training part of the search alone ({stated['n_train']:,} images), never on "

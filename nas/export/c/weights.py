@@ -97,7 +97,7 @@ def rounded(weights: Weights, coding: Coding, factor: Tensor | None = None, uses
     """
     with torch.no_grad():
         numbers, scales = in_whole_numbers(weights, coding, uses)
-        change = numbers * scales.view(-1, 1, 1, 1) - weights.weights
+        change: Tensor = numbers * scales.view(-1, 1, 1, 1) - weights.weights
         if factor is None:
             return change
         factors = factor.view(-1, 1, 1, 1)
