@@ -111,7 +111,7 @@ def test_the_last_epochs_are_measured_and_one_before_them(epochs: int) -> None:
 def test_once_too_much_is_lost_it_is_minded_to_the_end(losses: list[int]) -> None:
     """In images of 10,000: five are admitted."""
     history = [EpochResult(i, 0, 0, 0, 0.9, 0, None if i < 2 else 0.9 + n / 10_000) for i, n in enumerate(losses)]
-    assert is_simulated(history, 0.00055) == any(n > 5 for n in losses[2:])
+    assert is_simulated([each.loss_of_whole_numbers for each in history], 0.00055) == any(n > 5 for n in losses[2:])
 
 
 @pytest.fixture(scope="module")
@@ -253,5 +253,8 @@ def test_what_c_cannot_have_is_refused_before_it_is_trained(nas: Run, tmp_path: 
 
 def test_a_study_stays_one_in_eight_bits_or_in_float(nas: Run) -> None:
     assert nas(*ASKED, "--study", "one").returncode == 0
+    assert (
+        nas("search", "--study", "one", alone=True).returncode == 0
+    )  # goes on with its options, which a flag is one of
     without = [each for each in ASKED if each != "--quantised"]
     check_refused(nas(*without, "--study", "one"), "quantised False (the study has True)")

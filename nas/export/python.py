@@ -107,7 +107,7 @@ with torch.no_grad():
 def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
     """NAME.py and NAME.safetensors."""
     return Prepared(
-        contents={f"{name}.py": source(model, name).encode(), f"{name}.safetensors": _weights_file(model)},
+        contents={f"{name}.py": source(model, name).encode(), f"{name}.safetensors": weights_file(model)},
         check=lambda folder: check(model, name, folder, images.validation, images.labels),
     )
 
@@ -127,7 +127,7 @@ def source(model: FrozenModel, name: str) -> str:
     trained_on = made.trained_on and {"image_shape": model.architecture.input_shape, **made.trained_on}
     weights = WEIGHTS.substitute(
         name=name,
-        checksum=f"{checksum(_weights_file(model)):_}",
+        checksum=f"{checksum(weights_file(model)):_}",
         provenance=_entries(made.identity),
         trained_on=f"TRAINED_ON = {{\n{_entries(trained_on)}\n}}\n" if trained_on else "",
     )
@@ -158,7 +158,7 @@ def checksum(data: bytes) -> int:
     return int.from_bytes(data, "big") % CHECKSUM_MODULUS
 
 
-def _weights_file(model: FrozenModel) -> bytes:
+def weights_file(model: FrozenModel) -> bytes:
     """With the network and its recipe as plain data, so that it can be trained on."""
     definition = {"architecture": model.architecture.to_dict(), "recipe": model.recipe.to_dict()}
     return safetensors.torch.save(model.weights(), {METADATA: json.dumps(definition, sort_keys=True)})

@@ -3,8 +3,8 @@
 Who computes them is not known here: an export that has them (`nas.export.c.learning`) is handed to the training.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from torch import Tensor
 
@@ -12,10 +12,21 @@ from nas.network.architecture import Architecture
 from nas.network.build import Network
 from nas.training.recipe import Recipe
 
-if TYPE_CHECKING:
-    from nas.training.run import EpochResult, TrainingData
-
 SHARE = 0.3  # of the epochs, at the end, that may be trained so
+
+
+class Calibration(Protocol):
+    """What whole numbers need of a data set; `nas.datasets.Split` is one.
+
+    `calibration_images` (uint8) show the ranges of activations; mean and std normalise images, one number a channel.
+    """
+
+    @property
+    def mean(self) -> tuple[float, ...]: ...
+    @property
+    def std(self) -> tuple[float, ...]: ...
+    @property
+    def calibration_images(self) -> Tensor: ...
 
 
 class Quantiser(Protocol):
@@ -26,13 +37,11 @@ class Quantiser(Protocol):
         """What whole numbers may cost, a fraction of the images, before the training minds it."""
         ...
 
-    def scores(self, architecture: Architecture, network: Network, data: "TrainingData", images: Tensor) -> Tensor:
+    def scores(self, architecture: Architecture, network: Network, data: Calibration, images: Tensor) -> Tensor:
         """What the network gives in whole numbers for images (uint8): float32, `(n, n_classes)`, on the CPU."""
         ...
 
-    def simulation(
-        self, architecture: Architecture, network: Network, data: "TrainingData"
-    ) -> Callable[[Tensor], Tensor]:
+    def simulation(self, architecture: Architecture, network: Network, data: Calibration) -> Callable[[Tensor], Tensor]:
         """The network as if computed in whole numbers, from images between 0 and 1 to scores, with gradients."""
         ...
 
@@ -50,9 +59,8 @@ def is_measured(recipe: Recipe, epoch: int) -> bool:
     return recipe.quantised and epoch >= recipe.epochs - n_last_epochs(recipe)
 
 
-def is_simulated(history: "Sequence[EpochResult]", most_loss: float) -> bool:
-    """Whether the epoch after these is trained as if in whole numbers: once they have cost too much, to the end."""
-    return any(
-        result.float_accuracy is not None and result.float_accuracy - result.validation_accuracy > most_loss
-        for result in history
-    )
+def is_simulated(losses: Iterable[float | None], most_loss: float) -> bool:
+    """Whether the epoch after those that lost so much is trained as if in whole numbers: once it was too much, to the
+    end. None: not measured.
+    """
+    return any(loss is not None and loss > most_loss for loss in losses)

@@ -60,6 +60,11 @@ class EpochResult:
     seconds: float
     float_accuracy: float | None = None
 
+    @property
+    def loss_of_whole_numbers(self) -> float | None:
+        """What whole numbers cost, a fraction of the images; None where they were not measured."""
+        return None if self.float_accuracy is None else self.float_accuracy - self.validation_accuracy
+
 
 class TrainingRun:
     """An iterator of `EpochResult`s.
@@ -235,7 +240,8 @@ class TrainingRun:
 
     def _simulated(self) -> Callable[[Tensor], Tensor] | None:
         """The network as it is in whole numbers now, if the next epoch is trained so: known from those before."""
-        if self.quantiser is None or not is_simulated(self.history, self.quantiser.most_loss):
+        losses = [result.loss_of_whole_numbers for result in self.history]
+        if self.quantiser is None or not is_simulated(losses, self.quantiser.most_loss):
             return None
         return self.quantiser.simulation(self.architecture, self.network, self.data)
 

@@ -26,8 +26,8 @@ from nas.export.c.reference import scores_of
 from nas.export.c.stage import Calibrated, Ends, Stage, on_levels
 from nas.network.architecture import Architecture
 from nas.network.build import Network
+from nas.training.quantised import Calibration
 from nas.training.recipe import Recipe
-from nas.training.run import TrainingData
 
 MOST_LOSS = 0.0005
 
@@ -47,15 +47,13 @@ class WholeNumbers:
         """Weights are from minus this to this."""
         return int(2 ** (self.weight_bits - 1)) - 1
 
-    def scores(self, architecture: Architecture, network: Network, data: TrainingData, images: Tensor) -> Tensor:
+    def scores(self, architecture: Architecture, network: Network, data: Calibration, images: Tensor) -> Tensor:
         """What the exported C gives for images (uint8), float32, `(n, n_classes)`, on the CPU."""
         normalisation = Normalisation(data.mean, data.std)
         program = program_of(network, architecture, normalisation, data.calibration_images, self.largest_weight)
         return scores_of(program, images)
 
-    def simulation(
-        self, architecture: Architecture, network: Network, data: TrainingData
-    ) -> Callable[[Tensor], Tensor]:
+    def simulation(self, architecture: Architecture, network: Network, data: Calibration) -> Callable[[Tensor], Tensor]:
         """The network as the C would compute it with the ranges that its activations have now; it can be trained so.
 
         Takes images as the network does, from 0 to 1, and gives scores `(n, n_classes)`.
@@ -65,10 +63,10 @@ class WholeNumbers:
         return Simulation(stages_of(architecture, training=True), of, Normalisation(data.mean, data.std))
 
 
-def flash_of(architecture: Architecture, data: TrainingData, weight_bits: int = 8) -> int:
+def flash_of(architecture: Architecture, data: Calibration, weight_bits: int = 8) -> int:
     """Bytes of weights and tables, two weights a byte for 4 bits; they do not depend on how it is trained."""
     network = Network(architecture, data.mean, data.std)
-    program = program_of(network, architecture, Normalisation(data.mean, data.std), data.train_images[:2])
+    program = program_of(network, architecture, Normalisation(data.mean, data.std), data.calibration_images[:2])
     in_weights = sum(array.n_bytes for array in program.arrays if array.c_type == "int8_t")
     return program.flash - in_weights + -(-in_weights * weight_bits // 8)
 

@@ -155,7 +155,8 @@ def _of_linear(layer: Layer, module: Any) -> Weights:
 
 
 def _bias(layer: Layer, module: Any) -> Tensor:
-    return module.bias if module.bias is not None else module.weight.new_zeros(layer.output_shape[0])
+    bias: Tensor = module.bias if module.bias is not None else module.weight.new_zeros(layer.output_shape[0])
+    return bias
 
 
 def _by_itself(layer: Layer, module: Any) -> Weights:
