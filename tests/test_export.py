@@ -29,7 +29,7 @@ from nas.errors import ExportError, InputError
 from nas.export import fresh
 from nas.export.check import check
 from nas.export.frozen import FrozenModel
-from nas.export.python import quoted, source
+from nas.export.python import quoted, source, weights_file
 from nas.export.staging import LOCK
 from nas.export.writing import write
 from nas.network.architecture import Architecture
@@ -162,7 +162,7 @@ def test_exported_source_is_the_same_network(
     network = network_of(model)
     exported = run(source(model, "exported"))
     weights = tmp_path_factory.getbasetemp() / "any.safetensors"
-    weights.write_bytes(safetensors.torch.save(model.weights()))
+    weights.write_bytes(weights_file(model))
 
     loaded = exported["load"](weights)
 
@@ -617,7 +617,7 @@ def test_the_images_must_be_those_of_the_figure(
 
 def put(model: FrozenModel, folder: Path, text: str) -> None:
     (folder / "tiny.py").write_text(text, encoding="utf-8")
-    (folder / "tiny.safetensors").write_bytes(safetensors.torch.save(model.weights()))
+    (folder / "tiny.safetensors").write_bytes(weights_file(model))
 
 
 @pytest.mark.parametrize(

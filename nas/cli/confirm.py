@@ -100,6 +100,7 @@ def as_plain_data(confirmed: "Confirmed", target: float | None) -> dict[str, Any
         "class_accuracies": confirmed.class_accuracies,
         "confusion": confirmed.confusion,
         "race": [vars(row) for row in confirmed.race],
+        **({} if confirmed.float_accuracy is None else {"float_test_accuracy": confirmed.float_accuracy.values}),
         "n_test_readings": confirmed.n_readings,
         **({"teacher": confirmed.teacher} if confirmed.teacher else {}),
     }

@@ -118,6 +118,11 @@ TARGET_MISSED = 3
 )
 @deployment_options
 @click.option(
+    "--quantised",
+    is_flag=True,
+    help="Rank candidates in whole numbers of 8 bits, as the exported C computes, and train them for these.",
+)
+@click.option(
     "--teacher",
     metavar="auto|FILE.py",
     help="Distil: train a larger network first, or take an exported one; its scores are one more term of the loss.",

@@ -11,6 +11,7 @@ from nas.errors import InputError
 SMALLEST_STD = 1 / 255  # one step of a byte: a channel without any contrast must not divide by zero
 N_SHOWN = 1000  # images that a network which trains on all of them is evaluated on, at most
 SEED_SHOWN = 0  # which ones
+N_CALIBRATION = 2000  # images that show the ranges of activations, at most
 DEFAULT_SHARE = 6  # a sixth: 10,000 of MNIST's 60,000
 
 
@@ -29,6 +30,12 @@ class Split:
     std: tuple[float, ...]  # likewise; never below 1 / 255
     n_classes: int
     image_shape: tuple[int, int, int]  # (channels, height, width)
+    calibration: Tensor | None = None  # of the images to train on those that show ranges, where not all may
+
+    @property
+    def calibration_images(self) -> Tensor:
+        """Those that show the ranges of activations to who computes in whole numbers."""
+        return calibration_images(self.train_images if self.calibration is None else self.calibration)
 
     def to(self, device: torch.device | str) -> "Split":
         """The same split with its tensors on `device`."""
@@ -85,7 +92,14 @@ def everything(dataset: Dataset) -> Split:
         std=std,
         n_classes=dataset.n_classes,
         image_shape=dataset.image_shape,
+        calibration=calibration_images(dataset.images[~chosen]),
     )
+
+
+def calibration_images(images: Tensor) -> Tensor:
+    """Up to `N_CALIBRATION` of these, drawn with a fixed seed: they may lie in an order."""
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    return images[order[:N_CALIBRATION].to(images.device)]
 
 
 def shown(dataset: Dataset) -> Tensor:

@@ -13,7 +13,9 @@ from nas.execution.environment import environment
 from nas.space.candidate import Candidate
 from nas.training.checkpoint import save_checkpoint, state_in
 from nas.training.device import Kernels, Precision, best_kernels, multiplies_bfloat16
+from nas.training.quantised import Quantiser
 from nas.training.run import EpochResult, TrainingData, TrainingRun
+from nas.training.start import Start
 from nas.training.teacher import Teacher
 
 
@@ -48,6 +50,8 @@ class Job:
     Kernels, and the convolutions that numba computes, are those of the training that is repeated or gone on from, else
     the fastest. What this machine cannot compute so it computes otherwise, and the environment tells it.
     `teacher` gives the soft labels that the recipe may ask for; its digest is then a part of the environment.
+    `quantiser` computes the whole numbers that the recipe may be for; `start` has the weights to begin with, else they
+    are random.
     """
 
     candidate: Candidate
@@ -58,6 +62,8 @@ class Job:
     checkpoint_made_with: dict[str, Any] | None = None
     repeats: dict[str, Any] | None = None
     teacher: Teacher | None = None
+    quantiser: Quantiser | None = None
+    start: Start | None = None
 
     def messages(self, data: TrainingData) -> Iterator[Message]:
         """Trains here and now; epochs that the checkpoint holds come first, without being trained again."""
@@ -76,6 +82,8 @@ class Job:
             kernels=kernels,
             convolutions=convolutions,
             teacher=None if teacher is None else teacher.network(self.device),
+            quantiser=self.quantiser,
+            start=None if self.start is None else self.start.weights(),
         )
         if state is not None:
             run.load_state_dict(state)

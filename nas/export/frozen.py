@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from math import isfinite
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -39,6 +39,11 @@ class Provenance:
     # Who taught it, in whole sentences, and whether that teacher has certainly not seen validation or test images.
     teacher: str = ""
     teacher_certain: bool = True
+    # On the same images in whole numbers of 8 bits, as the exported C computes them, where the network was trained and
+    # chosen for these; None where it was for float32.
+    quantised_accuracy: float | None = None
+    # From which model the training went on, and what that was trained on, in whole sentences; empty: from scratch.
+    fine_tuned: str = ""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -50,16 +55,30 @@ class Provenance:
             raise InputError(
                 f"validation_accuracy must be a fraction between 0 and 1, but got {self.validation_accuracy}"
             )
+        if self.quantised_accuracy is not None and not 0 <= self.quantised_accuracy <= 1:
+            raise InputError(
+                f"quantised_accuracy must be a fraction between 0 and 1, or None, but got {self.quantised_accuracy}"
+            )
 
     @property
     def n_correct(self) -> int:
-        """How many of these images were right."""
+        """How many of these images were right, in float32."""
         return round(self.validation_accuracy * self.n_validation)
+
+    @property
+    def ranked_accuracy(self) -> float:
+        """The figure by which the network was compared with others: that of whole numbers where these count."""
+        return self.validation_accuracy if self.quantised_accuracy is None else self.quantised_accuracy
+
+    @property
+    def n_ranked(self) -> int:
+        """How many of these images were right in the arithmetic that counts."""
+        return round(self.ranked_accuracy * self.n_validation)
 
     @property
     def identity(self) -> dict[str, Any]:
         """What tells it from all other networks, with the number of its parameters: stated in exported files."""
-        return identity(self.study, self.trial, self.seed, self.validation_accuracy, confirmed=bool(self.confirmed))
+        return identity(self.study, self.trial, self.seed, self.ranked_accuracy, confirmed=bool(self.confirmed))
 
     @property
     def trained_on(self) -> dict[str, Any]:
@@ -72,7 +91,7 @@ class Provenance:
             "n_train": self.n_train,
             "n_held_out": 0 if self.confirmed else self.n_validation,
             "split_seed": self.split_seed,
-            **({"taught": True, "certain": self.teacher_certain} if self.teacher else {}),
+            **({"taught": True, "certain": self.teacher_certain} if self.teacher or self.fine_tuned else {}),
         }
 
 
@@ -169,5 +188,5 @@ def _numbers(name: str, values: Iterable[float], n: int) -> tuple[float, ...]:
 
 def _check_type(name: str, value: object, wanted: object) -> None:
     """Exact types only: a subclass could write itself into the source in its own way."""
-    if type(value) is not wanted:
+    if type(value) is not wanted and type(value) not in get_args(wanted):
         raise InputError(f"{name} must be {getattr(wanted, '__name__', wanted)}, but got {value!r}")

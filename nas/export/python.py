@@ -1,5 +1,6 @@
 """A trained network as Python source that needs torch alone, with its weights in a file beside it."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from string import Template
 from textwrap import indent
@@ -15,7 +16,9 @@ from nas.export.words import docstring, image_shape, quoted
 from nas.files import check_module_name
 from nas.network.architecture import Architecture, Layer
 from nas.network.cost import cost_of
+from nas.training.recipe import Recipe
 
+METADATA = "nas"  # what the file of weights states besides these
 LINE_LENGTH = 120
 CHECKSUM_MODULUS = 10**18 + 9  # a prime
 LAYERS_A_LINE = 4  # of forward(), at most
@@ -104,7 +107,7 @@ with torch.no_grad():
 def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
     """NAME.py and NAME.safetensors."""
     return Prepared(
-        contents={f"{name}.py": source(model, name).encode(), f"{name}.safetensors": _weights_file(model)},
+        contents={f"{name}.py": source(model, name).encode(), f"{name}.safetensors": weights_file(model)},
         check=lambda folder: check(model, name, folder, images.validation, images.labels),
     )
 
@@ -125,7 +128,7 @@ def source(model: FrozenModel, name: str) -> str:
     trained_on = made.trained_on and {"image_shape": model.architecture.input_shape, **framing, **made.trained_on}
     weights = WEIGHTS.substitute(
         name=name,
-        checksum=f"{checksum(_weights_file(model)):_}",
+        checksum=f"{checksum(weights_file(model)):_}",
         provenance=_entries(made.identity),
         trained_on=f"TRAINED_ON = {{\n{_entries(trained_on)}\n}}\n" if trained_on else "",
     )
@@ -156,8 +159,20 @@ def checksum(data: bytes) -> int:
     return int.from_bytes(data, "big") % CHECKSUM_MODULUS
 
 
-def _weights_file(model: FrozenModel) -> bytes:
-    return safetensors.torch.save(model.weights())
+def weights_file(model: FrozenModel) -> bytes:
+    """With the network and its recipe as plain data, so that it can be trained on."""
+    definition = {"architecture": model.architecture.to_dict(), "recipe": model.recipe.to_dict()}
+    return safetensors.torch.save(model.weights(), {METADATA: json.dumps(definition, sort_keys=True)})
+
+
+def definition_in(data: bytes) -> tuple[Architecture, Recipe] | None:
+    """The network and the recipe that a file of weights states; None where an earlier version of nas wrote it."""
+    length = int.from_bytes(data[:8], "little")
+    stated = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get(METADATA)
+    if stated is None:
+        return None
+    definition = json.loads(stated)
+    return Architecture.from_dict(definition["architecture"]), Recipe.from_dict(definition["recipe"])
 
 
 def _imports(architecture: Architecture) -> Iterator[str]:

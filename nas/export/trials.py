@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import optuna
-import torch
 
 from nas import datasets
 from nas.datasets.dataset import Dataset
@@ -90,7 +90,7 @@ def hand_over(
 def check_weights(records: Sequence[Record], checkpoints: Path) -> None:
     """Raises `ExportError` or `StudyError` unless the weights of finished trials are there, and whole."""
     for record in records:
-        _weights(checkpoint_path(checkpoints, record.trial), record, None)
+        _stored(checkpoint_path(checkpoints, record.trial), record, None)
 
 
 def frozen_model(
@@ -109,6 +109,10 @@ def frozen_model(
         raise ExportError(
             f"only a finished trial has a model, but trial {record.trial} is {record.outcome}: choose another"
         )
+    weights = checkpoint_path(checkpoints, record.trial) if confirmed is None else checkpoints / confirmed.weights
+    stored = _stored(weights, record, confirmed)
+    ranked = record.accuracy if confirmed is None else confirmed.history[-1]
+    in_float = stored["history"][-1].get("float_accuracy") if stored["history"] else None
     made_with = record.made_with if confirmed is None else confirmed.made_with
     teacher = taught_by(study, record.candidate)
     provenance = Provenance(
@@ -116,7 +120,8 @@ def frozen_model(
         study=study.study_name,
         trial=record.trial,
         seed=record.seed if confirmed is None else confirmed.seeds[0],
-        validation_accuracy=record.accuracy if confirmed is None else confirmed.history[-1],
+        validation_accuracy=ranked if in_float is None else in_float,
+        quantised_accuracy=None if in_float is None else ranked,
         n_train=len(split.train_labels),
         n_validation=len(split.validation_labels),
         split_seed=terms_of(study).split_seed,
@@ -130,14 +135,13 @@ def frozen_model(
         teacher="" if teacher is None else teacher.sentences,
         teacher_certain=teacher is None or teacher.certain,
     )
-    weights = checkpoint_path(checkpoints, record.trial) if confirmed is None else checkpoints / confirmed.weights
     return FrozenModel(
         architecture=record.candidate.architecture,
         recipe=record.candidate.recipe,
         mean=split.mean,
         std=split.std,
         classes=dataset.classes,
-        state=_weights(weights, record, confirmed),
+        state=stored["evaluated"],
         provenance=provenance,
         framing=framing_of(dataset.images),
         further=tuple((each.label, each.value, each.how) for each in _further(study, record)),
@@ -166,7 +170,8 @@ def model_name(dataset: str, record: Record) -> str:
     return f"{stem if stem[:1].isalpha() else f'model_{stem}'}_{params}_trial_{record.trial}"
 
 
-def _weights(path: Path, record: Record, confirmed: Confirmed | None) -> dict[str, torch.Tensor]:
+def _stored(path: Path, record: Record, confirmed: Confirmed | None) -> dict[str, Any]:
+    """What was written of a training behind its last epoch."""
     remedy = "restore it from a copy, or choose another trial"
     if confirmed is not None:
         remedy = "delete it if it is there, and nas confirm trains the same network again"
@@ -174,5 +179,4 @@ def _weights(path: Path, record: Record, confirmed: Confirmed | None) -> dict[st
         raise ExportError(
             f"the weights of trial {record.trial} must lie in {path}, but there is no such file: {remedy}"
         )
-    state: dict[str, torch.Tensor] = read_checkpoint(path, remedy)["evaluated"]
-    return state
+    return read_checkpoint(path, remedy)

@@ -6,7 +6,7 @@ from textwrap import indent, wrap
 from nas.export.frozen import Definition, FrozenModel, Provenance
 from nas.network.cost import cost_of
 from nas.space.documented import Iteration
-from nas.table import per_cent
+from nas.table import per_cent, plural
 
 WIDTH = 100
 SHOWN_TEXT = 200  # characters of a user's text that a docstring shows
@@ -98,6 +98,11 @@ def _documented_paragraphs(iteration: Iteration, definition: Definition, name: s
 def how_made(model: FrozenModel) -> str:
     """By which trial, with which seed, versions and device, and by which teacher, if there was one."""
     made = model.provenance
+    if made.fine_tuned:
+        return (
+            f"{visible(made.fine_tuned, len(made.fine_tuned))} With seed {made.seed} and {visible(made.versions)}; "
+            f"trained in {visible(made.precision)} on {visible(made.device)} with {plural(made.threads, 'thread')}."
+        )
     return (
         f"Made by trial {made.trial} of the study '{visible(made.study)}', with seed {made.seed} and "
         f"{visible(made.versions)}; trained in {visible(made.precision)} on {visible(made.device)} with {made.threads} "
@@ -111,9 +116,11 @@ def how_taught(made: Provenance) -> str:
 
 
 def _how_called(definition: Definition) -> str:
+    tuned = isinstance(definition, FrozenModel) and definition.provenance.fine_tuned
+    seen = "the images that the model it goes on from was trained on" if tuned else "the images it was trained on"
     return (
         f"Images have the shape {image_shape(definition)} and are uint8 from 0 to 255 or floats from 0 to 1; the model "
-        "itself normalises them with MEAN and STD, one number a channel, which come from the images it was trained on. "
+        f"itself normalises them with MEAN and STD, one number a channel, which come from {seen}. "
         f"Scores have the shape (n, {definition.architecture.n_classes}): one a class, in the order of CLASSES."
     )
 
@@ -124,11 +131,18 @@ def how_measured(model: FrozenModel) -> str:
         return visible(model.provenance.confirmed, len(model.provenance.confirmed))
     made, planned = model.provenance, model.recipe.epochs
     last = f"epoch {made.epochs}, the last" if made.epochs == planned else f"epoch {made.epochs} of {planned} planned"
+    arithmetic = (
+        "in float32"
+        if made.quantised_accuracy is None
+        else f"in whole numbers of 8 bits, as the exported C computes them ({per_cent(made.validation_accuracy)} in "
+        "float32)"
+    )
+    chosen = "It was chosen by this very figure, which is therefore optimistic. "
     return (
-        f"Accuracy: {per_cent(made.validation_accuracy)} ({made.n_correct:,} of {made.n_validation:,} images), "
-        f"measured after {last}, in float32: one run with one seed. These images were held out of the training images "
-        f"of '{visible(made.dataset)}' (split seed {made.split_seed}); the network was trained on {made.n_train:,} "
-        "others. It was chosen by this very figure, which is therefore optimistic. This network was not tested."
+        f"Accuracy: {per_cent(made.ranked_accuracy)} ({made.n_ranked:,} of {made.n_validation:,} images), "
+        f"measured after {last}, {arithmetic}: one run with one seed. These images were held out of the training "
+        f"images of '{visible(made.dataset)}' (split seed {made.split_seed}); the network was trained on "
+        f"{made.n_train:,} others. {'' if made.fine_tuned else chosen}This network was not tested."
     )
 
 

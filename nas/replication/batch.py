@@ -15,6 +15,7 @@ from nas.errors import InputError, StudyError, WorkerError
 from nas.execution.job import Cancelled, Executor, Job
 from nas.execution.opening import n_workers, open_executor
 from nas.execution.placement import Placement
+from nas.export.c.learning import whole_numbers_for
 from nas.files import make_folder, remove_partial, write_whole
 from nas.network.architecture import digest_of
 from nas.space.candidate import Candidate
@@ -22,6 +23,7 @@ from nas.study.folders import TRAININGS
 from nas.training.checkpoint import read_checkpoint
 from nas.training.device import Precision, best_kernels
 from nas.training.run import EpochResult, TrainingData
+from nas.training.start import Start
 from nas.training.teacher import Teacher
 
 ABANDONED_AFTER = 600.0  # seconds: a file that is written to is whole long before
@@ -29,11 +31,12 @@ ABANDONED_AFTER = 600.0  # seconds: a file that is written to is whole long befo
 
 @dataclass(frozen=True)
 class Training:
-    """One candidate to be trained from scratch with one seed; `label` is for those who watch."""
+    """One candidate to be trained with one seed, from scratch or from a `start`; `label` is for those who watch."""
 
     candidate: Candidate
     seed: int
     label: str = field(default="", compare=False)
+    start: Start | None = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,16 @@ def _train(
             checkpoint.unlink(missing_ok=True)  # left by a process that was killed once the figures were kept
         return replace(kept, weights=weights)
     precision: Precision = means.precision  # type: ignore[assignment]  # Means resolved it
-    job = Job(training.candidate, training.seed, means.device, precision, checkpoint, teacher=means.teacher)
+    job = Job(
+        training.candidate,
+        training.seed,
+        means.device,
+        precision,
+        checkpoint,
+        teacher=means.teacher,
+        quantiser=whole_numbers_for(training.candidate.recipe),
+        start=training.start,
+    )
     history: list[EpochResult] = []
     with executor.run(job) as run:
         for result in run:
@@ -200,6 +212,7 @@ def _key(training: Training, data_name: str, means: Means) -> str:
             "device": means.device,
             "kernels": best_kernels(means.device, 1),
             **_taught(training.candidate, means.teacher),
+            **({} if training.start is None else {"start": training.start.digest}),
         }
     )
 

@@ -3,7 +3,8 @@
 First a race: the best candidates are trained again on the training part, with the same fresh seeds, and compared on the
 validation part, seed by seed; who clearly loses gets no more seeds. The winner, the one with the best mean or the
 smallest one whose mean has the target, is then trained from scratch on all training images, once a seed. Only those
-networks see the test set, each once, after its last epoch, in float32. So the test set chooses nothing: neither
+networks see the test set, each once, after its last epoch, in the arithmetic that counts: float32, or the whole numbers
+of 8 bits of the exported C where these were searched for. So the test set chooses nothing: neither
 candidate, nor epoch, nor seed. Every reading of it is recorded in the study.
 """
 
@@ -24,6 +25,7 @@ from nas.datasets.dataset import Dataset, fingerprint
 from nas.datasets.splitting import Split
 from nas.errors import InputError, StudyError
 from nas.execution.placement import Placement
+from nas.export.c.learning import whole_numbers_for
 from nas.export.trials import hand_over
 from nas.files import check_writable, remove_partial
 from nas.network.build import Network
@@ -236,15 +238,24 @@ def _test(study: optuna.Study, winner: Record, trained: Sequence[Trained], datas
         assert each.weights is not None
         if each.weights.stem in read:
             continue
-        network = _network(each, dataset)
+        network, recipe = _network(each, dataset), each.training.candidate.recipe
         time = datetime.now(UTC).isoformat(timespec="seconds")
         reading = Reading(
             time, "confirm", winner.trial, each.training.seed, each.weights.stem, test_set, checksum=checksum
         )
         number = store_reading(study, reading)  # before it happens: a reading that is cut off was one, too
-        confusion = confusion_of(network, images, labels, dataset.n_classes)
-        accuracy = int(confusion.diagonal().sum()) / len(labels)
-        complete = replace(reading, n_images=len(labels), accuracy=accuracy, confusion=_plain(confusion))
+        predicted = predictions_of(network, images)
+        in_float = int((predicted == labels).sum()) / len(labels) if recipe.quantised else None
+        if recipe.quantised:
+            predicted = _in_whole_numbers(each, network, dataset, images)
+        confusion = confusion_of(predicted, labels, dataset.n_classes)
+        complete = replace(
+            reading,
+            n_images=len(labels),
+            accuracy=int(confusion.diagonal().sum()) / len(labels),
+            float_accuracy=in_float,
+            confusion=_plain(confusion),
+        )
         store_reading(study, complete, number)
 
 
@@ -257,9 +268,21 @@ def _network(trained: Trained, dataset: Dataset) -> Network:
 
 
 @torch.no_grad()
-def confusion_of(network: Network, images: Tensor, labels: Tensor, n_classes: int) -> Tensor:
-    """How often each class, a row, was taken for each, a column: `(n_classes, n_classes)`, in float32."""
-    predicted = torch.cat([network(batch).argmax(1) for batch in images.split(EVALUATION_BATCH)])
+def predictions_of(network: Network, images: Tensor) -> Tensor:
+    """The class that a network gives each image, in float32."""
+    return torch.cat([network(batch).argmax(1) for batch in images.split(EVALUATION_BATCH)])
+
+
+def _in_whole_numbers(trained: Trained, network: Network, dataset: Dataset, images: Tensor) -> Tensor:
+    """The class that the exported C gives each image."""
+    candidate = trained.training.candidate
+    quantiser, data = whole_numbers_for(candidate.recipe), datasets.everything(dataset)
+    assert quantiser is not None
+    return quantiser.scores(candidate.architecture, network, data, images).argmax(1)
+
+
+def confusion_of(predicted: Tensor, labels: Tensor, n_classes: int) -> Tensor:
+    """How often each class, a row, was taken for each, a column: `(n_classes, n_classes)`."""
     return torch.bincount(labels * n_classes + predicted, minlength=n_classes**2).view(n_classes, n_classes)
 
 

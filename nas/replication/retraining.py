@@ -15,6 +15,7 @@ from nas.errors import InputError, StudyError, WorkerError
 from nas.execution.job import Cancelled, Job
 from nas.execution.opening import open_executor
 from nas.execution.placement import Placement
+from nas.export.c.learning import whole_numbers_for
 from nas.study.confirmation import Confirmed, confirmation_of
 from nas.study.record import Record, record_of
 from nas.study.trial import trial_of
@@ -114,6 +115,7 @@ def retrain(
         made_with["precision"],
         repeats=made_with,
         teacher=teacher,
+        quantiser=whole_numbers_for(record.candidate.recipe),
     )
     executor = open_executor(split, workers=1, placement=replace(placement, threads=made_with["threads"]))
     epochs = []

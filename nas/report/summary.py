@@ -227,6 +227,7 @@ def measured(study: optuna.Study) -> list[Fact]:
 
 
 def _terms(terms: Terms, study: optuna.Study) -> list[Fact]:
+    arithmetic = "in whole numbers of 8 bits, as the exported C computes" if terms.quantised else "in float32"
     return [
         Fact("data", f"{terms.dataset}, training images with the fingerprint {terms.dataset_fingerprint}"),
         Fact(
@@ -234,7 +235,7 @@ def _terms(terms: Terms, study: optuna.Study) -> list[Fact]:
             f"{terms.n_train:,} images to train, {terms.n_validation:,} to validate, held out of the training set in "
             f"proportion to the classes (split seed {terms.split_seed}); the test set chooses nothing",
         ),
-        Fact("accuracy", "of the last epoch, on the validation part, evaluated in float32"),
+        Fact("accuracy", f"of the last epoch, on the validation part, evaluated {arithmetic}"),
         *_taught(teacher_of(study)),
         Fact("epochs", f"{terms.epochs}"),
         Fact("space", f"{terms.space}, whose source has the digest {terms.space_digest}"),

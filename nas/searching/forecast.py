@@ -10,6 +10,7 @@ from statistics import fmean, median
 from nas.datasets.splitting import Split
 from nas.execution.job import Job
 from nas.execution.opening import open_executor
+from nas.export.c.learning import whole_numbers_for
 from nas.network.cost import Cost, cost_of
 from nas.searching.options import SearchOptions
 from nas.space.candidate import Candidate, Task
@@ -101,7 +102,8 @@ def seconds_per_epoch(candidate: Candidate, split: Split, n_workers: int, device
     executor = open_executor(few, workers=n_workers)
     try:
         with ThreadPoolExecutor(n_workers) as pool:
-            jobs = [Job(short, seed, device, precision) for seed in range(n_workers)]
+            quantiser = whole_numbers_for(short.recipe)
+            jobs = [Job(short, seed, device, precision, quantiser=quantiser) for seed in range(n_workers)]
             try:
                 timed = list(pool.map(lambda job: [result.seconds for result in executor.run(job)], jobs))
             except BaseException:

@@ -16,9 +16,11 @@ from nas.deployment.deployment import Deployment
 from nas.errors import ExportError, InputError, StudyError
 from nas.execution.inline import InlineExecutor
 from nas.execution.job import Cancelled, Executor, Job, Run
+from nas.export.c.learning import whole_numbers_for
 from nas.export.formats import check_formats, refused_by
 from nas.network.cost import COSTS, Budget, Cost, Had, cost_of, further_cost_of
 from nas.searching.events import Ended, EpochDone, Event, Started, Told
+from nas.searching.options import QUANTISED_FORMAT
 from nas.space import finding as spaces
 from nas.space.candidate import Candidate, Task
 from nas.space.finding import Space, SpaceFunction
@@ -31,6 +33,7 @@ from nas.study.trial import Outcome, TrialAttributes, correct_report, limits_of,
 from nas.table import per_cent
 from nas.training.checkpoint import checkpoint_path
 from nas.training.device import resolve_device, resolve_precision
+from nas.training.run import EpochResult
 from nas.training.teacher import Teacher
 
 SECOND_SEED = 500_000_003  # beside those of first trainings; torch looks at the lower 32 bits of a seed alone
@@ -56,7 +59,8 @@ class Objective:
     `Budget`. With a `folder`, checkpoints and the trained weights are kept in it. With a `teacher` each candidate's
     recipe has its soft labels, with a weight and a temperature of the space's, else of the search's. With `pausing`,
     where the pruner would stop a trial `Paused` is raised, and its checkpoint, if there is a folder, kept. With
-    `stop_at`, a fraction, a training ends with the first epoch whose accuracy is as high.
+    `stop_at`, a fraction, a training ends with the first epoch whose accuracy is as high. With `quantised` each
+    candidate's recipe is for whole numbers of 8 bits: accuracies are those of the exported C.
     """
 
     def __init__(
@@ -82,7 +86,9 @@ class Objective:
         stop_at: float | None = None,
         deployment: Deployment | None = None,
         aim: Budget | None = None,
+        quantised: bool = False,
     ) -> None:
+        self.quantised = quantised
         self.space, self.pausing, self.stop_at = spaces.load(space), pausing, stop_at
         check_formats(formats)
         self.goal, self.formats, self.teacher = goal, formats, teacher
@@ -112,6 +118,8 @@ class Objective:
         if _training_has_begun(trial):
             return self._go_on(trial)
         candidate = self.space.suggest(trial, replace(self.task, budget=self._aim_of(trial)))
+        if self.quantised:
+            candidate = replace(candidate, recipe=replace(candidate.recipe, quantised=True))
         cost = self._checked_cost(trial, candidate)
         first = self._claim(trial, candidate)
         if first is not None:
@@ -196,9 +204,10 @@ class Objective:
 
     def _check_formats(self, trial: Trial, candidate: Candidate) -> None:
         """What could not be written is not trained; to the sampler it is as twice the budget."""
-        if not self.formats:
+        formats = {*self.formats, *([QUANTISED_FORMAT] if candidate.recipe.quantised else [])}
+        if not formats:
             return
-        reason = refused_by(candidate.architecture, self.formats)
+        reason = refused_by(candidate.architecture, sorted(formats))
         trial.set_constraint("formats", 0.0 if reason is None else 1.0)
         if reason is not None:
             self._end(trial, "rejected", reason)
@@ -348,11 +357,20 @@ class Objective:
                 self.observer(EpochDone(trial.number, result))
             if result.epoch < len(before) or (result.epoch == len(before) and not was_interrupted):
                 continue
-            if self.stop_at is not None and accuracy >= self.stop_at:
+            if self._is_enough(trial, result):
                 break
             if result.epoch < self.task.epochs and trial.should_prune():
                 self._stop(trial, result.epoch, accuracy)
         return accuracy
+
+    def _is_enough(self, trial: Trial, result: EpochResult) -> bool:
+        """Whether the training may end here: where whole numbers count, with a figure of theirs."""
+        attributes = TrialAttributes(trial)
+        if result.float_accuracy is not None:
+            attributes.float_accuracy = result.float_accuracy
+        elif attributes.candidate is not None and attributes.candidate.recipe.quantised:
+            return False
+        return self.stop_at is not None and result.validation_accuracy >= self.stop_at
 
     def _why_stopped(self, trial: Trial) -> str:
         n_epochs = len(reported(trial))
@@ -375,7 +393,11 @@ class Objective:
             checkpoint.parent.mkdir(parents=True, exist_ok=True)
             if not goes_on:
                 checkpoint.unlink(missing_ok=True)  # left by another study of this name, whose database was removed
-        return Job(candidate, seed, self.device, self.precision, checkpoint, attributes.made_with, teacher=self.teacher)
+        return Job(
+            *(candidate, seed, self.device, self.precision, checkpoint, attributes.made_with),
+            teacher=self.teacher,
+            quantiser=whole_numbers_for(candidate.recipe),
+        )
 
     def _forget(self, candidate: Candidate) -> None:
         with self._lock:

@@ -23,6 +23,7 @@ from nas.study.samplers import check_sampler
 from nas.study.urls import without_password
 
 AUTO = "auto"  # the teacher that is trained first
+QUANTISED_FORMAT = "c"  # the one that computes in whole numbers
 SHIPPED, NOTHING = "shipped", "nothing"  # what a search starts from, besides studies and files
 HIGHEST_SEED = 2**32 - 1  # of NumPy's generators, which Optuna's samplers use
 
@@ -35,11 +36,13 @@ class SearchOptions:
     part. `timeout` is in seconds. With `minimize`, such as "params", the smallest network is looked for that has the
     target. `formats`: what the winner is also written as, besides py; candidates that one of them cannot have are not
     trained. `runs_as`: the format that it will run as, which is one of them, and which limits on flash and RAM are of.
-    `on`: what times untrained candidates, "c", "onnx", "torch" or a command; see `nas.deployment`. `teacher` is "auto",
-    which trains one first, or the path of an exported model. `start_from` names what the sampler learns from before the
-    first trial: studies of the same storage, .json files of lessons, "shipped" for what comes with nas, or "nothing";
-    several are separated by commas. `workers`: trainings at a time, as many as there is room for unless told; where
-    they run, and what each of them gets, see `nas.execution.placement.Placement`.
+    `on`: what times untrained candidates, "c", "onnx", "torch" or a command; see `nas.deployment`. `quantised`:
+    candidates are ranked in whole numbers of 8 bits, as the exported C computes them, and trained for these; `c` is
+    then one of the formats. `teacher` is "auto", which trains one first, or the path of an exported model. `start_from`
+    names what the sampler learns from before the first trial: studies of the same storage, .json files of lessons,
+    "shipped" for what comes with nas, or "nothing"; several are separated by commas. `workers`: trainings at a time, as
+    many as there is room for unless told; where they run, and what each of them gets, see
+    `nas.execution.placement.Placement`.
     """
 
     budget: int | Budget = 20_000
@@ -70,6 +73,7 @@ class SearchOptions:
     on: str | None = None
     teacher: str | None = None
     start_from: str = SHIPPED
+    quantised: bool = False
 
     def __post_init__(self) -> None:
         for name in ("epochs", "trials", "validation", "workers"):
@@ -82,6 +86,8 @@ class SearchOptions:
             raise InputError(f"timeout must be above 0 seconds, but got {self.timeout!r}")
         if type(self.seed) is not int or not 0 <= self.seed <= HIGHEST_SEED:
             raise InputError(f"seed must be a whole number from 0 to {HIGHEST_SEED:,}, but got {self.seed!r}")
+        if self.quantised and QUANTISED_FORMAT not in self.formats:
+            object.__setattr__(self, "formats", (*self.formats, QUANTISED_FORMAT))
         if self.teacher is not None:
             object.__setattr__(self, "teacher", str(self.teacher))  # a Path
             check_teacher(str(self.teacher))
@@ -183,6 +189,7 @@ class Settings(TypedDict, total=False):
     on: str | None
     teacher: str | None
     start_from: str
+    quantised: bool
 
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -128,6 +128,7 @@ def search(
         options.goal,
         taught_by,
         None if options.deployment is None else str(options.deployment),
+        quantised=options.quantised,
     )
     timed = None
     if not has_study(options.storage, name):
@@ -328,6 +329,7 @@ def _run(
         teacher=teacher,
         pausing=isinstance(study.pruner, PausingPruner),
         stop_at=options.target if options.until_target else None,
+        quantised=options.quantised,
     )
     referee = Referee(options, study, executor)
     patience.over = lambda: referee.why_ended == "interrupted"
@@ -359,5 +361,6 @@ def _terms(options: SearchOptions, space: Space, dataset: Dataset, split: Split,
         teacher_digest=None if teacher is None else teacher.digest,
         deployment=None if options.deployment is None else str(options.deployment),
         compiler=None if options.deployment is None else options.deployment.compiler,
+        quantised=options.quantised,
         earlier_space_digests=space.earlier_digests,
     )

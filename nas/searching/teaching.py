@@ -158,23 +158,29 @@ def trained_on(file: Path, content: Content, dataset: Dataset, split: Split, spl
             f"The teacher was trained on another data set, {stated.get('dataset')!r}; whether images that figures are "
             "about are among those its file does not say."
         ), False
-    seen = held_out(dataset, n_validation, split_seed)
-    if stated["n_held_out"]:
-        seen &= ~held_out(dataset, stated["n_held_out"], stated["split_seed"])
-    if seen.any():
+    n_seen = n_seen_of(stated, dataset, n_validation, split_seed)
+    if n_seen:
         raise InputError(
-            f"{rule}, but {file} was trained on {int(seen.sum()):,} of these {n_validation:,}, since it held out "
+            f"{rule}, but {file} was trained on {n_seen:,} of these {n_validation:,}, since it held out "
             f"{stated['n_held_out']:,}: give a model of a search with --validation {n_validation}, or --teacher auto"
         )
     if not stated.get("certain", True):
         return (
-            "The teacher was distilled itself, from one whose training images are not known: these may be images that "
-            "figures are about."
+            "The teacher was distilled or fine-tuned itself, from one whose training images are not known: these may "
+            "be images that figures are about."
         ), False
     return (
         f"The teacher was trained on the training part of the search alone ({stated['n_train']:,} images), never on "
         "images of the validation part or the test set."
     ), True
+
+
+def n_seen_of(stated: Mapping[str, Any], dataset: Dataset, n_validation: int, split_seed: int) -> int:
+    """How many images of a validation part a model was trained on that states it was trained on this data set."""
+    seen = held_out(dataset, n_validation, split_seed)
+    if stated["n_held_out"]:
+        seen &= ~held_out(dataset, stated["n_held_out"], stated["split_seed"])
+    return int(seen.sum())
 
 
 def described(

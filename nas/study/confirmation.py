@@ -32,6 +32,7 @@ class Reading:
     n_images: int | None = None
     accuracy: float | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None  # [true class][predicted class] -> images
+    float_accuracy: float | None = None  # in float32, where the accuracy is that of whole numbers of 8 bits
     checksum: str | None = None  # of the files of the test set; versions before 0.2.0 stored none
 
 
@@ -77,6 +78,17 @@ class Confirmed:
     def accuracy(self) -> Spread:
         """Fractions of the test set, one a seed."""
         return Spread(tuple(reading.accuracy or 0.0 for reading in self.readings))
+
+    @property
+    def float_accuracy(self) -> Spread | None:
+        """In float32, where the accuracy is that of whole numbers of 8 bits; None where it is float32's itself."""
+        values = [reading.float_accuracy for reading in self.readings if reading.float_accuracy is not None]
+        return Spread(tuple(values)) if values else None
+
+    @property
+    def arithmetic(self) -> str:
+        """In which the networks were tested."""
+        return "in float32" if self.float_accuracy is None else "in whole numbers of 8 bits, as the exported C computes"
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -134,10 +146,17 @@ class Confirmed:
         return (
             f"Confirmed: trained from scratch on all {self.n_train:,} training images, "
             f"{plural(self.epochs, 'epoch')}, with {plural(len(self.seeds), 'fresh seed')}; test accuracy of the last "
-            f"epoch, in float32: {spread.per_cent()} %{deviation}. This is the network of the first seed, with "
+            f"epoch, {self.arithmetic}: {spread.per_cent()} %{deviation}. {self._in_float}"
+            "This is the network of the first seed, with "
             f"{per_cent(first.accuracy or 0)} of {first.n_images:,} test images; that figure did not choose it. "
             f"{self.times_read('its study')}"
         )
+
+    @property
+    def _in_float(self) -> str:
+        if self.float_accuracy is None:
+            return ""
+        return f"In float32 the same networks had {self.float_accuracy.per_cent()} %. "
 
     def tables(self, target: float | None = None) -> list[Table]:
         """The race, if there was one, and what is now known of its winner, such as the chance to have a target."""
@@ -254,6 +273,8 @@ def confirmed_table(confirmed: Confirmed, target: float | None) -> Table:
         ("test accuracy, mean ± standard deviation", f"{spread.per_cent()} %"),
         ("each training", ", ".join(f"{100 * value:.2f}" for value in spread.values) + " %"),
     ]
+    if confirmed.float_accuracy is not None:
+        rows.append(("the same networks in float32", f"{confirmed.float_accuracy.per_cent()} %"))
     if confirmed.interval is not None:
         rows.append(("95 % interval of the mean", per_cent_range(confirmed.interval)))
     if target is not None:
@@ -268,7 +289,8 @@ def confirmed_table(confirmed: Confirmed, target: float | None) -> Table:
         tuple(rows),
         (
             f"{plural(len(confirmed.seeds), 'training')} from scratch on all {confirmed.n_train:,} training images, "
-            f"{plural(confirmed.epochs, 'epoch')}; the last one, in float32, on {reading.n_images:,} test images. "
+            f"{plural(confirmed.epochs, 'epoch')}; the last one, {confirmed.arithmetic}, on "
+            f"{reading.n_images:,} test images. "
             f"Another sample of as many would change that by some {points(confirmed.sampling_error)} (one "
             f"binomial standard error). {confirmed.times_read('this study')}",
             *([confirmed.teacher] if confirmed.teacher else []),

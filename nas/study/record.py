@@ -23,8 +23,9 @@ class Record:
     """One trial. `accuracy` is that of the last epoch trained, a fraction of the validation part; `epochs` how many.
 
     `timing`: how its latency was measured, if it was. `second_accuracy` is that of a second training, with another
-    seed, of a network that may be the smallest one wanted. `seconds` from its beginning to its end, waiting for a
-    worker included; None while it has none.
+    seed, of a network that may be the smallest one wanted. `float_accuracy` is that in float32, where the others are
+    those of whole numbers of 8 bits. `seconds` from its beginning to its end, waiting for a worker included; None while
+    it has none.
     """
 
     trial: int
@@ -41,6 +42,7 @@ class Record:
     seconds: float | None = field(default=None, compare=False)
     second_accuracy: float | None = None
     timing: dict[str, Any] | None = None
+    float_accuracy: float | None = None
 
     @property
     def finished(self) -> bool:
@@ -67,6 +69,7 @@ class Record:
             **(self.cost or {}),
             "validation_accuracy": self.accuracy,
             **({} if self.second_accuracy is None else {"second_accuracy": self.second_accuracy}),
+            **({} if self.float_accuracy is None else {"float_accuracy": self.float_accuracy}),
             "epochs": self.epochs,
             "network": self.network,
             "training": self.training,
@@ -99,6 +102,7 @@ def record_of(trial: FrozenTrial) -> Record:
         candidate=attributes.candidate,
         second_accuracy=attributes.second_accuracy,
         timing=attributes.timing,
+        float_accuracy=attributes.float_accuracy,
         # Not below zero, as where the clock was set back in between.
         seconds=max(0.0, trial.duration.total_seconds()) if trial.duration is not None else None,
     )
@@ -137,6 +141,8 @@ def best_table(best: Sequence[Record], goal: Goal) -> Table:
         title = f"Fewest {goal.noun} with {per_cent(goal.target or 0.0)} validation accuracy in the last epoch"
         if not all(goal.reached(record.expected_accuracy) for record in best):
             title += ", then the most accurate without it"
+    if any(record.candidate is not None and record.candidate.recipe.quantised for record in best):
+        title += ", in whole numbers of 8 bits"
     return _table(title, best)
 
 

@@ -127,7 +127,11 @@ def command_for(study: optuna.Study, url: str) -> str | None:
 def search_command(options: Mapping[str, Any]) -> str:
     """`nas search` with these options, for a POSIX shell."""
     told = [(name, each) for name, value in options.items() for each in (value if isinstance(value, list) else [value])]
-    words = [word for name, value in told for word in (f"--{name.replace('_', '-')}", shlex.quote(str(value)))]
+    words = [
+        word
+        for name, value in told
+        for word in (f"--{name.replace('_', '-')}", *([] if value is True else [shlex.quote(str(value))]))
+    ]
     return " ".join(["nas search", *words])
 
 
@@ -148,7 +152,8 @@ def _command(study: optuna.Study, trials: Sequence[FrozenTrial], terms: Terms, u
     settings = {name: value for name, value in options.items() if name not in ("storage", "study")}
     seed = options.get("seed", 0)
     name = default_name(
-        *(terms.dataset, terms.limits, terms.space, terms.epochs, seed, terms.goal, terms.teacher, terms.deployment)
+        *(terms.dataset, terms.limits, terms.space, terms.epochs, seed, terms.goal, terms.teacher, terms.deployment),
+        quantised=terms.quantised,
     )
     if name != study.study_name:
         settings["study"] = study.study_name

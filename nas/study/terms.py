@@ -46,6 +46,7 @@ class Terms:
     teacher_digest: str | None = None  # of the file, or of all that decides how the automatic one is trained
     deployment: str | None = None  # what it runs as, and what times it; None for any device
     compiler: str | None = None  # whose code figures are of
+    quantised: bool = False  # whether candidates are ranked in whole numbers, and trained for these
     earlier_space_digests: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -62,7 +63,8 @@ class Terms:
         """What is stored."""
         untaught = ("teacher", "teacher_digest") if self.teacher is None else ()
         anywhere = tuple(name for name in ("deployment", "compiler") if getattr(self, name) is None)
-        left_out = ("earlier_space_digests", *untaught, *anywhere)
+        in_float = () if self.quantised else ("quantised",)
+        left_out = ("earlier_space_digests", *untaught, *anywhere, *in_float)
         return {name: value for name, value in asdict(self).items() if name not in left_out}
 
     def differences(self, stored: Mapping[str, Any]) -> list[str]:
@@ -88,6 +90,7 @@ class Terms:
             "target",
             "deployment",
             "compiler",
+            "quantised",
         )
         in_words += [
             f"{name.replace('n_', '')} {getattr(self, name)!r} (the study has {stored.get(name)!r})"
@@ -174,13 +177,16 @@ def default_name(
     goal: Goal,
     teacher: str | None = None,
     deployment: str | None = None,
+    *,
+    quantised: bool = False,
 ) -> str:
     """The name of a study that was given none: the same options give the same name."""
     limits = "-".join(f"{limit}-{name}" for name, limit in budget.limits.items())
     smallest = "" if goal.minimize is None else f"-fewest-{goal.minimize}-at-{goal.target:g}"
     deployed = "" if deployment is None else f"-{slug(deployment)}"
     taught = "" if teacher is None else f"-teacher-{slug(teacher)}"
-    return f"{short_name(dataset)}-{limits}-{space}-{epochs}-epochs-seed-{seed}{smallest}{taught}{deployed}"
+    in_bits = "-int8" if quantised else ""
+    return f"{short_name(dataset)}-{limits}-{space}-{epochs}-epochs-seed-{seed}{smallest}{taught}{deployed}{in_bits}"
 
 
 def readable(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class TrialAttributes:
     training = _Attribute[str]()  # the recipe in words
     seed = _Attribute[int]()  # of the training
     second_accuracy = _Attribute[float]()  # of a second training, where the first would set the bar for all others
+    float_accuracy = _Attribute[float]()  # of the last epoch, where the accuracy is that of whole numbers
     made_with = _Attribute[dict[str, Any]]()  # the environment of the process that trains
     timing = _Attribute[dict[str, Any]]()  # how its latency was measured, by the digest of its shape
     limits = _Attribute[dict[str, Any]]()  # what the space was told to keep to, where the budget tightens

@@ -276,6 +276,11 @@ def _introduction(prepared: Prepared) -> list[str]:
         f"{len(split.train_images):,} images to train, {len(split.validation_images):,} to validate; no test "
         f"image is looked at. Study {prepared.study.study_name!r}.",
     ]
+    if options.quantised:
+        lines.append(
+            "Eight bits: candidates are ranked in the whole numbers of the exported C, in their last epochs, and "
+            "trained for these where they cost more than 0.05 points."
+        )
     if prepared.teacher is not None:
         lines.append(f"Distillation: candidates learn from the scores of a teacher, {prepared.teacher!r}, as well.")
     n_trials = sum(counts(prepared.study).values())

@@ -165,6 +165,8 @@ class Recipe:
         augmentation: Random changes of the training images.
         teacher_weight: Share of a teacher's soft labels in the loss, from 0 to 1; the rest is the labels'. 0 for none.
         temperature: What both networks' scores are divided by before they are compared (Hinton et al. 2015).
+        quantised: For whole numbers of 8 bits: figures of the last epochs are those of the exported C, and where these
+            numbers cost accuracy, the training goes on as if the network were computed in them.
     """
 
     epochs: int = 20
@@ -185,6 +187,7 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     teacher_weight: float = _later(0.0)
     temperature: float = _later(4.0)
+    quantised: bool = _later(False)
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -260,6 +263,7 @@ class Recipe:
         parts += [f"dropout {self.dropout_schedule}"] * (self.dropout_schedule != "constant")
         soft_labels = f"a teacher's soft labels with weight {self.teacher_weight:g} at temperature {self.temperature:g}"
         parts += [soft_labels] * (self.teacher_weight > 0)
+        parts += ["for whole numbers of 8 bits"] * self.quantised
         return "; ".join(parts)
 
     def _schedule_text(self) -> str:

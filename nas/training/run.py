@@ -1,7 +1,7 @@
 """One candidate's training, an epoch at a time; it can stop after any epoch and go on in another process."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -17,6 +17,7 @@ from nas.training.augment import augment
 from nas.training.device import Kernels, Precision
 from nas.training.mix import Targets, mix
 from nas.training.optimisers import MovingAverage, make_optimizer, make_schedule
+from nas.training.quantised import Quantiser, is_measured, is_simulated
 from nas.training.recipe import Recipe
 from nas.training.teacher import soft_label_loss
 
@@ -38,12 +39,18 @@ class TrainingData(Protocol):
     def mean(self) -> tuple[float, ...]: ...
     @property
     def std(self) -> tuple[float, ...]: ...
+    @property
+    def calibration_images(self) -> Tensor: ...
     def to(self, device: str) -> "TrainingData": ...
 
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What one epoch gave; accuracies are fractions, `epoch` counts from 1, `seconds` include the evaluation."""
+    """What one epoch gave; accuracies are fractions, `epoch` counts from 1, `seconds` include the evaluation.
+
+    Where a recipe is for whole numbers, figures of the last epochs are those of whole numbers, and `float_accuracy` is
+    what the network has in float32.
+    """
 
     epoch: int
     train_loss: float
@@ -51,6 +58,12 @@ class EpochResult:
     validation_loss: float
     validation_accuracy: float  # float32, after the epoch
     seconds: float
+    float_accuracy: float | None = None
+
+    @property
+    def loss_of_whole_numbers(self) -> float | None:
+        """What whole numbers cost, a fraction of the images; None where they were not measured."""
+        return None if self.float_accuracy is None else self.float_accuracy - self.validation_accuracy
 
 
 class TrainingRun:
@@ -61,7 +74,9 @@ class TrainingRun:
 
     `convolutions`: paths of those that `nas.network.convolution` computes; in bfloat16 on one thread of a CPU alone.
     `teacher` gives the soft labels that the recipe may ask for: a network in evaluation mode, on the device. Raises
-    `InputError` where the recipe asks for them and there is none.
+    `InputError` where the recipe asks for them and there is none. Likewise `quantiser`, which computes the whole
+    numbers that the recipe may be for. What is trained as if in these is trained in float32, whatever the precision.
+    `start`: weights by name, as `nas.training.start` reads them; all others are random.
     """
 
     def __init__(
@@ -76,6 +91,8 @@ class TrainingRun:
         kernels: Kernels = "torch",
         convolutions: Iterable[str] = (),
         teacher: nn.Module | None = None,
+        quantiser: Quantiser | None = None,
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
         recipe.augmentation.check_channels(architecture.input_shape[0])
         if recipe.teacher_weight > 0 and teacher is None:
@@ -83,7 +100,14 @@ class TrainingRun:
                 f"a recipe with a teacher_weight needs a teacher, but got teacher_weight={recipe.teacher_weight:g} and "
                 "none: give one with --teacher, or leave the weight at 0"
             )
+        if recipe.quantised and quantiser is None:
+            raise InputError(
+                "a recipe for whole numbers needs somebody who computes them, but got quantised=True and no quantiser: "
+                "give nas.export.c.learning.WholeNumbers(), or leave quantised at False"
+            )
         self.teacher = teacher if recipe.teacher_weight > 0 else None
+        self.architecture, self.quantiser = architecture, quantiser
+        self._simulation: Callable[[Tensor], Tensor] | None = None  # of the epoch that is trained
         self.recipe, self.data, self.seed = recipe, data, seed
         self.device, self.precision = torch.device(device), precision
         if self.device.type == "cuda":
@@ -92,6 +116,8 @@ class TrainingRun:
         self.history: list[EpochResult] = []
         with seeded(seed, self.device):
             network = Network(architecture, data.mean, data.std)
+        if start:
+            network.load_state_dict({**network.state_dict(), **start})
         self.network: Network = network.to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if kernels == "numba":
@@ -127,9 +153,12 @@ class TrainingRun:
             raise StopIteration
         start = time.perf_counter()
         train_loss, train_accuracy = self._train_epoch(len(self.history))
-        validation_loss, validation_accuracy = evaluate(
-            self.evaluated_network, self.data.validation_images, self.data.validation_labels
-        )
+        images, labels = self.data.validation_images, self.data.validation_labels
+        validation_loss, validation_accuracy = evaluate(self.evaluated_network, images, labels)
+        float_accuracy = None
+        if is_measured(self.recipe, len(self.history) + 1):
+            float_accuracy = validation_accuracy
+            validation_loss, validation_accuracy = self._evaluate_in_whole_numbers(images, labels)
         result = EpochResult(
             epoch=len(self.history) + 1,
             train_loss=train_loss,
@@ -137,6 +166,7 @@ class TrainingRun:
             validation_loss=validation_loss,
             validation_accuracy=validation_accuracy,
             seconds=time.perf_counter() - start,
+            float_accuracy=float_accuracy,
         )
         self.history.append(result)
         return result
@@ -175,6 +205,7 @@ class TrainingRun:
         loss_sum = torch.zeros((), device=self.device)
         n_correct = torch.zeros((), dtype=torch.int64, device=self.device)
         n_seen = 0
+        self._simulation = self._simulated()
         self.network.train()
         set_dropout(self.network, self.recipe, epoch)
         with seeded(epoch_seed, self.device):  # dropout draws from the global generator
@@ -188,8 +219,7 @@ class TrainingRun:
         return loss_sum.item() / n_seen, n_correct.item() / n_seen
 
     def _step(self, inputs: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
-        with self._autocast():
-            scores = self.network(inputs.contiguous(memory_format=torch.channels_last))
+        scores = self._scores(inputs.contiguous(memory_format=torch.channels_last))
         loss = targets.cross_entropy(scores.float(), self.recipe.label_smoothing)
         if self.teacher is not None:
             loss = self._with_soft_labels(loss, inputs, scores, self.teacher)
@@ -200,6 +230,28 @@ class TrainingRun:
         if self.averaged is not None:
             self.averaged.update_parameters(self.network)
         return loss, scores
+
+    def _scores(self, inputs: Tensor) -> Tensor:
+        if self._simulation is not None:  # 256 levels are more than bfloat16 tells apart
+            return self._simulation(inputs)
+        with self._autocast():
+            scores: Tensor = self.network(inputs)
+        return scores
+
+    def _simulated(self) -> Callable[[Tensor], Tensor] | None:
+        """The network as it is in whole numbers now, if the next epoch is trained so: known from those before."""
+        losses = [result.loss_of_whole_numbers for result in self.history]
+        if self.quantiser is None or not is_simulated(losses, self.quantiser.most_loss):
+            return None
+        return self.quantiser.simulation(self.architecture, self.network, self.data)
+
+    def _evaluate_in_whole_numbers(self, images: Tensor, labels: Tensor) -> tuple[float, float]:
+        assert self.quantiser is not None
+        scores, labels = (
+            self.quantiser.scores(self.architecture, self.evaluated_network, self.data, images),
+            labels.cpu(),
+        )
+        return F.cross_entropy(scores, labels).item(), int((scores.argmax(1) == labels).sum()) / len(labels)
 
     def _with_soft_labels(self, loss: Tensor, inputs: Tensor, scores: Tensor, teacher: nn.Module) -> Tensor:
         """The loss on labels and, with its weight, that on what the teacher sees in the very same augmented images."""

@@ -28,6 +28,7 @@ from tempfile import gettempdir
 import torch
 from torch import Tensor
 
+from nas.datasets.splitting import calibration_images
 from nas.errors import ExportError, InputError
 from nas.export.c.compiled import CompilationError, compile_alone, compiler, run, runs_here, version
 from nas.export.c.footprint import Footprint
@@ -35,7 +36,7 @@ from nas.export.c.graph import refuses
 from nas.export.c.header import Measured, header, taken
 from nas.export.c.objects import DECLARED, Takes, toolchain
 from nas.export.c.program import Program
-from nas.export.c.quantise import calibration_images, quantise
+from nas.export.c.quantise import quantise
 from nas.export.c.reference import scores_of
 from nas.export.c.source import source
 from nas.export.check import BATCH, failure
@@ -89,6 +90,12 @@ def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
         takes=_compiled_takes(text_of_c, name),
         tools=str(toolchain()),
     )
+    if model.provenance.quantised_accuracy is not None and measured.n_correct != model.provenance.n_ranked:
+        raise failure(
+            name,
+            f"its whole numbers get {measured.n_correct:,} of {measured_images(model.provenance)} right, but after its "
+            f"training they got {model.provenance.n_ranked:,}: these are not the weights or images of that figure",
+        )
     text = header(model, program, name, measured)
     return Prepared(
         contents={

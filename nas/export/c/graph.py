@@ -9,14 +9,18 @@ from collections.abc import Iterable
 from nas.errors import ExportError
 from nas.export.c.program import IMAGE
 from nas.export.c.stage import Located, Stage
-from nas.export.c.stages import Added, Concatenated, stage_of
+from nas.export.c.stages import Added, Concatenated, Dropped, stage_of
 from nas.network.architecture import Architecture, Layer
 from nas.network.blocks import Parallel, Repeat, Residual
 
 
-def stages_of(architecture: Architecture) -> tuple[Stage, ...]:
-    """All stages; raises `ExportError`, naming the layer, where C has none for a layer."""
-    graph = _Graph()
+def stages_of(architecture: Architecture, *, training: bool = False) -> tuple[Stage, ...]:
+    """All stages; raises `ExportError`, naming the layer, where C has none for a layer.
+
+    In `training` there are more, for what is idle in use; behind what C would join to the layer before it, which for a
+    dropout before a ReLU is the same.
+    """
+    graph = _Graph(training)
     graph.chain(architecture.walk, "", IMAGE)
     return tuple(graph.stages)
 
@@ -33,23 +37,26 @@ def refuses(architecture: Architecture) -> str | None:
 class _Graph:
     """Stages so far; a result is the number of the stage that makes it."""
 
-    def __init__(self) -> None:
+    def __init__(self, training: bool) -> None:
+        self.training = training
         self.stages: list[Stage] = []
         self.turn: tuple[int, ...] = ()  # at which time each repeat around the next one is
 
     def chain(self, layers: Iterable[Layer], within: str, result: int) -> int:
         """The layers one after the other; one that can be joined to the one before it is."""
-        joinable = False
+        joinable: int | None = None
         for layer in layers:
             located = Located(within + layer.name, layer)
             if layer.spec.idle_in_use:
+                if self.training and layer.spec.drops:
+                    result = self._append(Dropped, located, result)
                 continue
-            if joinable and self.stages[-1].joins(layer):
-                self.stages[-1] = self.stages[-1].with_layer(located)
+            if joinable is not None and self.stages[joinable].joins(layer):
+                self.stages[joinable] = self.stages[joinable].with_layer(located)
                 continue
             result = self._layer(located, result)
             # What several uses share must stay the same in each of them.
-            joinable = not isinstance(layer.spec, Repeat)
+            joinable = None if isinstance(layer.spec, Repeat) else len(self.stages) - 1
         return result
 
     def _layer(self, located: Located, result: int) -> int:

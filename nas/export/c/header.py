@@ -16,6 +16,7 @@ from nas.table import per_cent
 
 WIDTH = 100
 TESTED_IN_FLOAT = "What was tested is the trained network in float, not these whole numbers."
+TESTED = "What was tested are these whole numbers."
 
 HEADER = Template("""/*
 $comment
@@ -110,7 +111,8 @@ def _paragraphs(model: FrozenModel, program: Program, name: str, measured: Measu
         "channel; sums are 32 bits; scores are not softmaxed."
     )
     yield f"Classes: {', '.join(map(visible, model.classes))}."
-    yield f"{TESTED_IN_FLOAT} {how_measured(model)}" if made.confirmed else how_measured(model)
+    tested = TESTED_IN_FLOAT if made.quantised_accuracy is None else TESTED
+    yield f"{tested} {how_measured(model)}" if made.confirmed else how_measured(model)
     yield f"Recipe: {model.recipe}."
     yield how_made(model)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 LEVELS = 255
 LARGEST_SHIFT = 62
-MOST_NUMBERS = 4_000_000  # that are computed at once in one layer, so that large images do not fill the memory
+MOST_NUMBERS = 500_000  # computed at once in one layer: they stay in the cache of a core, whatever the size of images
 BYTES = {"int8_t": 1, "uint8_t": 1, "int32_t": 4, "float": 4}
 MEAN_STEPS = 256  # an average is rounded to this fraction of a level, before it is brought to its own scale
 

@@ -9,6 +9,7 @@ stored once, since a factor a channel leaves them the same 8 bits.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from math import prod
 from typing import Any, NamedTuple
 
@@ -20,22 +21,15 @@ from nas.export.c.graph import stages_of
 from nas.export.c.operations import LEVELS, MOST_NUMBERS, Coding, Lookup, Operation, Scores
 from nas.export.c.program import IMAGE, Program, Step
 from nas.export.c.stage import Calibrated, Ends, Stage, as_image, as_name, coded
+from nas.export.c.weights import LARGEST_WEIGHT
 from nas.export.frozen import FrozenModel
 from nas.network.architecture import Architecture
 from nas.network.build import Network
 
-N_CALIBRATION = 2000
-
 
 def quantise(model: FrozenModel, images: Tensor) -> Program:
     """The network in whole numbers. `images` (uint8, `(n, channels, height, width)`) must be ones it was trained on."""
-    network = model.network().double()  # so that the ranges are those of any machine, to the digits that are stored
-    if not all(values.isfinite().all() for values in network.state_dict().values()):
-        raise ExportError("only a network of finite weights can be written in 8 bits, but this one has others")
-    stages = stages_of(model.architecture)
-    with torch.no_grad():
-        calibrated = _calibrated(network, stages, images)
-        return assembled(model.architecture, Normalisation(model.mean, model.std), stages, calibrated)
+    return program_of(model.network(), model.architecture, Normalisation(model.mean, model.std), images)
 
 
 class Normalisation(NamedTuple):
@@ -45,18 +39,33 @@ class Normalisation(NamedTuple):
     std: tuple[float, ...]
 
 
-def calibration_images(images: Tensor) -> Tensor:
-    """Up to `N_CALIBRATION` of the training images, drawn with a fixed seed: they may lie in an order."""
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
-    return images[order[:N_CALIBRATION]]
+def program_of(
+    network: Network,
+    architecture: Architecture,
+    normalisation: Normalisation,
+    images: Tensor,
+    largest_weight: int = LARGEST_WEIGHT,
+) -> Program:
+    """A network of this architecture in whole numbers; it is left as it is. `images` as for `quantise`."""
+    stages = stages_of(architecture)
+    with torch.no_grad():
+        calibrated = calibrate(network, stages, images, largest_weight)
+        return assembled(architecture, normalisation, stages, calibrated)
 
 
-def _calibrated(network: Network, stages: Sequence[Stage], images: Tensor) -> Calibrated:
+def calibrate(network: Network, stages: Sequence[Stage], images: Tensor, largest_weight: int) -> Calibrated:
+    """A copy of the network in float64, so that its ranges on these images are those of any machine, to the digits that
+    are stored. Raises `ExportError` where its weights are not finite.
+    """
+    network = deepcopy(network).cpu().double().eval()
+    if not all(values.isfinite().all() for values in network.state_dict().values()):
+        raise ExportError("only a network of finite weights can be written in 8 bits, but this one has others")
     ranges: dict[str, tuple[float, float]] = {}
 
-    def see(name: str, values: Tensor) -> None:
+    def see(name: str, values: Tensor) -> Tensor:
         low, high = ranges.get(name, (0.0, 0.0))
         ranges[name] = min(low, values.min().item()), max(high, values.max().item())
+        return values
 
     last_read = {source: number for number, stage in enumerate(stages) for source in stage.sources}
     largest = max((prod(located.layer.output_shape) for stage in stages for located in stage.layers), default=1)
@@ -67,7 +76,7 @@ def _calibrated(network: Network, stages: Sequence[Stage], images: Tensor) -> Ca
             for source in set(stage.sources):
                 if last_read[source] == number:
                     del results[source]
-    return Calibrated(network, ranges)
+    return Calibrated(network, ranges, largest_weight)
 
 
 def assembled(
@@ -96,22 +105,31 @@ def assembled(
 
 def _operations(stages: Sequence[Stage], of: Calibrated, image: Coding) -> list[Operation]:
     """That of each stage; uses of a layer between the same codings have one operation in common."""
-    ends = _ends(stages, of, image)
-    uses: dict[str, dict[Any, tuple[Stage, Coding]]] = {}  # of each path, those that differ
-    for stage, (inputs, output) in zip(stages, ends, strict=True):
-        uses.setdefault(stage.path, {}).setdefault((stage.own_turn, inputs, output), (stage, inputs[0]))
+    ends = codings_of(stages, of, image)
+    uses = uses_of(stages, ends)
     made: dict[str, dict[Any, Operation]] = {path: {} for path in uses}
     for stage, (inputs, output) in zip(stages, ends, strict=True):
         variants, key = made[stage.path], (stage.own_turn, inputs, output)
         if key not in variants:
             name = as_name(stage.path) + (f"_use{len(variants) + 1}" if variants else "")
-            variants[key] = stage.operation(of, Ends(name, inputs, output, list(uses[stage.path].values())))
+            variants[key] = stage.operation(of, Ends(name, inputs, output, uses[stage.path]))
     return [made[stage.path][stage.own_turn, *between] for stage, between in zip(stages, ends, strict=True)]
 
 
-def _ends(stages: Sequence[Stage], of: Calibrated, image: Coding) -> list[tuple[tuple[Coding, ...], Coding | None]]:
+Between = tuple[tuple[Coding, ...], Coding | None]  # the codings of what a stage takes, and of what it puts out
+
+
+def uses_of(stages: Sequence[Stage], ends: Sequence[Between]) -> dict[str, list[tuple[Stage, Coding]]]:
+    """For each path the uses of its layers that differ, each with the coding of its first input."""
+    uses: dict[str, dict[Any, tuple[Stage, Coding]]] = {}
+    for stage, (inputs, output) in zip(stages, ends, strict=True):
+        uses.setdefault(stage.path, {}).setdefault((stage.own_turn, inputs, output), (stage, inputs[0]))
+    return {path: list(differing.values()) for path, differing in uses.items()}
+
+
+def codings_of(stages: Sequence[Stage], of: Calibrated, image: Coding) -> list[Between]:
     """The codings of what each stage takes and of what it puts out; that of the last is None if it gives the scores."""
-    codings, ends = {IMAGE: image}, list[tuple[tuple[Coding, ...], Coding | None]]()
+    codings, ends = {IMAGE: image}, list[Between]()
     for number, stage in enumerate(stages):
         inputs = tuple(codings[source] for source in stage.sources)
         codings[number] = stage.coding(of, inputs)
@@ -128,10 +146,16 @@ def byte_coding(normalisation: Normalisation) -> Coding | None:
     return Coding(1 / (LEVELS * std), round(LEVELS * mean))
 
 
+def table_coding(normalisation: Normalisation) -> Coding:
+    """The coding of normalised images where channels are normalised with different numbers."""
+    ends = [(end - mean) / std for mean, std in zip(*normalisation, strict=True) for end in (0, 1)]
+    return Coding.of_range(min(ends), max(ends))
+
+
 def _lookup(architecture: Architecture, normalisation: Normalisation) -> Lookup:
     """A table a channel, where they are normalised with different numbers."""
     channels = [[(byte / 255 - mean) / std for byte in range(256)] for mean, std in zip(*normalisation, strict=True)]
-    output = Coding.of_range(min(map(min, channels)), max(map(max, channels)))
+    output = table_coding(normalisation)
     shape = as_image(architecture.input_shape)
     tables = tuple(tuple(coded(value, output) for value in values) for values in channels)
     return Lookup("images", shape, shape, Coding(1 / LEVELS, 0), output, tables)

@@ -13,6 +13,7 @@ from nas.export.c.graph import stages_of
 from nas.export.c.program import Program
 from nas.export.c.quantise import Normalisation, assembled
 from nas.export.c.stage import Calibrated, Stage
+from nas.export.c.weights import LARGEST_WEIGHT
 from nas.network.architecture import Architecture
 from nas.network.build import Network
 from nas.network.kinds import Activation
@@ -44,7 +45,7 @@ def sketch(architecture: Architecture) -> Program:
     with torch.no_grad():
         network = _network(architecture, mean)
         stages = stages_of(architecture)
-        calibrated = Calibrated(network, _Ranges(stages))
+        calibrated = Calibrated(network, _Ranges(stages), LARGEST_WEIGHT)
         return assembled(architecture, Normalisation(mean, mean), stages, calibrated)
 
 

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from nas.export.c.operations import LEVELS, Coding, Operation, Scaling
+from nas.export.c.weights import LARGEST_WEIGHT
 from nas.network.architecture import Layer
 from nas.network.build import Network
 from nas.network.kinds import BatchNorm, LayerSpec, Shape
 
 ImageShape = tuple[int, int, int]
-See = Callable[[str, Tensor], None]  # notes the range of values under a name
+See = Callable[[str, Tensor], Tensor]  # is shown values under a name, and gives them back
 
 
 class Located(NamedTuple):
@@ -31,10 +32,14 @@ class Located(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """A trained network in float64, with the smallest and the largest number that was seen under each name."""
+    """A trained network in float64, with the smallest and the largest number that was seen under each name.
+
+    Also one in training, with the ranges of a moment. `largest_weight`: 127 for weights of 8 bits, 7 for those of 4.
+    """
 
     network: Network
     ranges: dict[str, tuple[float, float]]
+    largest_weight: int = LARGEST_WEIGHT
 
     def module(self, path: str) -> Any:
         """That of a layer."""
@@ -106,12 +111,17 @@ class Stage(ABC):
 
     def compute(self, network: Network, inputs: Sequence[Tensor], see: See) -> Tensor:
         """What the layers make of their inputs, in float64."""
-        values = self.first(network, inputs, see)
-        see(self.path, values)
+        values = see(self.path, self.first(network, inputs, see))
         for path, layer in self.layers[1:]:
-            values = self.module(network, path)(values.reshape(len(values), *layer.input_shape))
-            see(path, values)
+            values = see(path, self.module(network, path)(values.reshape(len(values), *layer.input_shape)))
         return values
+
+    def simulate(self, of: Calibrated, inputs: Sequence[Tensor], ends: Ends) -> Tensor:
+        """What the operation would make of its inputs, in floats, for a network in training.
+
+        Values are rounded as it rounds them, gradients pass where nothing is cut off.
+        """
+        return on_levels(self.first(of.network, inputs, lambda name, values: values), ends.output)
 
     def module(self, network: Network, path: str) -> Any:
         """That of one of the layers, in its turn."""
@@ -153,6 +163,13 @@ def as_image(shape: Shape) -> ImageShape:
 def as_name(path: str) -> str:
     """What constants of a layer are called in C."""
     return path.replace(".", "_")
+
+
+def on_levels(values: Tensor, coding: Coding | None) -> Tensor:
+    """Values as the 8 bits of a coding hold them; scores, which have none, as they are."""
+    if coding is None:
+        return values
+    return torch.fake_quantize_per_tensor_affine(values, coding.scale, coding.zero, 0, LEVELS)
 
 
 def table_of(function: Callable[[Tensor], Tensor], before: Coding, after: Coding) -> tuple[int, ...]:

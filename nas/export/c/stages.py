@@ -7,6 +7,7 @@ Whoever brings a kind of layer to C adds a class here, with an operation of its 
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,8 +30,8 @@ from nas.export.c.operations import (
     Slopes,
     Sum,
 )
-from nas.export.c.stage import Calibrated, Ends, Located, See, Stage, as_name, table_of
-from nas.export.c.weights import FOLDED, WEIGHTED, Use, Weights, convolution, folded
+from nas.export.c.stage import Calibrated, Ends, Located, See, Stage, as_name, on_levels, table_of
+from nas.export.c.weights import FOLDED, WEIGHTED, Use, Weights, convolution, folded, folded_factor, rounded
 from nas.network.architecture import Layer
 from nas.network.blocks import ChannelShuffle, PaddedShortcut, PReLU, SqueezeExcite
 from nas.network.build import Network
@@ -57,6 +58,13 @@ class _BeforeFunction(Stage):
         before = of.coding(self.layers[-2].path)
         return before, table_of(of.module(self.function.path), before, output)
 
+    def finished(self, of: Calibrated, values: Tensor, output: Coding | None) -> Tensor:
+        """Values of a network in training before the function, as they are behind it."""
+        if self.function is None or self.function.layer.spec == Activation("relu"):
+            return on_levels(values, output)
+        before = of.coding(self.layers[-2].path)
+        return on_levels(of.module(self.function.path)(on_levels(values, before)), output)
+
 
 class Weighted(_BeforeFunction):
     """Weights, what can be folded into them, and an element-wise function."""
@@ -72,10 +80,41 @@ class Weighted(_BeforeFunction):
             return self.function is None and layer.input_shape == self.layers[-1].layer.output_shape
         return super().joins(layer)
 
+    @property
+    def weighted(self) -> tuple[Located, ...]:
+        """All layers but the function."""
+        return self.layers if self.function is None else self.layers[:-1]
+
     def weights(self, of: Calibrated) -> Weights:
         """All but the function as one."""
-        weighted = self.layers if self.function is None else self.layers[:-1]
-        return folded([layer for _, layer in weighted], [self.module(of.network, path) for path, _ in weighted])
+        return folded(*self._with_modules(of), of.largest_weight)
+
+    def _with_modules(self, of: Calibrated) -> tuple[list[Layer], list[Any]]:
+        return [layer for _, layer in self.weighted], [self.module(of.network, path) for path, _ in self.weighted]
+
+    def simulate(self, of: Calibrated, inputs: Sequence[Tensor], ends: Ends) -> Tensor:
+        """With the statistics of the batch in batch norm, as in any training; those of all decide the scales of the
+        weights, since with these they are stored (Krishnamoorthi 2018, arXiv 1806.08342, section 3.2.2).
+        """
+        values = self._summed(of, self._shaped(inputs[0]), ends)
+        for path, layer in self.weighted[1:]:
+            values = self.module(of.network, path)(values.reshape(len(values), *layer.input_shape))
+        return self.finished(of, values, ends.output)
+
+    def _summed(self, of: Calibrated, values: Tensor, ends: Ends) -> Tensor:
+        """What the first layer makes of values with its weights as they are in whole numbers."""
+        module = self.module(of.network, self.path)
+        if type(self.spec) in FOLDED:  # its weights are one number a channel, which needs no rounding
+            summed: Tensor = module(values)
+            return summed
+        with torch.no_grad():
+            factor = folded_factor(*self._with_modules(of))
+            uses = [Use(stage.weights(of), coding) for stage, coding in ends.uses if isinstance(stage, Weighted)]
+            change = rounded(self.weights(of), ends.inputs[0], factor, uses)
+        weights = module.weight + change.view_as(module.weight)
+        if isinstance(module, torch.nn.Linear):
+            return F.linear(values, weights, module.bias)
+        return F.conv2d(values, weights, module.bias, module.stride, module.padding, module.dilation, module.groups)
 
     def operation(self, of: Calibrated, ends: Ends) -> Operation:
         before, table = self.behind(of, ends.output)
@@ -96,6 +135,9 @@ class Added(_BeforeFunction):
 
     def first(self, network: Network, inputs: Sequence[Tensor], see: See) -> Tensor:
         return inputs[0] + inputs[1]
+
+    def simulate(self, of: Calibrated, inputs: Sequence[Tensor], ends: Ends) -> Tensor:
+        return self.finished(of, inputs[0] + inputs[1], ends.output)
 
     def operation(self, of: Calibrated, ends: Ends) -> Operation:
         before, table = self.behind(of, ends.output)
@@ -218,14 +260,21 @@ class Excited(Stage):
 
     def first(self, network: Network, inputs: Sequence[Tensor], see: See) -> Tensor:
         module, values = self.module(network, self.path), self._shaped(inputs[0])
-        means = values.mean((2, 3))
-        hidden = F.relu(module.squeeze(means))
-        before = module.excite(hidden)
-        factors = module.gate(before)
-        for name, noted in {"mean": means, "squeeze": hidden, "excite": before, "gate": factors}.items():
-            see(f"{self.path}.{name}", noted)
-        excited: Tensor = values * factors[:, :, None, None]
-        return excited
+        means = see(f"{self.path}.mean", values.mean((2, 3)))
+        hidden = see(f"{self.path}.squeeze", F.relu(module.squeeze(means)))
+        before = see(f"{self.path}.excite", module.excite(hidden))
+        factors: Tensor = see(f"{self.path}.gate", module.gate(before))
+        return values * factors[:, :, None, None]
+
+    def simulate(self, of: Calibrated, inputs: Sequence[Tensor], ends: Ends) -> Tensor:
+        module, values = of.module(self.path), self._shaped(inputs[0])
+        codings = {name: of.coding(f"{self.path}.{name}") for name in ("mean", "squeeze", "excite", "gate")}
+        means = on_levels(values.mean((2, 3)), codings["mean"])
+        sums = _linear(module.squeeze, means, codings["mean"], of)
+        hidden = on_levels(sums, codings["squeeze"])
+        before = on_levels(_linear(module.excite, hidden, codings["squeeze"], of), codings["excite"])
+        factors = on_levels(module.gate(before), codings["gate"])
+        return on_levels(values * factors[:, :, None, None], ends.output)
 
     def operation(self, of: Calibrated, ends: Ends) -> Operation:
         assert ends.output is not None
@@ -239,14 +288,14 @@ class Excited(Stage):
             Average(f"{ends.name}_mean", shape, channels, ends.inputs[0], mean, 0, 0, 0, scaling, 0.0),
             convolution(
                 f"{name}_squeeze",
-                Weights(module.squeeze.weight[:, :, None, None], module.squeeze.bias),
+                _weights_of(module.squeeze, of),
                 (channels, squeezed),
                 (mean, hidden),
                 before=hidden,
             ),
             convolution(
                 f"{name}_excite",
-                Weights(module.excite.weight[:, :, None, None], module.excite.bias),
+                _weights_of(module.excite, of),
                 (squeezed, channels),
                 (hidden, factor),
                 before=before,
@@ -254,6 +303,23 @@ class Excited(Stage):
             ),
             self._scaling(ends, factor.scale),
         )
+
+
+class Dropped(_KeepingCoding):
+    """What is idle in use and is not in training: never an operation."""
+
+    def operation(self, of: Calibrated, ends: Ends) -> Operation:
+        raise TypeError(f"{self.path} is for training alone")
+
+
+def _weights_of(module: torch.nn.Linear, of: Calibrated) -> Weights:
+    return Weights(module.weight[:, :, None, None], module.bias, largest=of.largest_weight)
+
+
+def _linear(module: torch.nn.Linear, values: Tensor, coding: Coding, of: Calibrated) -> Tensor:
+    """A fully connected layer of a network in training, with its weights as they are in whole numbers."""
+    change = rounded(_weights_of(module, of), coding)
+    return F.linear(values, module.weight + change.view_as(module.weight), module.bias)
 
 
 def stage_of(spec: LayerSpec) -> type[Stage] | None:

@@ -26,6 +26,7 @@ class Weights:
     padding: tuple[int, int] = (0, 0)
     dilation: int = 1
     groups: int = 1
+    largest: int = LARGEST_WEIGHT  # that a weight can be in whole numbers
 
     def scaled(self, factor: Tensor, shift: Tensor) -> "Weights":
         """With each output channel times `factor`, plus `shift`."""
@@ -49,10 +50,8 @@ def convolution(
     are the same for all. `shared`: what they are called.
     """
     coding, output = codings
-    scales = _scales(weights, coding) if len(uses) < 2 else _shared_scales(weights, uses)
+    numbers, scales = in_whole_numbers(weights, coding, uses)
     sums = scales * coding.scale  # what 1 in a sum stands for
-    stored = weights if len(uses) < 2 else uses[0].weights
-    stored_scales = scales if len(uses) < 2 else _shared_scales(stored, uses)
     return Convolution(
         name,
         *shapes,
@@ -64,7 +63,7 @@ def convolution(
         dilation=weights.dilation,
         groups=weights.groups,
         shared=shared or name,
-        weights=(stored.weights / stored_scales.view(-1, 1, 1, 1)).round().to(torch.int8),
+        weights=numbers.to(torch.int8),
         bias=(weights.bias / sums).round().to(torch.int32),
         before=before,
         scalings=tuple(Scaling.of(each / before.scale) for each in sums.tolist()) if before is not None else (),
@@ -80,6 +79,32 @@ class Use(NamedTuple):
     coding: Coding
 
 
+def in_whole_numbers(weights: Weights, coding: Coding, uses: "Sequence[Use]" = ()) -> tuple[Tensor, Tensor]:
+    """Weights as whole numbers, and their scales, one an output channel; `uses` as for `convolution`."""
+    if len(uses) < 2:
+        scales = _scales(weights, coding)
+        return (weights.weights / scales.view(-1, 1, 1, 1)).round(), scales
+    stored = uses[0].weights
+    return (stored.weights / _shared_scales(stored, uses).view(-1, 1, 1, 1)).round(), _shared_scales(weights, uses)
+
+
+def rounded(weights: Weights, coding: Coding, factor: Tensor | None = None, uses: "Sequence[Use]" = ()) -> Tensor:
+    """What the whole numbers of weights stand for, as a change of them that has no gradient.
+
+    So their sum has the values of the one and the gradient of the other: a straight-through estimator (Bengio et al.
+    2013, arXiv 1308.3432). With the `factor` a channel of what is folded into them, it is a change of the weights
+    before that; where the factor is 0, and nothing of them is left, they stay.
+    """
+    with torch.no_grad():
+        numbers, scales = in_whole_numbers(weights, coding, uses)
+        change: Tensor = numbers * scales.view(-1, 1, 1, 1) - weights.weights
+        if factor is None:
+            return change
+        factors = factor.view(-1, 1, 1, 1)
+        unfolded: Tensor = torch.where(factors == 0, 0.0, change / torch.where(factors == 0, 1.0, factors))
+        return unfolded
+
+
 def _shared_scales(weights: Weights, uses: Sequence[Use]) -> Tensor:
     """Those that make the same 8 bits of the weights in all uses: what is folded in scales a channel, and they too."""
     scales = torch.stack([_scales(*use) for use in uses])
@@ -90,7 +115,7 @@ def _shared_scales(weights: Weights, uses: Sequence[Use]) -> Tensor:
 
 def _least_scales(weights: Weights) -> Tensor:
     """Those that make the largest weight of each output channel the largest number there is."""
-    return weights.weights.abs().flatten(1).amax(1) / LARGEST_WEIGHT
+    return weights.weights.abs().flatten(1).amax(1) / weights.largest
 
 
 def _scales(weights: Weights, coding: Coding) -> Tensor:
@@ -103,15 +128,21 @@ def _scales(weights: Weights, coding: Coding) -> Tensor:
     return torch.where(scales > 0, scales, 1.0)
 
 
-def folded(layers: Sequence[Layer], modules: Sequence[Any]) -> Weights:
+def folded(layers: Sequence[Layer], modules: Sequence[Any], largest: int = LARGEST_WEIGHT) -> Weights:
     """The weights of the first of these layers, with those behind it folded in; each with its module.
 
-    A batch norm in turn is folded in with the statistics of the time at which it is.
+    A batch norm in turn is folded in with the statistics of the time at which it is. `largest`: see `Weights`.
     """
-    weights = WEIGHTED[type(layers[0].spec)](layers[0], modules[0])
+    weights = replace(WEIGHTED[type(layers[0].spec)](layers[0], modules[0]), largest=largest)
     for layer, module in zip(layers[1:], modules[1:], strict=True):
         weights = weights.scaled(*FOLDED[type(layer.spec)](module))
     return weights
+
+
+def folded_factor(layers: Sequence[Layer], modules: Sequence[Any]) -> Tensor | None:
+    """What each output channel of the first of these layers is multiplied with by those behind it; None if by none."""
+    factors = [FOLDED[type(layer.spec)](module)[0] for layer, module in zip(layers[1:], modules[1:], strict=True)]
+    return torch.stack(factors).prod(0) if factors else None
 
 
 def _of_convolution(layer: Layer, module: Any) -> Weights:
@@ -124,7 +155,8 @@ def _of_linear(layer: Layer, module: Any) -> Weights:
 
 
 def _bias(layer: Layer, module: Any) -> Tensor:
-    return module.bias if module.bias is not None else torch.zeros(layer.output_shape[0]).double()
+    bias: Tensor = module.bias if module.bias is not None else module.weight.new_zeros(layer.output_shape[0])
+    return bias
 
 
 def _by_itself(layer: Layer, module: Any) -> Weights:
