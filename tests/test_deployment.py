@@ -5,7 +5,9 @@ import random
 import shutil
 import stat
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
+from statistics import median
 from subprocess import CompletedProcess
 
 import click
@@ -14,6 +16,7 @@ import pytest
 from frozen_models import TINY, frozen, measured
 
 import nas as library
+from nas import datasets
 from nas.cli.options import Bytes, Milliseconds
 from nas.deployment.deployment import Deployment, deployment_for, shape_of
 from nas.deployment.screening import FEWEST, features, predicted
@@ -56,12 +59,17 @@ def clock(folder: Path, text: str = "echo $(($(wc -c < $1) / 1000)).5") -> Path:
 @needs_cc
 def test_what_is_over_the_flash_is_not_trained(few_images: str) -> None:
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
-    budget = Budget(3_000, flash=4_500)
+    split = datasets.split(datasets.load(few_images))
+    drawn = islice(
+        random_candidates(finding.load("tiny"), Task(split.image_shape, split.n_classes, 1, Budget(3_000))), 9
+    )
+    limit = median(int(Deployment("c").cost("flash", candidate.architecture)) for candidate, _ in drawn)
+    budget = Budget(3_000, flash=limit)
     objective = library.Objective("tiny", few_images, budget, epochs=1, formats=("c",), deployment=Deployment("c"))
     study.optimize(objective, n_trials=6)
     attributes = [TrialAttributes(trial) for trial in study.trials]
     told = [each for each in attributes if each.cost is not None and "flash" in each.cost]
-    over = [each for each in told if each.cost.flash > 4_500]
+    over = [each for each in told if each.cost.flash > limit]
     assert over
     assert len(over) < len(told)
     assert all(each.outcome == "rejected" and not each.has_candidate for each in over)
@@ -74,17 +82,17 @@ def test_what_is_over_the_flash_is_not_trained(few_images: str) -> None:
 @needs_cc
 @pytest.mark.parametrize("name", ["micro", "budget_fill", "documented"])
 def test_a_space_is_told_what_the_device_has_room_for(name: str) -> None:
-    """Half of what it suggests then is within the limits, where next to nothing was."""
+    """About half of what it suggests then is within the limits, where next to nothing was."""
     space, deployment = finding.load(name), Deployment("c")
     task = Task((1, 28, 28), 10, 5, Budget(20_000, flash=16_000))
 
     def n_within(budget: Budget) -> int:
         drawn = random_candidates(space, Task(task.image_shape, 10, 5, budget), 7)
-        return sum(deployment.cost("flash", next(drawn)[0].architecture) <= 16_000 for _ in range(10))
+        return sum(deployment.cost("flash", next(drawn)[0].architecture) <= 16_000 for _ in range(24))
 
     aim = aimed_at(space, task, deployment, ("c",))
     assert aim.params < 20_000
-    assert n_within(aim) >= max(3, n_within(task.budget))
+    assert n_within(aim) >= max(24 // 4, n_within(task.budget))
 
 
 @needs_cc

@@ -13,7 +13,7 @@ import torch
 from frozen_models import EVERYTHING, TINY, frozen
 from shipped_spaces import SPACES
 
-from nas.export.c import kernels
+from nas.export.c import convolving, kernels
 from nas.export.c.footprint import Footprint
 from nas.export.c.graph import refuses
 from nas.export.c.objects import DECLARED, Takes, Toolchain, toolchain
@@ -29,6 +29,12 @@ from nas.space import finding
 from nas.space.candidate import Task
 from nas.space.probing import random_candidates
 
+TEXTS = [
+    (module, name, text)
+    for module in (kernels, convolving)
+    for name, text in vars(module).items()
+    if name.isupper() and isinstance(text, str)
+]
 SLOW = r"    for (volatile int i = 9; i; i--) { i *= i + 3; }\n"
 HOST, CORTEX = "cc", "arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb"
 COMPILERS = [
@@ -127,9 +133,9 @@ def test_another_kernel_has_another_size_and_nobody_has_to_say_so(
 ) -> None:
     before = Footprint(tools).of(TINY).flash
     begins = re.compile(r"^static void convolve\w*\([^{;]*\{\n", re.M)
-    for name, text in vars(kernels).items():
-        if name.isupper() and isinstance(text, str) and begins.search(text):
-            monkeypatch.setattr(kernels, name, begins.sub(rf"\g<0>{SLOW}", text))
+    for module, name, text in TEXTS:
+        if begins.search(text):
+            monkeypatch.setattr(module, name, begins.sub(rf"\g<0>{SLOW}", text))
     from nas.export.c import specimens
 
     specimens.specimens.cache_clear()
@@ -161,12 +167,12 @@ def test_each_stage_has_its_functions_among_the_specimens() -> None:
 
     defined = re.findall(
         r"^static \w+ (\w+)\(const|^static void (\w+)\(",
-        "\n".join(v for k, v in vars(kernels).items() if k.isupper() and isinstance(v, str)),
+        "\n".join(text for _, _, text in TEXTS),
         re.M,
     )
     called = {name for pair in defined for name in pair if name}
     seen = {each.function for each in specimens()}
-    helpers = {"sum_at", "begin", "end", "mean_at", "largest_at"}
+    helpers = {"sum_at", "of_zero", "finish", "mean_at", "largest_at"}
     assert called - helpers <= seen
     assert STAGES
 

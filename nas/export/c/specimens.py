@@ -47,20 +47,25 @@ class Specimen:
         return sum(BYTES[each.c_type] * len(each.values) for each in self.arrays)
 
     @property
+    def handed(self) -> tuple[str, ...]:
+        """The functions that its structures hold: without a structure that holds one, a compiler leaves it out."""
+        arrays = {each.name for each in self.arrays}
+        held = (name for each in self.structures for name in NAMES.findall(each.partition("=")[2]))
+        return tuple(name for name in held if name not in arrays)
+
+    @property
     def form(self) -> str:
         """How it is called: which numbers are 0, since they take less; other numbers and names do not matter."""
         _, _, given = self.call.partition("(")
         named = OFFSETS.sub("", NAMES.sub("x", given))
-        return f"{self.function}({INTEGERS.sub(lambda match: str(min(1, int(match[0]))), named)}"
+        functions = " ".join((self.function, *self.handed))
+        return f"{functions}({INTEGERS.sub(lambda match: str(min(1, int(match[0]))), named)}"
 
     def fits(self, kernels: Collection[str]) -> bool:
         """Whether another program with these kernels has the same function, given the same structures."""
         types = {structure.split()[2] for structure in self.structures}
-        needed = [
-            text
-            for text in self.kernels
-            if f" {self.function}(" in text or any(f"}} {each};" in text for each in types)
-        ]
+        parts = [f" {each}(" for each in (self.function, *self.handed)] + [f"}} {each};" for each in types]
+        needed = [text for text in self.kernels if any(part in text for part in parts)]
         return all(text in kernels for text in needed)
 
     def copy(self, number: int, given: str) -> "Specimen":
