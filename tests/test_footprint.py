@@ -172,7 +172,7 @@ def test_each_stage_has_its_functions_among_the_specimens() -> None:
     )
     called = {name for pair in defined for name in pair if name}
     seen = {each.function for each in specimens()}
-    helpers = {"sum_at", "of_zero", "finish", "mean_at", "largest_at"}
+    helpers = {"sum_at", "of_zero", "finish", "begin", "end", "mean_at", "largest_at"}
     assert called - helpers <= seen
     assert STAGES
 
