@@ -79,7 +79,11 @@ def said(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(SCRIPT), str(file), *options], capture_output=True, text=True)
 
 
-def test_as_a_command_it_prints_milliseconds_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compiler", ["cc", "arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb"])
+def test_as_a_command_it_prints_milliseconds_alone(
+    compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CC", compiler)  # the device's, too, as where it limits flash
     file, _, _ = exported(NETWORK, tmp_path)
     done = said(file, "--clock", "50", "--images", "3")
     assert done.returncode == 0

@@ -19,6 +19,7 @@ QEMU counts: with `-icount shift=0` each instruction takes one nanosecond of its
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from torch import Tensor
 
 from nas import datasets
 from nas.errors import NasError
+from nas.export.c.compiled import compiler, runs_here
 from nas.prediction.models import Model, open_model
 
 HERE = Path(__file__).resolve().parent
@@ -79,7 +81,15 @@ def main() -> int:
         return 2
 
 
+def compile_for_this_machine() -> None:
+    """Where CC names the device's compiler, as for limits on flash, the same source on this machine is cc's."""
+    command = compiler()
+    if command is not None and not runs_here(command):
+        os.environ.pop("CC", None)
+
+
 def judge(arguments: argparse.Namespace) -> int:
+    compile_for_this_machine()
     model = open_model(arguments.model)
     images, labels = chosen_images(model, arguments.dataset, arguments.data_dir, arguments.images)
     expected = model.scores(images)
