@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nas.errors import ArchitectureError
 from nas.export.check import check
-from nas.export.python import source
+from nas.export.python import source, weights_file
 from nas.export.writing import write
 from nas.network import modules
 from nas.network.architecture import Architecture, Layer
@@ -330,12 +330,10 @@ def test_blocks_that_differ_in_their_numbers_are_one_class(tmp_path: Path) -> No
 def test_any_is_exported_as_python(architecture: Architecture) -> None:
     from tempfile import TemporaryDirectory
 
-    import safetensors.torch
-
     model, images, labels = measured(architecture)
     with TemporaryDirectory() as folder:
         (Path(folder) / "any_net.py").write_text(source(model, "any_net"), "utf-8")
-        (Path(folder) / "any_net.safetensors").write_bytes(safetensors.torch.save(model.weights()))
+        (Path(folder) / "any_net.safetensors").write_bytes(weights_file(model))
         check(model, "any_net", Path(folder), images, labels)
 
 

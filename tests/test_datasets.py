@@ -825,7 +825,7 @@ def test_more_images_than_memory_are_refused(tmp_path: Path) -> None:
     (tmp_path / "huge" / "train" / "b").mkdir()
     for n in range(memory // 81_000_000 + 1):
         (tmp_path / "huge" / "train" / "b" / f"{n}.png").hardlink_to(first)
-    with refused("memory", "GB"):
+    with refused("memory", "GiB"):
         load(f"folder:{tmp_path / 'huge'}")
 
 

@@ -121,7 +121,7 @@ def test_a_search_leaves_a_card_and_a_script_that_trains_the_winner_again(nas: R
     done = nas(*SEARCH, "--pruner", "none", "--study", "it's $HOME", "--out", "my models", "--trials", "1")
     assert done.returncode == 0, done.stderr
     (again,) = (tmp_path / "my models").glob("*.sh")
-    assert f"{again.name} trains it again" in done.stdout
+    assert "Train it again:  nas retrain " in done.stdout
     assert again.with_suffix(".md").is_file()
     assert again.stat().st_mode & stat.S_IXUSR
     environment = shim(tmp_path, "import sys; from nas.cli import main; sys.argv[0] = 'nas'; main()")

@@ -558,4 +558,4 @@ def test_the_time_limit_holds_for_the_teacher_too(nas: Run) -> None:
     done = nas(*SEARCH, "--teacher", "auto", "--timeout", "0.1")
     assert done.returncode == 0, done.stderr
     assert "Time is up" in done.stdout
-    assert "0 candidates trained" in done.stdout
+    assert "0 candidates finished" in done.stdout

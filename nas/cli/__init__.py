@@ -48,8 +48,7 @@ GROUPS = {
     },
     "Understand": {
         "retrain": (
-            "Train a study's trial again from its stored seed, and compare each epoch's accuracy and losses with the "
-            "stored."
+            "Train a study's trial again and compare the digits, or go on from an exported model on other pictures."
         ),
         "reproduce": (
             "Train documented iterations as their documents say, and show documented and measured figures side by side."

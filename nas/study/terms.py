@@ -23,6 +23,8 @@ OPTIONS = "options"  # the one that holds what its last search was told
 TIMED = "timed"  # the one that holds a timing of no trial: that with which it was tried whether anything can be timed
 NOTES = "notes"  # the one that holds what is odd about the data
 
+SHORT = 24  # of the name of a command that times candidates
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -183,10 +185,16 @@ def default_name(
     """The name of a study that was given none: the same options give the same name."""
     limits = "-".join(f"{limit}-{name}" for name, limit in budget.limits.items())
     smallest = "" if goal.minimize is None else f"-fewest-{goal.minimize}-at-{goal.target:g}"
-    deployed = "" if deployment is None else f"-{slug(deployment)}"
+    deployed = "" if deployment is None else f"-{_short_deployment(deployment)}"
     taught = "" if teacher is None else f"-teacher-{slug(teacher)}"
     in_bits = "-int8" if quantised else ""
     return f"{short_name(dataset)}-{limits}-{space}-{epochs}-epochs-seed-{seed}{smallest}{taught}{deployed}{in_bits}"
+
+
+def _short_deployment(deployment: str) -> str:
+    """Such as `c-on-under_qemu.py-88bd6b`: of a command's path the end will do, and its digest tells it from others."""
+    runs_as, on, command = deployment.partition(" on ")
+    return f"{runs_as}-on-{slug(command)[-SHORT:].lstrip('-.')}" if on else slug(deployment)
 
 
 def readable(attributes: Mapping[str, Any]) -> dict[str, Any]:
