@@ -23,8 +23,6 @@ OPTIONS = "options"  # the one that holds what its last search was told
 TIMED = "timed"  # the one that holds a timing of no trial: that with which it was tried whether anything can be timed
 NOTES = "notes"  # the one that holds what is odd about the data
 
-SHORT = 24  # of the name of a command that times candidates
-
 
 @dataclass(frozen=True)
 class Terms:
@@ -192,9 +190,9 @@ def default_name(
 
 
 def _short_deployment(deployment: str) -> str:
-    """Such as `c-on-under_qemu.py-88bd6b`: of a command's path the end will do, and its digest tells it from others."""
+    """Such as `c-on-under_qemu.py-88bd6b`: of a command the last word will do, and its digest tells it from others."""
     runs_as, on, command = deployment.partition(" on ")
-    return f"{runs_as}-on-{slug(command)[-SHORT:].lstrip('-.')}" if on else slug(deployment)
+    return f"{runs_as}-on-{'-'.join(slug(command).split('-')[-2:])}" if on else slug(deployment)
 
 
 def readable(attributes: Mapping[str, Any]) -> dict[str, Any]:
