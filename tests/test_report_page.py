@@ -18,6 +18,7 @@ from nas.datasets.dataset import Dataset
 from nas.prediction.pictures import picture
 from nas.report.page import report_page, write
 from nas.report.trying import model_to_try
+from nas.study.confirmation import confirmation_of
 from nas.study.record import ranked, records
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
@@ -261,8 +262,9 @@ def answered(browser: webdriver.Chrome) -> list[tuple[str, float]]:
 
 
 def known_of(searched: SmallStudy, image: Image.Image) -> list[tuple[str, float]]:
-    """The same by the trained network itself."""
-    model = model_to_try(searched.study, ranked(searched.study)[0], None, searched.checkpoints, None)
+    """The same by the trained network itself, or the confirmed one, where another test has confirmed the study."""
+    (winner, *_), study = ranked(searched.study), searched.study
+    model = model_to_try(study, winner, confirmation_of(study, winner.trial), searched.checkpoints, None)
     made = picture(image, model.architecture.input_shape, model.mean, framing=model.framing)
     with torch.no_grad():
         shares = model.network()(made.pixels[None]).softmax(1)[0].tolist()
