@@ -14,12 +14,11 @@ from frozen_models import EVERYTHING, TINY, frozen
 from shipped_spaces import SPACES
 
 from nas.export.c import convolving, kernels
-from nas.export.c.footprint import Footprint
+from nas.export.c.footprint import footprint_of
 from nas.export.c.graph import refuses
 from nas.export.c.objects import DECLARED, Takes, Toolchain, toolchain
 from nas.export.c.quantise import quantise
 from nas.export.c.source import source
-from nas.export.c.stages import STAGES
 from nas.export.formats import FORMATS
 from nas.export.prepared import Images
 from nas.network.architecture import Architecture
@@ -42,12 +41,6 @@ COMPILERS = [
     for command in (HOST, CORTEX)
 ]
 TASKS = (Task((1, 28, 28), 10, 5, Budget(20_000)), Task((3, 24, 20), 4, 5, Budget(6_000)))
-
-
-@pytest.fixture(autouse=True)
-def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One for all tests here: what was compiled once is not compiled again."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "sizes"))
 
 
 @pytest.fixture
@@ -102,21 +95,20 @@ def assert_near(told: Takes, said: Takes, architecture: Architecture) -> None:
 
 @pytest.mark.parametrize("tools", COMPILERS, indirect=True)
 def test_what_c_takes_is_told_from_the_architecture(tools: Toolchain, tmp_path: Path) -> None:
-    footprint = Footprint(tools)
     for number, architecture in enumerate([*networks(1, seed=3)][:: 1 if tools.command[0] == HOST else 3]):
         said = said_by_size(tools, exported(architecture), tmp_path / str(number))
-        assert_near(footprint.of(architecture), said, architecture)
+        assert_near(footprint_of(architecture, tools), said, architecture)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("tools", COMPILERS, indirect=True)
 def test_what_c_takes_is_told_of_200_networks(tools: Toolchain, tmp_path: Path) -> None:
-    footprint, seed, n = Footprint(tools), int.from_bytes(os.urandom(4), "big"), 0
+    seed, n = int.from_bytes(os.urandom(4), "big"), 0
     for architecture in networks(20, seed):
         n += 1
         said = said_by_size(tools, exported(architecture), tmp_path / str(n))
-        assert_near(footprint.of(architecture), said, architecture)
+        assert_near(footprint_of(architecture, tools), said, architecture)
     assert n >= 200
 
 
@@ -131,50 +123,12 @@ def test_sections_are_what_size_says(tools: Toolchain, tmp_path: Path) -> None:
 def test_another_kernel_has_another_size_and_nobody_has_to_say_so(
     tools: Toolchain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = Footprint(tools).of(TINY).flash
+    before = footprint_of(TINY, tools).flash
     begins = re.compile(r"^static void convolve\w*\([^{;]*\{\n", re.M)
     for module, name, text in TEXTS:
         if begins.search(text):
             monkeypatch.setattr(module, name, begins.sub(rf"\g<0>{SLOW}", text))
-    from nas.export.c import specimens
-
-    specimens.specimens.cache_clear()
-    try:
-        assert Footprint(tools).of(TINY).flash >= before + 16
-    finally:
-        specimens.specimens.cache_clear()
-
-
-@pytest.mark.parametrize("tools", [pytest.param(HOST)], indirect=True)
-def test_it_is_compiled_once_and_told_the_same_by_whoever_asks_later(tools: Toolchain) -> None:
-    """A study that goes on must reject what it rejected: what was asked before plays no part."""
-    first, second = (Architecture((1, 12, 12), 3, (*(Conv(n, 3),) * n, *gap_head(3))) for n in (2, 4))
-    told = Footprint(tools).of(first), Footprint(tools).of(second)
-    from nas.export.c import footprint
-
-    footprint._KEPT._numbers = {}
-    other_way = Footprint(tools).of(second), Footprint(tools).of(first)
-    assert other_way == (told[1], told[0])
-    compiled = []
-    object.__setattr__(tools, "_compiled", lambda *_: compiled.append(1))
-    assert Footprint(tools).of(second) == told[1]
-    assert compiled == []
-
-
-def test_each_stage_has_its_functions_among_the_specimens() -> None:
-    """Whoever brings one gets a line on it here, though networks that use it are told of all the same."""
-    from nas.export.c.specimens import specimens
-
-    defined = re.findall(
-        r"^static \w+ (\w+)\(const|^static void (\w+)\(",
-        "\n".join(text for _, _, text in TEXTS),
-        re.M,
-    )
-    called = {name for pair in defined for name in pair if name}
-    seen = {each.function for each in specimens()}
-    helpers = {"sum_at", "of_zero", "finish", "begin", "end", "mean_at", "largest_at"}
-    assert called - helpers <= seen
-    assert STAGES
+    assert footprint_of(TINY, tools).flash >= before + 16
 
 
 @pytest.mark.parametrize("format", ["onnx", "torch"])

@@ -22,7 +22,7 @@ from nas.space.candidate import Task
 from nas.space.finding import Space
 from nas.space.probing import random_candidates
 
-N_RANDOM = 6  # candidates of each round: each takes a few milliseconds, and the first ones a compilation
+N_RANDOM = 6  # candidates of each round: for C each takes a compilation, which is a tenth of a second
 ROUNDS = 6
 STEEPEST = 1 / 16  # the least share of a budget that is gone towards in one round
 

@@ -15,9 +15,8 @@ names.py        what it states for programs
 source.py       the text of NAME.c
 compiled.py     compiles and runs them
 objects.py      what a compiler makes of it takes
-sketch.py       an architecture as a program without numbers
-specimens.py    one typical use of each function in C
-footprint.py    from these, what an architecture takes
+sketch.py       an architecture as a program whose numbers mean nothing
+footprint.py    what it takes, by that
 """
 
 from functools import partial
@@ -31,7 +30,7 @@ from torch import Tensor
 from nas.datasets.splitting import calibration_images
 from nas.errors import ExportError, InputError
 from nas.export.c.compiled import CompilationError, compile_alone, compiler, run, runs_here, version
-from nas.export.c.footprint import Footprint
+from nas.export.c.footprint import footprint_of
 from nas.export.c.graph import refuses
 from nas.export.c.header import Measured, header, taken
 from nas.export.c.objects import DECLARED, Takes, toolchain
@@ -116,7 +115,7 @@ def takes(architecture: Architecture) -> dict[str, float]:
     tools = toolchain()
     if tools is None:
         raise ExportError("what C takes is told by a compiler, but there is none here: install one, or name it in CC")
-    told = Footprint(tools).of(architecture)
+    told = footprint_of(architecture, tools)
     return {"flash": told.flash, "ram": told.ram + told.stack}
 
 

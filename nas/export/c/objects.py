@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -38,7 +38,6 @@ class Section(NamedTuple):
 
     name: str
     n_bytes: int
-    alignment: int
     writable: bool
     stored: bool  # whether its bytes are in flash, too
 
@@ -62,33 +61,27 @@ class Toolchain:
     def __str__(self) -> str:
         return f"{shlex.join(self.command)} ({self.name})"
 
-    def sections(self, source: str, headers: Mapping[str, str] | None = None) -> list[Section]:
-        """Of the object file; raises `CompilationError`."""
-        return self._compiled(source, headers or {}, ())[0]
-
     def takes(self, source: str, headers: Mapping[str, str] | None = None) -> Takes:
         """What the source takes: `stack` is that below NAME_predict, without what libraries of the compiler use.
 
         Raises `CompilationError`.
         """
-        sections, frames = self._compiled(source, headers or {}, ("-fstack-usage",))
+        sections, frames = self._compiled(source, headers or {})
         return Takes(
             flash=sum(each.n_bytes for each in sections if each.stored),
             ram=sum(each.n_bytes for each in sections if each.changes),
             stack=_deepest(source, frames),
         )
 
-    def _compiled(
-        self, source: str, headers: Mapping[str, str], more: Sequence[str]
-    ) -> tuple[list[Section], dict[str, int]]:
+    def _compiled(self, source: str, headers: Mapping[str, str]) -> tuple[list[Section], dict[str, int]]:
         with TemporaryDirectory() as place:
             folder = Path(place)
             for name, text in {**headers, "network.c": source}.items():
                 (folder / name).write_text(text, "utf-8")
-            finished([*self.command, "-w", *more, "-c", "-o", "network.o", "network.c"], folder)
+            finished([*self.command, "-w", "-fstack-usage", "-c", "-o", "network.o", "network.c"], folder)
             usage = folder / "network.su"
             frames = dict(_frames(usage.read_text())) if usage.exists() else {}
-            if more and not frames:
+            if not frames:
                 raise CompilationError(f"{self.command[0]} does not tell how much stack it uses (-fstack-usage)")
             return list(_sections((folder / "network.o").read_bytes())), frames
 
@@ -109,10 +102,10 @@ def _sections(content: bytes) -> Iterator[Section]:
     layout = order + ("IIQQQQIIQQ" if wide else "10I")
     headers = [_read(content, table + size * i, layout) for i in range(n)]
     names = headers[names_at][4]
-    for name, kind, flags, _, _, n_bytes, _, _, alignment, _ in headers:
+    for name, kind, flags, _, _, n_bytes, *_ in headers:
         if flags & ALLOCATED:
             text = content[names + name : content.index(b"\0", names + name)].decode()
-            yield Section(text, n_bytes, alignment, bool(flags & WRITABLE), kind != NO_BITS)
+            yield Section(text, n_bytes, bool(flags & WRITABLE), kind != NO_BITS)
 
 
 def _read(content: bytes, at: int, layout: str) -> tuple[int, ...]:

@@ -1,38 +1,20 @@
-"""An architecture as the program that its export would be, with numbers that mean nothing: what it takes is the same.
+"""An architecture as the program that its export would be, with weights that mean nothing: what it takes is the same.
 
 How many constants a program has, which functions it calls, with what, and where in memory its results lie, is decided
-by the architecture. So the stages are asked for their operations as in an export, of a network whose weights are all 1,
-and with a range of its own for each result, since equal codings of different results would be taken for one.
+by the architecture. So a network with weights of no meaning is exported as any other is, with the ranges that its
+results have on an image of noise: those that cannot be below 0 are not, which takes less code, and the others differ,
+as those of a trained network do.
 """
-
-from collections.abc import Sequence
 
 import torch
 
-from nas.export.c.graph import stages_of
 from nas.export.c.program import Program
-from nas.export.c.quantise import Normalisation, assembled
-from nas.export.c.stage import Calibrated, Stage
-from nas.export.c.weights import LARGEST_WEIGHT
+from nas.export.c.quantise import Normalisation, program_of
 from nas.network.architecture import Architecture
 from nas.network.build import Network
-from nas.network.kinds import Activation
 
 GREY = 0.25  # the mean and the deviation of grey images, whatever they are: a byte is a coding of its own
-STEP = 2.0**-12  # by which the ranges of results differ
-
-
-class _Ranges(dict[str, tuple[float, float]]):
-    """A range for whatever is asked for, from 0 on behind a ReLU: 0 takes less code than other numbers."""
-
-    def __init__(self, stages: Sequence[Stage]) -> None:
-        super().__init__()
-        last = (stage.layers[-1] for stage in stages)
-        self._never_below_0 = {path for path, layer in last if layer.spec == Activation("relu")}
-
-    def __missing__(self, name: str) -> tuple[float, float]:
-        self[name] = 0.0 if name in self._never_below_0 else -1.0, 5.0 + STEP * len(self)
-        return self[name]
+STEP = 2.0**-12  # by which the channels of others differ
 
 
 def sketch(architecture: Architecture) -> Program:
@@ -40,20 +22,25 @@ def sketch(architecture: Architecture) -> Program:
 
     Images of several channels are taken to have means that differ, as those of photographs do: they need a table each.
     """
-    n_channels = architecture.input_shape[0]
-    mean = tuple(GREY + STEP * channel for channel in range(n_channels))
-    with torch.no_grad():
-        network = _network(architecture, mean)
-        stages = stages_of(architecture)
-        calibrated = Calibrated(network, _Ranges(stages), LARGEST_WEIGHT)
-        return assembled(architecture, Normalisation(mean, mean), stages, calibrated)
+    mean = tuple(GREY + STEP * channel for channel in range(architecture.input_shape[0]))
+    generator = torch.Generator().manual_seed(0)  # one of its own: whoever asks has others to draw from
+    image = torch.randint(256, (1, *architecture.input_shape), dtype=torch.uint8, generator=generator)
+    return program_of(_network(architecture, mean, generator), architecture, Normalisation(mean, mean), image)
 
 
-def _network(architecture: Architecture, mean: tuple[float, ...]) -> Network:
-    """Without drawing its weights, which would take long and disturb other draws."""
+@torch.no_grad()
+def _network(architecture: Architecture, mean: tuple[float, ...], generator: torch.Generator) -> Network:
+    """With weights of either sign that keep the size of what they are given; variances are above 0, as factors are."""
     with torch.device("meta"):
         network = Network(architecture, mean, mean)
-    network = network.to_empty(device="cpu").double().eval()
-    for values in (*network.parameters(), *network.buffers()):
-        values.fill_(1)
+    network = network.to_empty(device="cpu")
+    for name, values in network.state_dict().items():
+        if not values.is_floating_point():
+            values.zero_()
+        elif values.ndim > 1 and "running" not in name:
+            values.uniform_(-1, 1, generator=generator).div_(values[0].numel() ** 0.5)
+        else:
+            values.uniform_(0.2, 0.8, generator=generator)
+    for values in (network.mean, network.std):
+        values.copy_(torch.tensor(mean).view_as(values))
     return network

@@ -61,36 +61,27 @@ $calls
 
 def source(program: Program, name: str) -> str:
     """The text of NAME.c."""
-    return composed(
-        name,
-        arrays=map(_array, program.arrays),
-        functions=[*kernels_of(program), *structures_of(program)],
-        calls=calls_of(program),
-        n_buffer=program.ram,
-        n_bytes=program.operations[0].n_in,
-        n_classes=program.n_classes,
-    )
+    return _source(program, name, map(_array, program.arrays))
 
 
-def composed(
-    name: str,
-    *,
-    arrays: Iterable[str],
-    functions: Iterable[str],
-    calls: Iterable[str],
-    n_buffer: int,
-    n_bytes: int,
-    n_classes: int,
-) -> str:
-    """A source of these parts."""
+def without_numbers(program: Program, name: str) -> str:
+    """The same text with arrays that are as long, but hold next to nothing: a compiler makes as much of it, sooner."""
+    arrays = (f"static const {each.c_type} {each.name}[{len(each.values)}] = {{1}};\n" for each in program.arrays)
+    return _source(program, name, arrays)
+
+
+def _source(program: Program, name: str, arrays: Iterable[str]) -> str:
+    ops = list(chain.from_iterable(operation.called for operation in program.operations))
+    convolving = Convolving(geometry_of(op) for op in ops if isinstance(op, Convolution))
+    structures = dict.fromkeys(chain.from_iterable(_structures(op, convolving) for op in ops))
     return SOURCE.substitute(
         name=name,
         constants="\n".join(arrays),
-        buffer=f"static uint8_t buffer[{n_buffer}];\n" if n_buffer else "",
-        functions="\n".join(functions),
-        calls="".join(f"    {call}\n" for call in calls),
-        n_bytes=n_bytes,
-        n_classes=n_classes,
+        buffer=f"static uint8_t buffer[{program.ram}];\n" if program.ram else "",
+        functions="\n".join([*_kernels(ops, convolving), *structures]),
+        calls="".join(f"    {call}\n" for call in _calls(program)),
+        n_bytes=program.operations[0].n_in,
+        n_classes=program.n_classes,
     )
 
 
@@ -106,28 +97,8 @@ def _float(value: float) -> str:
     return f"{float(torch.tensor(value, dtype=torch.float32)).hex()}f"
 
 
-def kernels_of(program: Program) -> list[str]:
-    """The functions that are called, each behind those that it calls."""
-    ops = _called(program)
-    return list(_kernels(ops, _convolving(ops)))
-
-
-def structures_of(program: Program) -> list[str]:
-    """The structures that the functions are given, each once."""
-    ops = _called(program)
-    convolving = _convolving(ops)
-    return list(dict.fromkeys(chain.from_iterable(_structures(op, convolving) for op in ops)))
-
-
-def _called(program: Program) -> list[Operation]:
-    return list(chain.from_iterable(operation.called for operation in program.operations))
-
-
-def _convolving(ops: Iterable[Operation]) -> Convolving:
-    return Convolving(geometry_of(op) for op in ops if isinstance(op, Convolution))
-
-
 def _kernels(ops: Sequence[Operation], convolving: Convolving) -> Iterator[str]:
+    """The functions that are called, each behind those that it calls."""
 
     def of(*kinds: type[Operation]) -> list[Operation]:
         return [op for op in ops if isinstance(op, kinds)]
@@ -182,7 +153,7 @@ def _chosen(texts: Mapping[str, object]) -> Iterator[str]:
 
 
 def _structures(op: Operation, convolving: Convolving) -> Iterator[str]:
-    """The structure that a function is given."""
+    """The structure that a function is given, if any."""
     height, width = op.output_shape[1:]
     match op:
         case Convolution():
@@ -207,7 +178,7 @@ def _structure(kind: str, op: Operation, fields: str) -> str:
     return f"static const {kind} {op.name} = {{{fields}}};\n"
 
 
-def calls_of(program: Program) -> Iterator[str]:
+def _calls(program: Program) -> Iterator[str]:
     """The calls from an image to the scores, in order."""
     for step, place, scratch in zip(program.steps, program.memory.places, program.memory.scratches, strict=True):
         sources = [_in_buffer(program.memory.places[each]) if each != IMAGE else "image" for each in step.sources]
