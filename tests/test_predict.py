@@ -10,22 +10,24 @@ from subprocess import CompletedProcess
 import numpy as np
 import pytest
 import torch
+from frozen_models import solved
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 import nas as library
 from nas.datasets.dataset import Dataset
-from nas.datasets.framing import box_of, centre_of_mass, framing_of
+from nas.datasets.framing import Framing, box_of, centre_of_mass, framing_of
 from nas.errors import InputError
 from nas.export.c.names import names_in, stated
+from nas.export.python import source, weights_file
 from nas.prediction.models import open_model
 from nas.prediction.pictures import picture
 from nas.training.teacher import read
 
 Run = Callable[..., CompletedProcess[str]]
 N = 60
-ROUGHLY = 0.65  # a network that gets six of ten right has many pictures near a border
+NEARLY_ALL = 0.9  # what is near a border may be beyond it, moved by a pixel: MNIST itself was rounded to whole ones
 SHAPE, MEAN = (1, 28, 28), (0.1307,)
 
 
@@ -75,26 +77,38 @@ def test_every_format_knows_the_digits_that_the_network_knows(
     assert open_model(exported / f"model{suffix}").mean == pytest.approx(open_model(exported / "model.py").mean)
 
 
+@pytest.fixture(scope="session")
+def able(mnist: Dataset, made_once: Callable[..., Path]) -> Path:
+    """The file of a model that has 97 of 100 digits right."""
+
+    def make(folder: Path) -> None:
+        model = solved(mnist.images[:4000], mnist.labels[:4000])
+        (folder / "able.py").write_text(source(model, "able"), "utf-8")
+        (folder / "able.safetensors").write_bytes(weights_file(model))
+
+    return made_once("able", make) / "able.py"
+
+
 def test_any_size_and_colour_and_dark_on_light_gives_what_the_plain_picture_gives(
-    exported: Path, digits: list[Path]
+    able: Path, digits: list[Path]
 ) -> None:
     plain = [Image.open(path) for path in digits]
-    wanted = [each.label for each in library.predict(exported / "model.py", plain)]
+    wanted = [each.label for each in library.predict(able, plain)]
     clear = Image.new("L", (28, 28))
 
     def transparent(image: Image.Image) -> Image.Image:  # black ink on nothing
         return Image.merge("RGBA", (clear, clear, clear, image)).resize((112, 112), Image.Resampling.LANCZOS)
 
     def share(change: Callable[[Image.Image], Image.Image]) -> float:
-        found = library.predict(exported / "model.py", list(map(change, plain)))
+        found = library.predict(able, list(map(change, plain)))
         return float(np.mean([each.label == label for each, label in zip(found, wanted, strict=True)]))
 
     assert share(lambda image: Image.eval(image, lambda value: 255 - value)) == 1
     assert share(lambda image: image.convert("RGB")) == 1
     assert share(lambda image: Image.fromarray(np.asarray(image).astype(np.uint16) * 257)) == 1
-    assert share(lambda image: image.resize((300, 300), Image.Resampling.BICUBIC)) >= ROUGHLY
-    assert share(transparent) >= ROUGHLY
-    assert share(lambda image: image.crop((4, 0, 24, 28)).convert("RGB").resize((60, 84))) >= ROUGHLY
+    assert share(lambda image: image.resize((300, 300), Image.Resampling.BICUBIC)) >= NEARLY_ALL
+    assert share(transparent) >= NEARLY_ALL
+    assert share(lambda image: image.crop((4, 0, 24, 28)).convert("RGB").resize((60, 84))) >= NEARLY_ALL, "cut close"
 
 
 def test_a_picture_keeps_its_proportions_and_turns_as_its_camera_says(tmp_path: Path) -> None:
@@ -190,11 +204,11 @@ def photograph(digit: np.ndarray, seed: int) -> Image.Image:
     return Image.fromarray(paper.clip(0, 255).astype(np.uint8)).convert("RGB")
 
 
-def test_a_photographed_digit_becomes_as_the_training_images_are(exported: Path, mnist: Dataset) -> None:
+def test_a_photographed_digit_becomes_as_the_training_images_are(able: Path, mnist: Dataset) -> None:
     framing = framing_of(mnist.images)
     assert framing == (20, 14.0, 14.01)
     some = mnist.images[4000 : 4000 + N, 0].numpy()
-    plain = library.predict(exported / "model.py", [Image.fromarray(image) for image in some])
+    plain = library.predict(able, [Image.fromarray(image) for image in some])
     photos = [photograph(image, seed) for seed, image in enumerate(some)]
     differences = []
     for image, photo in zip(some, photos, strict=True):
@@ -205,12 +219,23 @@ def test_a_photographed_digit_becomes_as_the_training_images_are(exported: Path,
         assert np.abs(np.subtract(centre_of_mass(made.pixels[0]), framing[1:])).max() < 1
         differences.append(np.abs(made.pixels[0].numpy().astype(int) - image).mean())
     assert np.mean(differences) < 12, "they are the digits that they were"
-    found = library.predict(exported / "model.py", photos)
-    left = library.predict(exported / "model.py", photos, centre=False)
+    found = library.predict(able, photos)
+    left = library.predict(able, photos, centre=False)
     alike = [np.mean([a.label == b.label for a, b in zip(each, plain, strict=True)]) for each in (found, left)]
-    assert alike[0] > 0.5 > alike[1], "a better network has all of them, and one in ten"
+    assert alike[0] >= NEARLY_ALL
+    assert alike[1] < 0.5, "too small, and anywhere"
     assert all(each.centred for each in found)
     assert not any(each.centred for each in left)
+
+
+def test_what_is_cut_close_is_ink_up_to_the_edge() -> None:
+    """A bar from edge to edge, of which more than a twentieth is on it: it was taken for ground once."""
+    pixels = np.full((40, 40), 200, np.uint8)
+    pixels[:, 15:22] = 30
+    made = picture(Image.fromarray(pixels), SHAPE, MEAN, framing=Framing(20, 14.0, 14.0))
+    top, bottom, left, right = box_of(made.pixels[0])
+    assert (bottom - top, made.inverted) == (20, True)
+    assert 3 <= right - left <= 5
 
 
 @pytest.mark.parametrize("suffix", [".py", ".onnx", ".c"])

@@ -1,6 +1,6 @@
 // Pictures made into what a network takes: what nas.prediction.pictures does, from pixels with red, green, blue and opacity.
 
-const DARK = 0.35, LIGHT = 0.65, NOISE = 0.95, FAINT = 24, INK = 4;
+const DARK = 0.35, LIGHT = 0.65, NOISE = 0.05, FAINT = 24, INK = 4;
 const roundHalfUp = (value) => Math.floor(value + 0.5);
 const between = (value, most) => Math.max(0, Math.min(value, most));
 const median = (values) => {
@@ -78,7 +78,9 @@ const stretched = (values) => {
 };
 
 function inkOf(image, values) {
-  const edge = edgeOf(image, values).sort((a, b) => a - b), ground = edge[Math.floor(NOISE * (edge.length - 1))];
+  const edge = edgeOf(image, values).sort((a, b) => a - b);
+  const [usual, darkest] = [0.5, NOISE].map((share) => edge[Math.floor(share * (edge.length - 1))]);
+  const ground = 2 * usual - darkest;
   const ink = values.map((value) => Math.max(value - ground, 0));
   return mostOf(ink) < FAINT ? null : stretched(ink);
 }

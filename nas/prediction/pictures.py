@@ -15,7 +15,7 @@ SOURCE = Path(__file__).with_name("picture.js")  # the same for browsers
 # Training images whose mean is beyond these are on a dark or a light ground; between them nothing can be told.
 DARK, LIGHT = 0.35, 0.65
 DEEP = ("I", "F", "I;16", "I;16L", "I;16B")  # modes with more than 8 bits a channel
-NOISE = 0.95  # so many pixels of the edge are ground, however uneven
+NOISE = 0.05  # of the edge's pixels are darker, or lighter, than all ground is
 FAINT = 24  # of 255: less ink than that is none
 Pixels = np.ndarray[Any, Any]
 
@@ -122,10 +122,13 @@ def _centred(grey: Pixels, shape: tuple[int, int, int], mean: float, invert: boo
 
 
 def _ink(values: Pixels) -> Pixels:
-    """What is lighter than the ground, which is as light as the edge mostly is, and as uneven; 255 at most."""
-    edge = np.sort(_edge(values[:, :, None])[:, 0])
-    ground = int(edge[int(NOISE * (len(edge) - 1))])
-    ink = np.maximum(values.astype(np.int64) - ground, 0)
+    """What is lighter than the ground, which is as light as the edge mostly is, and as uneven; 255 at most.
+
+    How uneven is told by its darker half alone: at the edge of a picture that is cut close there is ink, too.
+    """
+    edge = np.sort(_edge(values[:, :, None])[:, 0]).astype(np.int64)
+    usual, darkest = (int(edge[int(share * (len(edge) - 1))]) for share in (0.5, NOISE))
+    ink = np.maximum(values.astype(np.int64) - (2 * usual - darkest), 0)
     most = int(ink.max())
     return (ink * 255 // most if most >= FAINT else 0 * ink).astype(np.uint8)
 
