@@ -15,7 +15,7 @@ import nas
 
 PACKAGE = Path(nas.__file__).parent
 # From the ground up: a room imports what stands before it, itself, and nothing that stands behind it.
-GROUND = ("errors", "lazy", "files", "table", "statistics", "shipped", "interruption", "version", "progress")
+GROUND = ("errors", "lazy", "files", "table", "statistics", "shipped", "shell", "interruption", "version", "progress")
 ROOMS = (
     "network",
     "training",

@@ -35,7 +35,7 @@ from nas.study.goal import Goal
 from nas.study.locks import is_searched, sole_confirmer, sole_controller
 from nas.study.opening import find_study
 from nas.study.record import record_of
-from nas.study.status import search_command, status, statuses
+from nas.study.status import search_words, status, statuses
 from nas.study.storage import checkpoint_folder, open_storage
 from nas.study.terms import OPTIONS, default_name
 
@@ -102,7 +102,7 @@ def test_what_a_search_was_told_can_be_told_again(
     budget: int | Budget, target: float | None, timeout: float | None, study: str, out: str, formats: tuple[str, ...]
 ) -> None:
     options = SearchOptions(budget, target=target, timeout=timeout, study=study, out=Path(out), formats=formats)
-    args = shlex.split(search_command(options.not_by_default))
+    args = list(search_words(options.not_by_default))
     settings = search_command_of_cli.make_context("search", args[2:]).params
     limits = budget_of(settings)
     for name in ("as_json", "confirming"):

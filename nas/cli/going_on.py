@@ -1,7 +1,5 @@
 """`nas search --study NAME` alone: goes on with the options that the study was last searched with."""
 
-import shlex
-
 import click
 
 from nas.study.folders import DEFAULT_STORAGE
@@ -34,4 +32,4 @@ class GoesOn(click.Command):
         from nas.study.storage import open_storage
 
         (known,) = statuses(open_storage(storage, must_exist=True), name, storage)
-        return [] if known.command is None else shlex.split(known.command)[2:]
+        return [] if known.words is None else [*known.words[2:]]

@@ -1,9 +1,10 @@
 """`nas init`."""
 
-import shlex
 from pathlib import Path
 
 import click
+
+from nas.shell import quoted
 
 
 @click.command()
@@ -23,6 +24,6 @@ def init(file: Path, *, force: bool) -> None:
 
     write(file, force=force)
     click.echo(f"{file} is written. Read it, change it, and try it:")
-    space = f"--space {shlex.quote(str(file))}"
+    space = f"--space {quoted(str(file))}"
     click.echo(f"    nas check {space} --budget 20k     # what it leaves, and how long a search takes")
     click.echo(f"    nas search {space} --budget 20k --epochs 5 --trials 10")

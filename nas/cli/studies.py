@@ -9,6 +9,7 @@ from nas.cli.completion import complete_study
 from nas.cli.options import storage_option
 from nas.network.cost import COSTS
 from nas.progress import working
+from nas.shell import quoted
 from nas.table import file_size, per_cent
 
 HEADER = ("study", "data set", "limits", "trials", "best", "parameters", "state")
@@ -134,7 +135,7 @@ def rename(name: str, new: str, storage: str) -> None:
     from nas.study.storage import open_storage
 
     run_rename(open_storage(storage, must_exist=True), name, new)
-    click.echo(f"Study {name!r} is called {new!r} now. It goes on with: nas search --study {_quoted(new)}")
+    click.echo(f"Study {name!r} is called {new!r} now. It goes on with: nas search --study {quoted(new)}")
 
 
 @studies.command()
@@ -154,7 +155,7 @@ def copy(name: str, new: str, storage: str) -> None:
         from nas.study.managing import copy as run_copy
 
         run_copy(open_storage(storage, must_exist=True), name, new)
-    click.echo(f"Study {new!r} is a copy of {name!r}. It goes on with: nas search --study {_quoted(new)}")
+    click.echo(f"Study {new!r} is a copy of {name!r}. It goes on with: nas search --study {quoted(new)}")
 
 
 @studies.command("export")
@@ -178,7 +179,7 @@ def export_(name: str, file: Path, storage: str, force: bool) -> None:
         from nas.study.managing import export_to
 
         export_to(open_storage(storage, must_exist=True), name, file)
-    click.echo(f"{file}: {file_size(file.stat().st_size)}. Elsewhere: nas studies import {_quoted(str(file))}")
+    click.echo(f"{file}: {file_size(file.stat().st_size)}. Elsewhere: nas studies import {quoted(str(file))}")
 
 
 @studies.command("import")
@@ -198,10 +199,4 @@ def import_(file: Path, storage: str, name: str | None) -> None:
         from nas.study.managing import import_from
 
         new = import_from(open_storage(storage), file, name)
-    click.echo(f"Study {new!r} is here. It goes on with: nas search --study {_quoted(new)}")
-
-
-def _quoted(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
+    click.echo(f"Study {new!r} is here. It goes on with: nas search --study {quoted(new)}")

@@ -1,10 +1,10 @@
 """The notes that explain a study and its trials, in Markdown."""
 
 from math import sqrt
-from shlex import quote
 from textwrap import indent
 
 from nas.network.layer_table import layer_table
+from nas.shell import quoted
 from nas.study.confirmation import Confirmed
 from nas.study.details import Details, cost_table, curve_table, facts
 from nas.study.folders import DEFAULT_STORAGE
@@ -128,7 +128,7 @@ def _error(terms: Terms, best: float | None) -> str:
 def _commands(status: Status, url: str) -> list[str]:
     """What to type, as code: whatever a study is called, it does not become Markdown."""
     best = "TRIAL" if status.best is None else str(status.best.trial)
-    named = f"--study {quote(status.study)}" + (f" --storage {quote(url)}" if url != DEFAULT_STORAGE else "")
+    named = f"--study {quoted(status.study)}" + (f" --storage {quoted(url)}" if url != DEFAULT_STORAGE else "")
     commands = (f"nas status {named}", f"nas show {best} {named}", f"nas export --trial {best} {named}")
     whose = "TRIAL is a number" if status.best is None else f"trial {best} or any other"
     about = f"In a terminal: where the search stands, what a trial was, and how to have its model ({whose})."

@@ -1,9 +1,9 @@
 """Where the studies of a database stand, told from outside while a search may be running."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import optuna
@@ -11,6 +11,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
 from nas.network.cost import COSTS
+from nas.shell import command_line
 from nas.study.busy import busy_seconds, busy_spans
 from nas.study.folders import DEFAULT_STORAGE
 from nas.study.locks import is_searched
@@ -27,8 +28,8 @@ from nas.table import per_cent
 class Status:
     """One study. `counts`: trials by outcome; `seconds`: time in which at least one trial was under way.
 
-    `terms` and `command` are None for a study that nas did not make; `options` is what its last search was told beyond
-    the defaults, and None for one that did not note it.
+    `words` are those of the command that continues it. They and `terms` are None for a study that nas did not make;
+    `options` is what its last search was told beyond the defaults, and None for one that did not note it.
     """
 
     study: str
@@ -39,8 +40,13 @@ class Status:
     best: Record | None
     seconds: float
     epochs: int
-    command: str | None
+    words: tuple[str, ...] | None
     teacher: StudyTeacher | None = None
+
+    @property
+    def command(self) -> str | None:
+        """What continues it, for this system's shell."""
+        return None if self.words is None else command_line(self.words)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -114,25 +120,22 @@ def status(study: optuna.Study, storage: RDBStorage, url: str = DEFAULT_STORAGE)
         best=best[0] if best else None,
         seconds=busy_seconds(busy_spans(trials, searching)),
         epochs=_epochs(trials),
-        command=_command(study, trials, terms, url) if terms is not None else None,
+        words=_words(study, trials, terms, url) if terms is not None else None,
         teacher=teacher_of(study),
     )
 
 
 def command_for(study: optuna.Study, url: str) -> str | None:
     """What continues a study of nas; None where no command can."""
-    return _command(study, study.get_trials(deepcopy=False), terms_of(study), url)
+    words = _words(study, study.get_trials(deepcopy=False), terms_of(study), url)
+    return None if words is None else command_line(words)
 
 
-def search_command(options: Mapping[str, Any]) -> str:
-    """`nas search` with these options, for a POSIX shell."""
+def search_words(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """`nas search` with these options, word by word."""
     told = [(name, each) for name, value in options.items() for each in (value if isinstance(value, list) else [value])]
-    words = [
-        word
-        for name, value in told
-        for word in (f"--{name.replace('_', '-')}", *([] if value is True else [shlex.quote(str(value))]))
-    ]
-    return " ".join(["nas search", *words])
+    words = ((f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])) for name, value in told)
+    return ("nas", "search", *chain.from_iterable(words))
 
 
 def _counts(trials: Sequence[FrozenTrial], searching: bool) -> dict[str, int]:
@@ -143,7 +146,7 @@ def _counts(trials: Sequence[FrozenTrial], searching: bool) -> dict[str, int]:
     return {outcome: n for outcome, n in tally.items() if n}
 
 
-def _command(study: optuna.Study, trials: Sequence[FrozenTrial], terms: Terms, url: str) -> str | None:
+def _words(study: optuna.Study, trials: Sequence[FrozenTrial], terms: Terms, url: str) -> tuple[str, ...] | None:
     if not terms.budget:  # no option says that there is no limit
         return None
     options = options_of(study)
@@ -159,7 +162,7 @@ def _command(study: optuna.Study, trials: Sequence[FrozenTrial], terms: Terms, u
         settings["study"] = study.study_name
     if url != DEFAULT_STORAGE:
         settings["storage"] = without_password(url)
-    return search_command(settings)
+    return search_words(settings)
 
 
 def _told_by_trials(terms: Terms, trials: Sequence[FrozenTrial]) -> dict[str, Any]:

@@ -1,9 +1,7 @@
 """What the user sees of a search: live in a terminal, line by line elsewhere."""
 
 import os
-import shlex
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,12 +16,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from nas import shell
 from nas.files import NO_ROOM
 from nas.network.cost import Cost
 from nas.searching.events import Doing, Ended, EpochDone, Event, Started, Taught, Teaching, Told, TrialEvent
 from nas.searching.forecast import seconds_to_go
 from nas.searching.options import SearchOptions
 from nas.searching.search import Prepared, SearchResult
+from nas.shell import quoted
 from nas.study.confirmation import confirmation_of
 from nas.study.folders import DEFAULT_STORAGE
 from nas.study.record import best_table, counts, ranked
@@ -32,7 +32,6 @@ from nas.study.urls import without_password
 from nas.table import about, clock, per_cent, plural
 from nas.terminal.console import show
 
-WINDOWS = os.name == "nt"
 N_SHOWN = 5
 SHORTEST = 10  # characters of a network; fewer tell nothing of it
 COLUMNS = ("trial", "parameters", "epoch", "accuracy", "time left")
@@ -295,7 +294,7 @@ def _introduction(prepared: Prepared) -> list[str]:
 def _verdict(options: SearchOptions, result: SearchResult) -> str:
     why = {
         "target": "Target reached",
-        "trials": f"All {options.trials} trials are trained",
+        "trials": f"All {options.trials} trials are over",
         "timeout": "Time is up",
         "interrupted": "Interrupted",
         "exhausted": "The space holds nothing new under this budget",
@@ -349,15 +348,10 @@ def _how_good(result: SearchResult, study: str) -> str:
 
 def _activation() -> list[str]:
     """How the commands below are found, if nas runs in a virtual environment that is not activated."""
-    scripts, before = (Path(sys.prefix) / "Scripts", "") if WINDOWS else (Path(sys.prefix) / "bin", ". ")
+    scripts, before = (Path(sys.prefix) / "Scripts", "") if shell.WINDOWS else (Path(sys.prefix) / "bin", ". ")
     if sys.prefix == sys.base_prefix or Path(shutil.which("nas") or "").parent == scripts:
         return []
     return [f"First:  {before}{quoted(os.path.relpath(scripts / 'activate'))}"]
-
-
-def quoted(text: str) -> str:
-    """As one word of a command, for this system's shell."""
-    return subprocess.list2cmdline([text]) if WINDOWS else shlex.quote(text)
 
 
 def _progress(running: Running) -> str:
