@@ -39,12 +39,13 @@ def test_output_that_is_not_utf_8_is_plainer_and_no_error(
 ) -> None:
     monkeypatch.chdir(small_search)
     written = io.BytesIO()
-    for stream in ("stdout", "stderr"):
-        monkeypatch.setattr(sys, stream, io.TextIOWrapper(written, encoding, write_through=True))
+    for stream, errors in (("stdout", "surrogateescape"), ("stderr", "backslashreplace")):  # as Python sets them up
+        monkeypatch.setattr(sys, stream, io.TextIOWrapper(written, encoding, errors, write_through=True))
     with pytest.raises(SystemExit) as ended:
         main(command.split())
     assert ended.value.code == (2 if command.startswith("retrain") else 0)
     shown = written.getvalue().decode(encoding)
+    assert "\\u" not in shown
     assert ("3×3" if encoding == "cp1252" else "3x3") in shown or command not in ("trials", "show 7")
 
 
@@ -74,6 +75,21 @@ def test_a_file_gets_no_blanks_at_the_ends_of_lines_and_the_width_it_asks_for(
         widths[columns] = max(map(len, lines))
     assert widths["50"] <= 50 < widths["80"] <= 80
     assert widths[""] == widths["200"] > 80
+
+
+def test_in_a_narrow_terminal_each_column_of_trials_is_whole_or_not_there(
+    nas: Callable[..., CompletedProcess[str]], small_search: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "119")
+    whole = [line.split() for line in nas("trials", "--storage", str(small_search / "runs" / "nas.db")).stdout.splitlines()]
+    for width in range(24, 119):
+        monkeypatch.setenv("COLUMNS", str(width))
+        lines = nas("trials", "--storage", str(small_search / "runs" / "nas.db")).stdout.splitlines()
+        assert max(map(len, lines)) <= width
+        assert "…" not in "".join(lines), width
+        n = len(lines[1].split())
+        assert lines[1].split() == whole[1][:n]
+        assert n >= min(7, (width - 10) // 10)
 
 
 @pytest.mark.parametrize(

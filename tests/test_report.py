@@ -256,6 +256,10 @@ def test_missing_weights_or_data_leave_a_section_out_and_it_says_why(searched: S
     with pytest.raises(DataError, match=r"gone\.npz"):
         mistakes.on_validation_part(moved.study, winner, moved.checkpoints)
     assert "gone.npz" in text_of(report_page(moved.study, moved.checkpoints))
+    (empty := tmp_path / "empty").mkdir()
+    moved.study.set_user_attr("nas", {**moved.study.user_attrs["nas"], "dataset": "mnist"})
+    with pytest.raises(DataError, match=f"not in {empty}.*--data-dir"):
+        report_page(moved.study, moved.checkpoints, empty)
 
 
 def test_the_report_does_not_read_the_test_set(confirmed: SmallStudy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -277,12 +277,13 @@ def test_a_run_can_be_left_whose_worker_was_killed(few_images: str) -> None:
 
 @needs_proc
 @pytest.mark.usefixtures("one_core")
-def test_a_killed_worker_costs_no_trial_and_no_digit(start, nas, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [(), pytest.param(("--quantised",), marks=pytest.mark.slow)], ids=["", "quantised"])
+def test_a_killed_worker_costs_no_trial_and_no_digit(start, nas, tmp_path: Path, more: tuple[str, ...]) -> None:
     """Whether it is killed in the middle of its training, or at its very beginning, or twice in one epoch."""
-    options = ("search", *SLOW_TO_TRAIN, "--trials", "2", "--workers", "1", "--epochs", "9")
+    options = ("search", *SLOW_TO_TRAIN, "--trials", "2", "--workers", "1", "--epochs", "9", *more)
     process = start(*options)
     killed = []
-    for heard in ("epoch   2/9", "epoch   5/9", "epoch   6/9"):
+    for heard in ("epoch   2/9", "epoch   5/9", "epoch   6/9"):  # in eight bits it is measured from the sixth on
         read_until(process, heard)
         killed += workers_of(process)
         os.kill(killed[-1], signal.SIGKILL)

@@ -13,7 +13,7 @@ from nas.study.trial import OUTCOMES
 
 LONG = ("network", "training")
 WIDE = 120  # characters
-GAP = 2  # between two columns
+GAP, EDGE = 3, 1  # characters besides texts: of each column two blanks and what is between two; of the whole
 
 
 @click.command()
@@ -74,9 +74,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
 
     screen, lines = console(), shown_rows(rows)
     shown = [column for column in columns_of(rows) if column not in LONG or screen.width >= WIDE]
-    while (
-        len(shown) > 1 and LONG[0] not in shown and sum(_width(column, lines) + GAP for column in shown) > screen.width
-    ):
+    while len(shown) > 1 and LONG[0] not in shown and _least(shown, lines) > screen.width:
         shown.pop()
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), expand=LONG[0] in shown)
     for column in shown:
@@ -87,6 +85,11 @@ def _show(rows: list[dict[str, Any]]) -> None:
     for line in lines:
         table.add_row(*(line[column] for column in shown))
     show_lines(screen, table)
+
+
+def _least(columns: list[str], lines: list[dict[str, str]]) -> int:
+    """How wide the terminal must be."""
+    return sum(_width(column, lines) + GAP for column in columns) + EDGE
 
 
 def _width(column: str, lines: list[dict[str, str]]) -> int:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import optuna
 
-from nas.errors import NasError
+from nas.errors import DataError, NasError
 from nas.network.cost import COSTS
 from nas.network.layer_table import folded, layer_rows, layer_table
 from nas.report import figures, importance, summary, trials, trying
@@ -60,7 +60,7 @@ def report_of(study: optuna.Study, checkpoints: Path, data_dir: Path | None, tar
     """The whole report on a study. Of the test set only its files' checksums are read: a confirmation stored the rest.
 
     `checkpoints` is the folder with the study's weights, `data_dir` that of data sets; without either the sections that
-    need them are left out, and the last section says why. `target` is a fraction of the test set: where there is a
+    need them are left out, and the last section says why; `DataError` where a `data_dir` has not the data set. `target` is a fraction of the test set: where there is a
     confirmation, the chance is told that a fresh training has it; None for what the search was to reach. Raises
     `StudyError` for a study that nas did not make.
     """
@@ -121,6 +121,7 @@ def _trying(study: optuna.Study, winner: Record, checkpoints: Path, data_dir: Pa
         confirmed = confirmation_of(study, winner.trial)
         return Section(TRY, trying.parts(trying.model_to_try(study, winner, confirmed, checkpoints, data_dir)))
     except NasError as error:
+        _check_remark(error, data_dir)
         return LeftOut(TRY, f"{error}.")
 
 
@@ -187,7 +188,14 @@ def _seen(study: optuna.Study, winner: Record, checkpoints: Path, data_dir: Path
     try:
         return on_validation_part(study, winner, checkpoints, data_dir)
     except NasError as error:
+        _check_remark(error, data_dir)
         return f"{error}."
+
+
+def _check_remark(error: NasError, data_dir: Path | None) -> None:
+    """Raises it where a remark is not enough: somebody said where the data set is."""
+    if isinstance(error, DataError) and data_dir is not None:
+        raise error
 
 
 def _confusions(winner: Record, confirmed: Confirmed | None, seen: Mistakes | str) -> Section | LeftOut:

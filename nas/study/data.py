@@ -17,7 +17,8 @@ def data_of(study: optuna.Study, data_dir: Path | None = None, *, fetch: bool = 
     """
     terms = terms_of(study)
     if not fetch and not datasets.is_here(terms.dataset, data_dir):
-        raise DataError(f"the data set {terms.dataset} is not here: fetch it, or give its --data-dir")
+        where = "here" if data_dir is None else f"in {data_dir}"
+        raise DataError(f"the data set {terms.dataset} is not {where}: fetch it, or give its --data-dir")
     dataset = datasets.load(terms.dataset, data_dir)
     if dataset.fingerprint != terms.dataset_fingerprint:
         raise DataError(
