@@ -787,6 +787,14 @@ def test_a_truncated_image_is_named(suffix: str, digits: Path, mnist: Dataset) -
         load(f"folder:{digits}")
 
 
+def test_of_test_images_no_more_than_the_header_is_read_until_they_are_asked_for(digits: Path, mnist: Dataset) -> None:
+    path = save(digits / "test" / "class 1" / "x.png", Image.fromarray(mnist.images[0, 0].numpy()))
+    path.write_bytes(path.read_bytes()[:60])  # what is cut off are pixels
+    dataset = load(f"folder:{digits}")
+    with refused(path):
+        dataset.read_test()
+
+
 def test_images_of_sixteen_bits_are_refused(digits: Path) -> None:
     deep = save(digits / "train" / "class 1" / "deep.png", Image.fromarray(np.zeros((28, 28), dtype=np.uint16)))
     with refused(deep, "8 bits"):

@@ -81,14 +81,15 @@ def test_in_a_narrow_terminal_each_column_of_trials_is_whole_or_not_there(
     nas: Callable[..., CompletedProcess[str]], small_search: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "119")
-    whole = [line.split() for line in nas("trials", "--storage", str(small_search / "runs" / "nas.db")).stdout.splitlines()]
+    command = ("trials", "--storage", str(small_search / "runs" / "nas.db"))
+    whole = nas(*command).stdout.splitlines()[1].split()
     for width in range(24, 119):
         monkeypatch.setenv("COLUMNS", str(width))
-        lines = nas("trials", "--storage", str(small_search / "runs" / "nas.db")).stdout.splitlines()
+        lines = nas(*command).stdout.splitlines()
         assert max(map(len, lines)) <= width
         assert "…" not in "".join(lines), width
         n = len(lines[1].split())
-        assert lines[1].split() == whole[1][:n]
+        assert lines[1].split() == whole[:n]
         assert n >= min(7, (width - 10) // 10)
 
 

@@ -155,7 +155,7 @@ def test_the_effective_augmentation_crops_if_the_whole_one_does(augmentation: Au
         ),
         (
             replace(STEPS, optimizer="rmsprop", decay_all=True, augmentation=Augmentation(), ema=0.0),
-            "2 epochs of batches of 64; RMSprop momentum 0.8; learning rate 0.05 (×0.1 every 1 epochs), weight decay "
+            "2 epochs of batches of 64; RMSprop momentum 0.8; learning rate 0.05 (×0.1 every epoch), weight decay "
             "0.1 on all; augmentation: none; label smoothing 0.1; dropout rising",
         ),
         (

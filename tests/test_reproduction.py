@@ -44,6 +44,8 @@ def kept(folder: Path) -> dict[str, bytes]:
 def test_documented_and_measured_stand_side_by_side(nas: Run, tmp_path: Path, few_images: str) -> None:
     done = nas("reproduce", "A8", "a10", "A8", "--seeds", "2", "--out", "table", *FLOAT)
     assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()[:2]
+    assert (first, "epoch 1/" in second) == ("Workers start; the first epoch takes longest.", True)
     for text in ("24,498", "94.27", "95.50", "reconstructed", "2 seeds (0, 1)"):
         assert text in " ".join(done.stdout.split())
     figures = accuracies(tmp_path / "table.json")

@@ -46,13 +46,14 @@ def ablate(
     Example:
         nas ablate A10 --axis batch-norm-order
     """
-    from nas import datasets
-    from nas.replication.ablation import ablate as run_ablation
-    from nas.replication.ablation import as_plain_data, planned, table
-    from nas.replication.reproduction import check_images
-    from nas.replication.variants import select, variants, with_epochs
-    from nas.terminal.console import console, show
-    from nas.terminal.trainings_display import TrainingsDisplay
+    with working("Loading torch"):
+        from nas import datasets
+        from nas.replication.ablation import ablate as run_ablation
+        from nas.replication.ablation import as_plain_data, planned, table
+        from nas.replication.reproduction import check_images
+        from nas.replication.variants import select, variants, with_epochs
+        from nas.terminal.console import console, show
+        from nas.terminal.trainings_display import TrainingsDisplay
 
     original = documented.load(iteration)
     candidate = original.candidate if epochs is None else with_epochs(original.candidate, _checked(epochs))

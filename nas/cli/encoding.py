@@ -22,5 +22,5 @@ def write_what_can_be_written() -> None:
     """Has both outputs write everything, whatever their encoding."""
     codecs.register_error(NAME, plainer)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # Python's own way for errors shows escapes, that of POSIX's locale fails
+        if isinstance(stream, io.TextIOWrapper):  # whose own ways for errors show escapes, or fail
             stream.reconfigure(errors=NAME)

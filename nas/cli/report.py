@@ -24,8 +24,8 @@ from nas.progress import working
 def report(study_name: str | None, storage: str, data_dir: Path | None, target: float | None, out: Path) -> None:
     """Write a study as one HTML page that needs no network: what was found, figures, every trial.
 
-    The hardest images are shown where the winner's weights and the data set are still there. Of the test set, only its
-    files' checksums are read.
+    The hardest images are shown where the winner's weights and the data set are still there. Of the test set, its
+    files are checked to be there and whole; no image of it is looked at.
 
     \b
     Example:

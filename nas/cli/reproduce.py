@@ -26,11 +26,12 @@ def reproduce(
     Example:
         nas reproduce A10 B5 --seeds 3
     """
-    from nas import datasets
-    from nas.replication.reproduction import check_images, planned, table
-    from nas.replication.reproduction import reproduce as run_reproduction
-    from nas.terminal.console import console, show
-    from nas.terminal.trainings_display import TrainingsDisplay
+    with working("Loading torch"):
+        from nas import datasets
+        from nas.replication.reproduction import check_images, planned, table
+        from nas.replication.reproduction import reproduce as run_reproduction
+        from nas.terminal.console import console, show
+        from nas.terminal.trainings_display import TrainingsDisplay
 
     chosen = [documented.load(name) for name in _expanded(iterations)]
     trained_by, files = means_of(**means), checked_out(out)

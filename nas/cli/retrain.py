@@ -103,11 +103,12 @@ def retrain(
     if trial is None:
         raise click.UsageError("name what is trained: --trial NUMBER, or --from MODEL.py with --dataset NAME")
     _refuse_with("--trial", {f"--{'format' if name == 'formats' else name}": value for name, value in told.items()})
-    from nas.replication.retraining import retrain as run_again
-    from nas.study.data import data_of
-    from nas.study.opening import find_study
-    from nas.study.storage import checkpoint_folder, open_storage, runs_folder
-    from nas.study.teacher import find_teacher
+    with working("Loading torch"):
+        from nas.replication.retraining import retrain as run_again
+        from nas.study.data import data_of
+        from nas.study.opening import find_study
+        from nas.study.storage import checkpoint_folder, open_storage, runs_folder
+        from nas.study.teacher import find_teacher
 
     database = open_storage(storage, must_exist=True)
     study = find_study(database, study_name)

@@ -88,8 +88,8 @@ def _how_to_read(terms: Terms, best: float | None) -> str:
         [
             f"- **Objective value**: {_value(terms)} The winner's accuracy is optimistic, since these images chose "
             f"it.{_error(terms, best)}",
-            f"- **Complete**: trained for all {terms.epochs} epochs, or until it had its search's target, or the same "
-            "candidate as one that was.",
+            f"- **Complete**: trained to its end, {plural(terms.epochs, 'epoch')}, or until it had its search's "
+            "target, or the same candidate as one that was.",
             "- **Pruned**: stopped early, since others did better with as much training, or its loss was not finite.",
             f"- **Infeasible**: rejected, since the network is over the budget{cut_off}. It was counted and dropped "
             "before anything was built, so it has no value and took no time; the sampler was told by how much it is "

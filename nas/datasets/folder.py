@@ -65,7 +65,7 @@ def _test_files(root: Path, classes: tuple[str, ...], shape: tuple[int, int, int
             f"{', '.join(sorted(odd))}: rename or add folders"
         )
     files = _files(root / "test", classes)
-    for path, _ in track(files, "looking at test images"):
+    for path, _ in track(files, "comparing sizes of test images"):
         image_shape = _shape(path)
         if image_shape[1:] != shape[1:] or image_shape[0] > shape[0]:
             raise DataError(

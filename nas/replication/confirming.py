@@ -81,10 +81,10 @@ def confirm(
     again. A study with a teacher uses the same one, from its file, or from `teacher` where that was moved; it has been
     trained already, and not on more images than the search had.
 
-    `on_stage` gets what is about to be trained. The network of the first seed is exported to `out`. Raises
-    `StudyError` without a finished trial or the study's teacher, `DataError` for other data than the study's or data
-    without a test part, and `InputError` for a folder that cannot be written to, before anything is trained;
-    `WorkerError` if a training fails.
+    `on_stage` gets what is about to be trained; nothing where these are tested. The network of the first seed is
+    exported to `out`. Raises `StudyError` without a finished trial or the study's teacher, `DataError` for other data
+    than the study's or data without a test part, and `InputError` for a folder that cannot be written to, before
+    anything is trained; `WorkerError` if a training fails.
     """
     for option, value in (("top", top), ("seeds", seeds)):
         if value < 1:
@@ -121,6 +121,7 @@ def confirm(
             raced = race(study, finalists, split, data_name, fresh, means, on_stage, on_epoch)
             finalists = [record for record in finalists if record.trial == raced[0].trial]
         trained = _train_on_everything(finalists[0], dataset, fresh, replace(means, folder=folder), on_stage, on_epoch)
+        on_stage("Reading the test set, and writing the network", ())
         _test(study, finalists[0], trained, dataset)
         confirmed = _confirmed(study, finalists[0], dataset, trained, raced)
         store_confirmed(study, confirmed)

@@ -60,9 +60,9 @@ def report_of(study: optuna.Study, checkpoints: Path, data_dir: Path | None, tar
     """The whole report on a study. Of the test set only its files' checksums are read: a confirmation stored the rest.
 
     `checkpoints` is the folder with the study's weights, `data_dir` that of data sets; without either the sections that
-    need them are left out, and the last section says why; `DataError` where a `data_dir` has not the data set. `target` is a fraction of the test set: where there is a
+    need them are left out, and the last section says why. `target` is a fraction of the test set: where there is a
     confirmation, the chance is told that a fresh training has it; None for what the search was to reach. Raises
-    `StudyError` for a study that nas did not make.
+    `StudyError` for a study that nas did not make, `DataError` where a `data_dir` has not the data set.
     """
     terms_of(study)  # before anything looks for a single accuracy where there may be several values
     confirmed = last_confirmed(study)

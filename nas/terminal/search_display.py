@@ -294,7 +294,7 @@ def _introduction(prepared: Prepared) -> list[str]:
 def _verdict(options: SearchOptions, result: SearchResult) -> str:
     why = {
         "target": "Target reached",
-        "trials": f"All {options.trials} trials are over",
+        "trials": "The trial is over" if options.trials == 1 else f"All {options.trials} trials are over",
         "timeout": "Time is up",
         "interrupted": "Interrupted",
         "exhausted": "The space holds nothing new under this budget",

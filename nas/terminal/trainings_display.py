@@ -1,6 +1,7 @@
 """What the user sees of trainings over several seeds: a bar in a terminal, line by line elsewhere."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from threading import Lock
 from types import TracebackType
 
@@ -9,10 +10,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.text import Text
 
 from nas.network.cost import cost_of
+from nas.progress import working
 from nas.replication.batch import Training
 from nas.table import per_cent, plural
 from nas.training.run import EpochResult
 
+FIRST = "workers start; the first epoch takes longest"
 PERIOD = 300.0  # seconds whose epochs tell how long the others take; with Rich's 30, slow ones never tell
 
 
@@ -46,9 +49,16 @@ class TrainingsDisplay:
             speed_estimate_period=PERIOD,
         )
         work = sum(_work(each) * each.candidate.recipe.epochs for each in trainings)
-        self._task = self._progress.add_task("workers start: the first epoch takes longest", total=work, n_done=0)
+        self._task = self._progress.add_task(FIRST, total=work, n_done=0)
 
     def __enter__(self) -> "TrainingsDisplay":
+        self.start()
+        if not self._console.is_interactive:
+            self._console.print(f"{FIRST[0].upper()}{FIRST[1:]}.")
+        return self
+
+    def start(self) -> "TrainingsDisplay":
+        """Without a line for a file that says what is waited for: its last one does."""
         self._progress.start()
         return self
 
@@ -82,6 +92,7 @@ class Stages:
     def __init__(self, screen: Console) -> None:
         self._screen = screen
         self._display: TrainingsDisplay | None = None
+        self._shown = ExitStack()
 
     def __enter__(self) -> "Stages":
         return self
@@ -89,14 +100,17 @@ class Stages:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._display is not None:
-            self._display.__exit__(kind, error, trace)
+        self._shown.__exit__(kind, error, trace)
 
     def stage(self, name: str, trainings: Sequence[Training]) -> None:
-        """These are about to be trained."""
-        self.__exit__(None, None, None)
+        """These are about to be trained; or something else is done, where there are none."""
+        self._shown.close()
+        if not trainings:
+            self._shown.enter_context(working(name))
+            return
         self._screen.print(f"{name}: {plural(len(trainings), 'training')}.")
-        self._display = TrainingsDisplay(self._screen, trainings).__enter__()
+        self._display = TrainingsDisplay(self._screen, trainings).start()
+        self._shown.push(self._display)
 
     def epoch(self, training: Training, result: EpochResult) -> None:
         """An epoch is done, now or in an earlier run."""

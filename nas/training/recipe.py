@@ -271,7 +271,8 @@ class Recipe:
             case "constant":
                 return "constant"
             case "step":
-                return f"×{self.step_factor:g} every {self.step_epochs} epochs"
+                every = "epoch" if self.step_epochs == 1 else f"{self.step_epochs} epochs"
+                return f"×{self.step_factor:g} every {every}"
         name = {"onecycle": "one cycle", "cosine": "cosine to 0", "linear": "linear to 0"}[self.schedule]
         return f"{name}, peak at {per_cent(self.warmup, 0)}"
 
