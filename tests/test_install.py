@@ -137,6 +137,16 @@ def test_every_dependency_is_pinned_within_its_range(requirement: Requirement) -
     assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
 
 
+def test_an_sdist_has_all_that_its_tests_read() -> None:
+    """That is all of the checkout but what belongs to git."""
+    table = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    packed = set(table["tool"]["hatch"]["build"]["targets"]["sdist"]["only-include"])
+    if not (CHECKOUT / ".git").exists():
+        pytest.skip("not a checkout")
+    tracked = output(["git", "ls-files"], cwd=CHECKOUT).splitlines()
+    assert {path.partition("/")[0] for path in tracked} - packed <= {".gitignore", ".gitattributes", ".dockerignore"}
+
+
 def test_the_hosts_workflow_calls_what_there_is() -> None:
     yaml = pytest.importorskip("yaml")
     jobs = yaml.safe_load((CHECKOUT / ".github/workflows/ci.yml").read_text("utf-8"))["jobs"]

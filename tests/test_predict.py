@@ -48,6 +48,34 @@ def exported(small_search: Path, made_once: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
+def coloured(made_once: Callable[..., Path]) -> Path:
+    """A folder with a model of a search on pictures of two colours, in three formats; `name` has what they are called."""
+
+    def make(folder: Path) -> None:
+        random = np.random.default_rng(0)
+        for name, colour in (("a rose", (210, 40, 50)), ("the sea", (40, 60, 200))):
+            (folder / "train" / name).mkdir(parents=True)
+            for n in range(40):
+                pixels = np.clip(random.normal(colour, 30, (12, 12, 3)), 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / "train" / name / f"{n}.png")
+        result = library.search(
+            dataset=f"folder:{folder}",
+            space="tiny",
+            budget=2_000,
+            epochs=8,
+            trials=2,
+            workers=1,
+            storage=str(folder / "nas.db"),
+            out=folder,
+            formats=("onnx", "c"),
+        )
+        assert result.model is not None
+        (folder / "name").write_text(result.model.stem)
+
+    return made_once("coloured", make)
+
+
+@pytest.fixture(scope="session")
 def digits(mnist: Dataset, made_once: Callable[..., Path]) -> list[Path]:
     def make(folder: Path) -> None:
         for n, image in enumerate(mnist.images[4000 : 4000 + N, 0].numpy()):
@@ -148,6 +176,20 @@ def test_the_command_shows_one_picture_several_or_json(nas: Run, exported: Path,
     assert [each["picture"] for each in found] == list(map(str, digits[:2]))
     assert re.search(rf"^ +{found[0]['class']} +{100 * found[0]['probability']:.2f} %$", "\n".join(one), re.MULTILINE)
     assert len(found[0]["probabilities"]) == 10
+
+
+@pytest.mark.parametrize("suffix", [".py", ".onnx", ".c"])
+def test_pictures_in_colour_get_the_names_of_the_folder(nas: Run, coloured: Path, tmp_path: Path, suffix: str) -> None:
+    """A network that tells red from blue, whichever way the picture is brighter: nothing is made grey, or inverted."""
+    names, model = {}, coloured / f"{(coloured / 'name').read_text()}{suffix}"
+    for name, colour in (("a rose", (250, 20, 40)), ("the sea", (20, 30, 240))):
+        Image.new("RGB", (200, 120), colour).save(tmp_path / "picture.png")
+        done = nas("predict", str(model), str(tmp_path / "picture.png"), "--json", alone=True)
+        (answer,) = json.loads(done.stdout)
+        names[name] = answer["class"]
+        assert not answer["inverted"]
+        assert set(answer["probabilities"]) == {"a rose", "the sea"}
+    assert names == {"a rose": "a rose", "the sea": "the sea"}
 
 
 def test_what_is_no_model_or_no_picture_gets_one_line(

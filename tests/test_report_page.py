@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -311,6 +311,32 @@ def test_what_is_drawn_is_classified_as_the_network_classifies_it(
     browser.execute_script("document.getElementById('clear').click()")
     assert browser.find_elements(By.CSS_SELECTOR, "#shares tr") == []
     assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+
+
+def drop(browser: webdriver.Chrome, file: Path) -> None:
+    """Lets go of a file over the section, as from another window."""
+    content = b64encode(file.read_bytes()).decode()
+    browser.execute_script(
+        "const bytes = Uint8Array.from(atob(arguments[0]), (c) => c.charCodeAt(0)), moved = new DataTransfer();"
+        "moved.items.add(new File([bytes], arguments[1]));"
+        "const event = new DragEvent('drop', { dataTransfer: moved, bubbles: true, cancelable: true });"
+        "document.getElementById('answer').dispatchEvent(event);"
+        "window.wasTaken = event.defaultPrevented;",
+        content,
+        file.name,
+    )
+
+
+def test_a_picture_that_is_dropped_is_classified(
+    browser: webdriver.Chrome, page: Path, searched: SmallStudy, mnist: Dataset, tmp_path: Path
+) -> None:
+    show(browser, page)
+    photo = photograph(mnist.images[4002, 0].numpy(), 2)
+    photo.save(tmp_path / "photo.png")
+    drop(browser, tmp_path / "photo.png")
+    told = answered(browser)
+    assert same(told, known_of(searched, photo)), told
+    assert browser.execute_script("return window.wasTaken"), "else the browser would leave the page for the picture"
 
 
 def test_a_picture_that_is_chosen_is_classified_and_another_file_refused(

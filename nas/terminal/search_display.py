@@ -314,7 +314,6 @@ def tally(counts: Mapping[str, int], noun: str = "") -> str:
 
 def _next_steps(options: SearchOptions, result: SearchResult, *, confirming: bool) -> list[str]:
     if result.model is not None:
-        folder, stem = quoted(str(result.model.parent)), result.model.stem
         own = "" if options.storage == DEFAULT_STORAGE else f" --storage {quoted(without_password(options.storage))}"
         study = f"--study {quoted(result.study.study_name)}{own}"
         lines = [
@@ -323,7 +322,7 @@ def _next_steps(options: SearchOptions, result: SearchResult, *, confirming: boo
             f"Model card: {result.model.with_suffix('.md')}",
             *result.notes,
             *_activation(),
-            f'Load it:  (cd {folder} && python -c "import {stem}; print({stem}.load())")',
+            f"Load it:  {_loading(result.model)}",
             *([] if confirming else [_how_good(result, study)]),
             f"Export more:  nas export {study} --top 3",
             f"Train it again:  nas retrain {study} --trial {result.best[0].trial}",
@@ -344,6 +343,14 @@ def _how_good(result: SearchResult, study: str) -> str:
         f"Confirmed: {confirmed.accuracy.per_cent()} % of the test set, {plural(len(confirmed.seeds), 'training')}; "
         "nas report tells the rest."
     )
+
+
+def _loading(model: Path) -> str:
+    """What shows the model, from the folder that one is in. The older PowerShell knows neither `&&` nor such brackets."""
+    folder, stem = str(model.parent), model.stem
+    if shell.WINDOWS:
+        return f'python -c "import sys; sys.path[:0] = [{folder!r}]; import {stem}; print({stem}.load())"'
+    return f'(cd {quoted(folder)} && python -c "import {stem}; print({stem}.load())")'
 
 
 def _activation() -> list[str]:
