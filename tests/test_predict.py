@@ -49,7 +49,7 @@ def exported(small_search: Path, made_once: Callable[..., Path]) -> Path:
 
 @pytest.fixture(scope="session")
 def coloured(made_once: Callable[..., Path]) -> Path:
-    """A folder with a model of a search on pictures of two colours, in three formats; `name` has what they are called."""
+    """A folder with a model of pictures of two colours, in three formats; `name` has what they are called."""
 
     def make(folder: Path) -> None:
         random = np.random.default_rng(0)

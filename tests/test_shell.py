@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas import shell
-from nas.terminal.search_display import _loading
 from nas.study.status import search_words
+from nas.terminal.search_display import _loading
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8")), min_size=1))

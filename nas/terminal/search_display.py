@@ -346,7 +346,7 @@ def _how_good(result: SearchResult, study: str) -> str:
 
 
 def _loading(model: Path) -> str:
-    """What shows the model, from the folder that one is in. The older PowerShell knows neither `&&` nor such brackets."""
+    """What shows the model, from the folder that one is in. The older PowerShell knows no `&&`."""
     folder, stem = str(model.parent), model.stem
     if shell.WINDOWS:
         return f'python -c "import sys; sys.path[:0] = [{folder!r}]; import {stem}; print({stem}.load())"'
