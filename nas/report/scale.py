@@ -6,7 +6,7 @@ from itertools import product
 from math import floor, log10
 
 MARGIN = 1.12  # free space at both ends, as a factor of the error
-FEWEST_TICKS = 4
+FEWEST_TICKS, MOST_TICKS = 4, 12
 NO_ERROR = 1e-9  # what rounding leaves of none
 STEPS = ((1, 2, 5), range(1, 10), [n / 10 for n in range(10, 100)])  # of a decade, coarse to fine
 
@@ -39,9 +39,14 @@ def scale_of(accuracies: Iterable[float]) -> Scale:
 
 
 def _ticks(low: float, high: float) -> Sequence[float]:
+    """Coarse ones first, and finer ones where there is room: no label lies on another."""
     decades = [10.0**power for power in range(floor(log10(low)), floor(log10(high)) + 1)]
+    apart = log10(high / low) / MOST_TICKS
+    ticks: list[float] = []
     for steps in STEPS:
-        ticks = sorted((a * b for a, b in product(decades, steps) if low <= a * b <= min(high, 1)), reverse=True)
+        for tick in (a * b for a, b in product(decades, steps) if low <= a * b <= min(high, 1)):
+            if all(abs(log10(tick / other)) >= apart for other in ticks):
+                ticks.append(tick)
         if len(ticks) >= FEWEST_TICKS:
             break
-    return ticks[:: -(-len(ticks) // 12)]
+    return sorted(ticks, reverse=True)
