@@ -71,8 +71,8 @@ def row(network: Measured, kind: str, text: str, options: list[str], n: int) -> 
         (folder / "m.c").write_text(text)
         images = network.images[:n]
         on_host = instructions_here(folder, images, options)
-        thumb = ("-std=c99", *options, "-mthumb", "-ffunction-sections", "-fdata-sections")
-        answers, size = under_qemu.run(folder / "m.c", network.images, 10, options=thumb)
+        command = (under_qemu.COMPILER, "-std=c99", *options, f"-mcpu={under_qemu.CPU}", "-mthumb")
+        answers, size = under_qemu.run(folder / "m.c", network.images, 10, command)
     wrong = (answers.scores != scores_of(network.program, network.images)).any(1).sum()
     if wrong:
         sys.exit(f"{network.name}, {kind}: {wrong} of {len(network.images)} answers are not the reference's")

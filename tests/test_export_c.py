@@ -486,7 +486,7 @@ def test_any_text_is_harmless_in_the_comment(text: str, tmp_path: Path) -> None:
     scores, _ = compile_and_run(model, program, images, tmp_path, STRICT)
     assert torch.equal(scores, scores_of(program, images))
     lines = (tmp_path / "m.h").read_text().splitlines()
-    assert "\n".join(line for line in lines if "CLASS_NAMES" not in line).count("*/") == 2
+    assert "\n".join(line for line in lines if "CLASS_NAMES" not in line).count("*/") == 3
 
 
 def test_the_image_is_described_in_the_header() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,13 @@ from nas.export.formats import FORMATS, ON_DEVICES
 from nas.network.architecture import Architecture, digest_of
 from nas.network.cost import COSTS, Budget
 from nas.network.kinds import KINDS
+from nas.study.terms import options_of
 
 if TYPE_CHECKING:  # what exports is loaded when it is first used: whoever presses TAB waits for this file
+    from optuna import Study
+
     from nas.deployment.screening import Prediction
-    from nas.deployment.timing import Timing
+    from nas.deployment.timing import Run, Timing
 
 
 @dataclass(eq=False)
@@ -89,6 +93,15 @@ class Deployment:
             with self._lock:
                 self._timings[shape] = timing, features(architecture)
         return timing
+
+    def run(self, model: Path, architecture: Architecture) -> "Run":
+        """Times an exported network itself; `model` is any of its files. Raises `ExportError`."""
+        from nas.deployment.timing import main_file, run_of
+
+        assert self.runs_as is not None
+        assert self.on is not None
+        with self._timing:
+            return run_of(main_file(model, self.runs_as), architecture, self.on)
 
     def screened(self, architecture: Architecture, limit: float) -> "Prediction | None":
         """A prediction that says that a network which was not measured is over the limit; else None."""
@@ -167,6 +180,14 @@ def deployment_for(
         if COSTS[name].of is None and name not in deployment.tells:
             raise InputError(_missing(name, runs_as))
     return deployment if deployment.tells else None
+
+
+def deployment_of(study: "Study") -> Deployment | None:
+    """The device that a study's last search was for, whether or not it can be reached from here."""
+    options = options_of(study) or {}
+    on = options.get("on")
+    runs_as = on if on in ON_DEVICES else options.get("for")
+    return None if runs_as is None else Deployment(runs_as, on)
 
 
 def _missing(name: str, runs_as: str | None) -> str:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from nas import datasets
 from nas.datasets.dataset import Dataset
 from nas.datasets.framing import framing_of
 from nas.datasets.splitting import Split
-from nas.errors import ExportError, FileInTheWay
+from nas.errors import ExportError
 from nas.export.figures import Figure, of_costs
 from nas.export.formats import DEFAULT
 from nas.export.frozen import FrozenModel, Provenance
@@ -67,24 +66,6 @@ def export_trial(
         formats=formats,
         force=force,
     )
-
-
-def hand_over(
-    study: optuna.Study, winner: Record, dataset: Dataset, split: Split, checkpoints: Path, out: Path, storage: str
-) -> Path:
-    """Writes a winner's frozen model, with its card and the script that trains it again beside it; returns its file.
-
-    Where another model of that name is in the way, as of a study that was removed, it gets a number: hours of work do
-    not fail for that, and nothing is lost.
-    """
-    for number in count(1):
-        try:
-            suffix = "" if number == 1 else f"_{number}"
-            written = export_trial(study, winner, dataset, split, checkpoints, out, storage=storage, suffix=suffix)
-        except FileInTheWay:
-            continue
-        return written.files[0]
-    raise AssertionError("numbers do not end")
 
 
 def check_weights(records: Sequence[Record], checkpoints: Path) -> None:

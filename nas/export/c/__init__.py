@@ -12,6 +12,7 @@ reference.py    the operations in torch, to the last bit
 kernels.py      the operations in C
 header.py       the text of NAME.h
 names.py        what it states for programs
+answers.py      what it states of its answers, to compare a device's with
 source.py       the text of NAME.c
 compiled.py     compiles and runs them
 objects.py      what a compiler makes of it takes
