@@ -13,11 +13,8 @@ from nas.export.formats import FORMATS, ON_DEVICES
 from nas.network.architecture import Architecture, digest_of
 from nas.network.cost import COSTS, Budget
 from nas.network.kinds import KINDS
-from nas.study.terms import options_of
 
 if TYPE_CHECKING:  # what exports is loaded when it is first used: whoever presses TAB waits for this file
-    from optuna import Study
-
     from nas.deployment.screening import Prediction
     from nas.deployment.timing import Run, Timing
 
@@ -180,14 +177,6 @@ def deployment_for(
         if COSTS[name].of is None and name not in deployment.tells:
             raise InputError(_missing(name, runs_as))
     return deployment if deployment.tells else None
-
-
-def deployment_of(study: "Study") -> Deployment | None:
-    """The device that a study's last search was for, whether or not it can be reached from here."""
-    options = options_of(study) or {}
-    on = options.get("on")
-    runs_as = on if on in ON_DEVICES else options.get("for")
-    return None if runs_as is None else Deployment(runs_as, on)
 
 
 def _missing(name: str, runs_as: str | None) -> str:

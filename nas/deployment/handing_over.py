@@ -8,7 +8,7 @@ import optuna
 
 from nas.datasets.dataset import Dataset
 from nas.datasets.splitting import Split
-from nas.deployment.deployment import Deployment, deployment_of
+from nas.deployment.deployment import Deployment
 from nas.deployment.timing import Run, main_file
 from nas.errors import ExportError, FileInTheWay
 from nas.export.figures import figure
@@ -56,6 +56,14 @@ def hand_over(
     if deployment is None or "latency" not in deployment.tells:
         return HandedOver(model, written.notes)
     return HandedOver(model, (*written.notes, _timed(study, written, deployment, storage)))
+
+
+def deployment_of(study: optuna.Study) -> Deployment | None:
+    """The device that a study's last search was for, whether or not it can be reached from here."""
+    options = options_of(study) or {}
+    on = options.get("on")
+    runs_as = on if on in ON_DEVICES else options.get("for")
+    return None if runs_as is None else Deployment(runs_as, on)
 
 
 def _formats(study: optuna.Study, deployment: Deployment | None) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ def header(model: FrozenModel, program: Program, name: str, measured: Measured) 
     )
 
 
-def reference_answers(program: Program, shape: tuple[int, int, int]) -> tuple[int, ...]:
+def reference_answers(program: Program, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Of the images that anything can draw."""
     scores = scores_of(program, drawn_images(shape))
     return checksums(scores, scores.argmax(1))
