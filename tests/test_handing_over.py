@@ -20,8 +20,8 @@ from nas.datasets.dataset import Dataset
 from nas.export.c.compiled import run
 from nas.export.figures import Figure, read, wilson
 from nas.network.cost import Budget
-from nas.replication.confirming import confirm, confusion_of
-from nas.report.mistakes import on_validation_part
+from nas.replication.confirming import confirm
+from nas.report.mistakes import mistakes, on_validation_part
 from nas.report.page import report_page
 from nas.searching.search import search
 from nas.study.confirmation import confirmations
@@ -169,12 +169,14 @@ def test_a_report_says_in_which_arithmetic_a_figure_is(searched_for_device: Smal
     assert "compiler cc -std=c99 -Os (" in text
     assert "2.5 ms an image, median of 3 rounds from 2.5 to 2.5 ms, before it was trained" in text
 
-    # The confusions are those of the C.
+    # What is confused, and how certainly, is what the C says.
     seen = on_validation_part(study, winner, searched_for_device.checkpoints)
     split = datasets.split(datasets.load(images))
     (file,) = searched_for_device.folder.glob("some_*.c")
-    of_c = confusion_of(classes_of(file, split.validation_images), split.validation_labels, 10)
-    assert seen.confusion == tuple(map(tuple, of_c.tolist()))
+    scores, _ = run(["cc"], file.stem, file.parent.resolve(), split.validation_images, 10)
+    of_c = mistakes(scores, split.validation_images, split.validation_labels, seen.classes, len(seen.hardest))
+    assert seen.confusion == of_c.confusion
+    assert [each.certainty for each in seen.hardest] == [each.certainty for each in of_c.hardest]
 
 
 @needs_cc
