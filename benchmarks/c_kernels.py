@@ -1,9 +1,10 @@
 """How many instructions an image takes in exported C, on this machine and on a Cortex-M4, and beside what.
 
-    python benchmarks/c_kernels.py [--options "-O2"] [--images 20] [--tflite-micro PYTHON]
+    python benchmarks/c_kernels.py [--options "-O2"] [--images 20] [--before REVISION] [--tflite-micro PYTHON]
 
-For each network: what nas exports; and the same arithmetic as a nest of loops as TensorFlow Lite Micro's reference
-kernels have them (`benchmarks/c_loop_nest.py`). Both must give the reference's answers, to the last bit. Where the
+For each network: what nas exports; what it exported at a revision of this repository, if one is named; and the same
+arithmetic as a nest of loops as TensorFlow Lite Micro's reference
+kernels have them (`benchmarks/c_loop_nest.py`). All must give the reference's answers, to the last bit. Where the
 package tflite-micro is there, in the environment of PYTHON, its interpreter with the same weights, too
 (`benchmarks/c_tflite_micro.py`): its reference kernels for this machine, since its package has no others. It rounds in
 another way, so it is told how many of its classes are the same.
@@ -16,6 +17,7 @@ machine and are the same every time.
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -38,6 +40,14 @@ from nas.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples" / "microcontroller"))
 import under_qemu
 
+HERE = Path(__file__).resolve().parent
+
+SOURCES = """
+import json
+from c_networks import all_measured
+from nas.export.c.source import source
+print(json.dumps({network.name: source(network.program, "m") for network in all_measured()}))
+"""
 COLUMNS = ("network", "C", "host", "a MAC", "Cortex-M4", "a MAC", "flash", "RAM")
 
 
@@ -45,12 +55,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--options", default="-O2", help="of both compilers, besides -std=c99; the default is -O2")
     parser.add_argument("--images", type=int, default=20)
+    parser.add_argument("--before", metavar="REVISION", help="such as d18eb6c: whose export is a row, too")
     parser.add_argument("--tflite-micro", metavar="PYTHON", help="that of an environment with the package")
     arguments = parser.parse_args()
     rows = []
-    for network in all_measured():
+    networks = all_measured()
+    before = sources_at(arguments.before) if arguments.before else {}
+    for network in networks:
         for kind, text in {
             "nas": source(network.program, "m"),
+            **({f"before ({arguments.before})": before[network.name]} if before else {}),
             "loop nest": loop_nest(network.program, "m"),
         }.items():
             rows.append(row(network, kind, text, arguments.options.split(), arguments.images))
@@ -60,6 +74,25 @@ def main() -> None:
             print(*rows[-1], sep="  ", file=sys.stderr)
     compilers = f"{version(['cc'])}; {version([under_qemu.COMPILER])}; {arguments.options}"
     print(Table("Instructions an image", COLUMNS, tuple(rows), (compilers,)).markdown())
+
+
+def sources_at(revision: str) -> dict[str, str]:
+    """What the exporter of a revision makes of each network, by its name."""
+    with TemporaryDirectory() as place:
+        archive = subprocess.run(
+            ["git", "archive", revision, "nas", "search_spaces"], cwd=HERE.parent, capture_output=True
+        )
+        if archive.returncode:
+            sys.exit(f"there must be a revision {revision!r}, but git says: {archive.stderr.decode().strip()}")
+        subprocess.run(["tar", "-x"], cwd=place, input=archive.stdout, check=True)
+        environment = {**os.environ, "PYTHONPATH": place}
+        done = subprocess.run(
+            [sys.executable, "-c", SOURCES], cwd=HERE, env=environment, capture_output=True, text=True
+        )
+    if done.returncode:
+        sys.exit(f"the exporter of {revision} cannot have these networks: {done.stderr.strip().splitlines()[-1]}")
+    sources: dict[str, str] = json.loads(done.stdout)
+    return sources
 
 
 def row(network: Measured, kind: str, text: str, options: list[str], n: int) -> tuple[str, ...]:
