@@ -268,6 +268,20 @@ def test_c_is_timed_here_by_itself() -> None:
     assert later.timing(TINY) == timing
 
 
+@needs_cc
+def test_an_exported_file_is_timed_as_it_is_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    model, images, labels = measured(TINY)
+    written = write(model, "m", tmp_path, images, labels, training_images=images, formats=("c",))
+    before = sorted(tmp_path.iterdir())
+    timing, said = Deployment("c", "c").run(written.files[0], TINY)
+    assert 0 < timing.low <= timing.median <= timing.high
+    assert (timing.n, said) == (ROUNDS, "")
+    assert sorted(tmp_path.iterdir()) == before
+    (tmp_path / "m.c").write_text("int x;")
+    with pytest.raises(ExportError, match="C is timed by running what"):
+        Deployment("c", "c").run(tmp_path / "m.c", TINY)
+
+
 def test_what_is_hopeless_by_all_that_was_timed_is_not_timed() -> None:
     deployment = Deployment("c", "true")  # which prints nothing: to time with it would raise
 
