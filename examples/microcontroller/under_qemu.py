@@ -135,7 +135,8 @@ def command_for(cpu: str | None = None) -> tuple[tuple[str, ...], str]:
     chosen = cpu or (of_cc[-1] if of_cc else CPU)
     if chosen not in MACHINES:
         raise CannotRunError(f"there must be a machine with the processor, but {chosen} has none here: give --cpu")
-    return (*named.command, *([] if of_cc[-1:] == [chosen] else [f"-mcpu={chosen}"]), "-mthumb"), chosen
+    own = [*([] if of_cc[-1:] == [chosen] else [f"-mcpu={chosen}"]), "-mthumb"]
+    return (*named.command, *(each for each in own if each not in named.command)), chosen
 
 
 def run(source: Path, images: Tensor, n_classes: int, command: Sequence[str], cpu: str = CPU) -> tuple[Answers, Size]:

@@ -180,7 +180,7 @@ def _notes(model: FrozenModel, program: Program, name: str, measured: Measured) 
     if not measured.ran:
         return (
             figures,
-            f"{name}.c was compiled but not run here, since what {visible(measured.compiler)} makes cannot be run on this "
-            f"machine (in {gettempdir()}): name a compiler for this machine in CC, or a folder for programs in TMPDIR",
+            f"{name}.c was compiled but not run here, since what {visible(measured.compiler)} makes cannot be run on "
+            f"this machine (in {gettempdir()}): name a compiler for it in CC, or a folder for programs in TMPDIR",
         )
     return (figures,)
