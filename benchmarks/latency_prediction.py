@@ -29,9 +29,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=40, help="of each space; the default is 40")
     parser.add_argument("--on", default="c", help="what times them: c, or a command")
     arguments = parser.parse_args()
-    print(
-        "| space | measured | says of itself | error of the others: root mean square | median | largest | over the limit |"
-    )
+    print("| space | measured | error it says | of the others, root mean square | median | largest | over the limit |")
     print("|---|---|---|---|---|---|---|")
     for name in SPACES:
         timings = timed(name, arguments.networks, Deployment("c", arguments.on))
@@ -57,7 +55,8 @@ def row(space: str, n: int, timings: Sequence[tuple[Features, float]]) -> str:
     over, wrong = sum(t > limit for _, t in known), sum(t <= limit for t in rejected)
     mean_square = Spread(tuple(error**2 for error in errors)).mean ** 0.5
     shares = [f"{100 * each:.0f} %" for each in (known[0][0].error, mean_square, median(errors), max(errors))]
-    return f"| {space} | {n} | {' | '.join(shares)} | {over} of {len(known)}; {len(rejected)} rejected untimed, {wrong} wrongly |"
+    decided = f"{over} of {len(known)}; {len(rejected)} rejected untimed, {wrong} wrongly"
+    return f"| {space} | {n} | {' | '.join(shares)} | {decided} |"
 
 
 if __name__ == "__main__":
