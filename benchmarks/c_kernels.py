@@ -1,9 +1,10 @@
 """How many instructions an image takes in exported C, on this machine and on a Cortex-M4, and beside what.
 
-    python benchmarks/c_kernels.py [--options "-O2"] [--images 20] [--tflite-micro PYTHON]
+    python benchmarks/c_kernels.py [--options "-O2"] [--images 20] [--before REVISION] [--tflite-micro PYTHON]
 
-For each network: what nas exports; and the same arithmetic as a nest of loops as TensorFlow Lite Micro's reference
-kernels have them (`benchmarks/c_loop_nest.py`). Both must give the reference's answers, to the last bit. Where the
+For each network: what nas exports; what it exported at a revision of this repository, if one is named; and the same
+arithmetic as a nest of loops as TensorFlow Lite Micro's reference
+kernels have them (`benchmarks/c_loop_nest.py`). All must give the reference's answers, to the last bit. Where the
 package tflite-micro is there, in the environment of PYTHON, its interpreter with the same weights, too
 (`benchmarks/c_tflite_micro.py`): its reference kernels for this machine, since its package has no others. It rounds in
 another way, so it is told how many of its classes are the same.
@@ -16,6 +17,7 @@ machine and are the same every time.
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -38,6 +40,14 @@ from nas.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples" / "microcontroller"))
 import under_qemu
 
+HERE = Path(__file__).resolve().parent
+
+SOURCES = """
+import json
+from c_networks import all_measured
+from nas.export.c.source import source
+print(json.dumps({network.name: source(network.program, "m") for network in all_measured()}))
+"""
 COLUMNS = ("network", "C", "host", "a MAC", "Cortex-M4", "a MAC", "flash", "RAM")
 
 
@@ -45,12 +55,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--options", default="-O2", help="of both compilers, besides -std=c99; the default is -O2")
     parser.add_argument("--images", type=int, default=20)
+    parser.add_argument("--before", metavar="REVISION", help="such as d18eb6c: whose export is a row, too")
     parser.add_argument("--tflite-micro", metavar="PYTHON", help="that of an environment with the package")
     arguments = parser.parse_args()
     rows = []
-    for network in all_measured():
+    networks = all_measured()
+    before = sources_at(arguments.before) if arguments.before else {}
+    for network in networks:
         for kind, text in {
             "nas": source(network.program, "m"),
+            **({f"before ({arguments.before})": before[network.name]} if before else {}),
             "loop nest": loop_nest(network.program, "m"),
         }.items():
             rows.append(row(network, kind, text, arguments.options.split(), arguments.images))
@@ -62,6 +76,25 @@ def main() -> None:
     print(Table("Instructions an image", COLUMNS, tuple(rows), (compilers,)).markdown())
 
 
+def sources_at(revision: str) -> dict[str, str]:
+    """What the exporter of a revision makes of each network, by its name."""
+    with TemporaryDirectory() as place:
+        archive = subprocess.run(
+            ["git", "archive", revision, "nas", "search_spaces"], cwd=HERE.parent, capture_output=True
+        )
+        if archive.returncode:
+            sys.exit(f"there must be a revision {revision!r}, but git says: {archive.stderr.decode().strip()}")
+        subprocess.run(["tar", "-x"], cwd=place, input=archive.stdout, check=True)
+        environment = {**os.environ, "PYTHONPATH": place}
+        done = subprocess.run(
+            [sys.executable, "-c", SOURCES], cwd=HERE, env=environment, capture_output=True, text=True
+        )
+    if done.returncode:
+        sys.exit(f"the exporter of {revision} cannot have these networks: {done.stderr.strip().splitlines()[-1]}")
+    sources: dict[str, str] = json.loads(done.stdout)
+    return sources
+
+
 def row(network: Measured, kind: str, text: str, options: list[str], n: int) -> tuple[str, ...]:
     macs = cost_of(network.model.architecture).macs
     said = Said(n_correct=0, n_equal=0, n_validation=1, n_calibration=1, compiler=None)
@@ -71,8 +104,8 @@ def row(network: Measured, kind: str, text: str, options: list[str], n: int) -> 
         (folder / "m.c").write_text(text)
         images = network.images[:n]
         on_host = instructions_here(folder, images, options)
-        thumb = ("-std=c99", *options, "-mthumb", "-ffunction-sections", "-fdata-sections")
-        answers, size = under_qemu.run(folder / "m.c", network.images, 10, options=thumb)
+        command = (under_qemu.COMPILER, "-std=c99", *options, f"-mcpu={under_qemu.CPU}", "-mthumb")
+        answers, size = under_qemu.run(folder / "m.c", network.images, 10, command)
     wrong = (answers.scores != scores_of(network.program, network.images)).any(1).sum()
     if wrong:
         sys.exit(f"{network.name}, {kind}: {wrong} of {len(network.images)} answers are not the reference's")

@@ -2,9 +2,11 @@
 
 import json
 import random
+import re
 import shutil
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -14,13 +16,14 @@ import click
 import optuna
 import pytest
 from frozen_models import TINY, frozen, measured
+from optuna.trial import BaseTrial, FixedTrial, TrialState
 
 import nas as library
 from nas import datasets
 from nas.cli.options import Bytes, Milliseconds
 from nas.deployment.deployment import Deployment, deployment_for, shape_of
 from nas.deployment.screening import FEWEST, features, predicted
-from nas.deployment.timing import Timing
+from nas.deployment.timing import ROUNDS, Timing, main_file
 from nas.errors import ExportError, InputError, NasError
 from nas.export.card import card, renewed
 from nas.export.figures import Figure, figures_of, read, wilson
@@ -30,11 +33,12 @@ from nas.network.cost import COSTS, Budget
 from nas.network.kinds import Conv, MaxPool, gap_head
 from nas.searching.aim import aimed_at
 from nas.space import finding
-from nas.space.candidate import Task
+from nas.space.candidate import Candidate, Task
 from nas.space.probing import random_candidates
 from nas.study.opening import find_study
 from nas.study.storage import open_storage
 from nas.study.trial import TrialAttributes
+from nas.training.recipe import Recipe
 
 Run = Callable[..., CompletedProcess[str]]
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
@@ -79,6 +83,46 @@ def test_what_is_over_the_flash_is_not_trained(few_images: str) -> None:
     assert sorted(each > 0 for each in violations) == sorted(each in over for each in told)
 
 
+def one_of_two(trial: BaseTrial, task: Task) -> Candidate:
+    """A small network or a large one."""
+    n = trial.suggest_categorical("channels", [2, 40])
+    layers = (Conv(n, 3), Conv(n, 3), MaxPool(2), *gap_head(task.n_classes))
+    return Candidate(Architecture(task.image_shape, task.n_classes, layers), Recipe(epochs=task.epochs, batch_size=256))
+
+
+@pytest.mark.parametrize(
+    ("runs_as", "name"),
+    [
+        pytest.param("c", "ram", marks=needs_cc),
+        ("torch", "flash"),
+        pytest.param("onnx", "flash", marks=pytest.mark.slow),
+    ],
+)
+def test_what_is_over_a_limit_of_a_device_is_not_trained(runs_as: str, name: str, few_images: str) -> None:
+    if runs_as == "onnx":
+        pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    deployment, data = Deployment(runs_as), datasets.split(datasets.load(few_images))
+    task = Task(data.image_shape, data.n_classes, 1, Budget(40_000))
+    costs = {n: deployment.cost(name, one_of_two(FixedTrial({"channels": n}), task).architecture) for n in (2, 40)}
+    limit = int(sum(costs.values()) / 2)
+    budget = Budget(40_000, **{name: limit})
+    objective = library.Objective(one_of_two, few_images, budget, epochs=1, formats=(runs_as,), deployment=deployment)
+    study = optuna.create_study(direction="maximize")
+    for n in (2, 40):
+        study.enqueue_trial({"channels": n})
+    study.optimize(objective, n_trials=2)
+    for trial, n in zip(study.trials, (2, 40), strict=True):
+        attributes = TrialAttributes(trial)
+        assert attributes.cost is not None
+        assert attributes.cost[name] == costs[n]
+        assert trial.constraints[name] == pytest.approx(costs[n] / limit - 1)
+    assert [each.state for each in study.trials] == [TrialState.COMPLETE, TrialState.PRUNED]
+    rejected = TrialAttributes(study.trials[1])
+    assert rejected.outcome == "rejected"
+    assert f"over the budget of {budget}" == rejected.reason
+    assert not rejected.has_candidate
+
+
 @needs_cc
 @pytest.mark.parametrize("name", ["micro", "budget_fill", "documented"])
 def test_a_space_is_told_what_the_device_has_room_for(name: str) -> None:
@@ -93,6 +137,23 @@ def test_a_space_is_told_what_the_device_has_room_for(name: str) -> None:
     aim = aimed_at(space, task, deployment, ("c",))
     assert aim.params < 20_000
     assert n_within(aim) >= max(8, n_within(task.budget))
+
+
+@needs_cc
+def test_a_space_is_told_what_ram_the_device_has() -> None:
+    """Left to itself it suggests next to nothing that fits: its first images alone are larger."""
+    space, deployment = finding.load("micro"), Deployment("c")
+    task = Task((1, 28, 28), 10, 5, Budget(20_000, ram=4_000))
+
+    def n_within(budget: Budget) -> int:
+        drawn = random_candidates(space, replace(task, budget=budget), 7)
+        return sum(deployment.cost("ram", next(drawn)[0].architecture) <= 4_000 for _ in range(8))
+
+    aim = aimed_at(space, task, deployment, ("c",))
+    assert aim["params"] == 20_000, "nothing limits flash"
+    assert aim["memory"] < 4 * 4_000, "there must be room for the stack"
+    assert n_within(aim) >= 6
+    assert n_within(task.budget) <= 2
 
 
 @needs_cc
@@ -162,7 +223,10 @@ def test_a_shape_is_timed_once_also_where_a_study_goes_on(nas: Run, tmp_path: Pa
     measured_ones = [each for each in attributes if each.timing is not None]
     assert {each.timing["shape"] for each in measured_ones}
     assert all(each.cost.latency == each.timing["median"] for each in measured_ones)
-    assert all((each.outcome == "rejected") == (each.cost.latency > 20) for each in measured_ones)
+    over = [each.cost.latency > 20 for each in measured_ones]
+    assert any(over)
+    assert not all(over)
+    assert [each.outcome == "rejected" for each in measured_ones] == over
     shown = nas("pareto", "--by", "latency")
     assert "ms an image" in shown.stdout
 
@@ -204,6 +268,20 @@ def test_c_is_timed_here_by_itself() -> None:
     assert later.timing(TINY) == timing
 
 
+@needs_cc
+def test_an_exported_file_is_timed_as_it_is_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    model, images, labels = measured(TINY)
+    written = write(model, "m", tmp_path, images, labels, training_images=images, formats=("c",))
+    before = sorted(tmp_path.iterdir())
+    timing, said = Deployment("c", "c").run(written.files[0], TINY)
+    assert 0 < timing.low <= timing.median <= timing.high
+    assert (timing.n, said) == (ROUNDS, "")
+    assert sorted(tmp_path.iterdir()) == before
+    (tmp_path / "m.c").write_text("int x;")
+    with pytest.raises(ExportError, match="C is timed by running what"):
+        Deployment("c", "c").run(tmp_path / "m.c", TINY)
+
+
 def test_what_is_hopeless_by_all_that_was_timed_is_not_timed() -> None:
     deployment = Deployment("c", "true")  # which prints nothing: to time with it would raise
 
@@ -220,6 +298,52 @@ def test_what_is_hopeless_by_all_that_was_timed_is_not_timed() -> None:
     assert deployment.screened(small(3), 1.0) is None
     tell(small(60, 3), 0.5)
     assert deployment.screened(small(60, 3), 1.0) is None, "it was measured"
+
+
+def test_what_is_hopeless_is_rejected_with_the_predictions_error(few_images: str) -> None:
+    """It is not timed, nor trained; the sampler is told by how much it is over."""
+    deployment = Deployment("c", "true")  # which prints nothing: to time with it would raise
+    for channels in range(2, 2 + FEWEST):
+        architecture = small(channels)
+        timing = Timing.of([library.cost_of(architecture).macs / 1e5])
+        deployment.learn({"shape": shape_of(architecture), "features": features(architecture), **vars(timing)})
+
+    def large(trial: BaseTrial, task: Task) -> Candidate:
+        layers = (Conv(trial.suggest_int("channels", 30, 30), 3, padding=1), MaxPool(2), *gap_head(task.n_classes))
+        return Candidate(Architecture(task.image_shape, task.n_classes, layers), Recipe(epochs=task.epochs))
+
+    objective = library.Objective(large, few_images, Budget(9_000, latency=0.5), epochs=1, deployment=deployment)
+    study = optuna.create_study(direction="maximize")
+    study.optimize(objective, n_trials=1)
+    (trial,) = study.trials
+    attributes = TrialAttributes(trial)
+    assert attributes.outcome == "rejected"
+    told = re.fullmatch(
+        rf"(.+) ms ± \d+ % \(one standard error\), predicted from {FEWEST} networks that were measured; the limit is "
+        r"0\.5 ms",
+        attributes.reason or "",
+    )
+    assert told is not None
+    assert trial.constraints["latency"] == pytest.approx(float(told[1]) / 0.5 - 1, rel=0.01)
+    assert not attributes.has_candidate
+    assert attributes.timing is None
+    assert "latency" not in (attributes.cost or {}), "a prediction is no measurement"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("on", ["torch", "onnx"])
+def test_a_file_is_timed_here(on: str, tmp_path: Path) -> None:
+    if on == "onnx":
+        pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    deployment = Deployment(on, on)
+    timing = deployment.timing(small(2))
+    assert 0 < timing.low <= timing.median <= timing.high
+    assert timing.n == ROUNDS
+    broken = main_file(tmp_path / "m.any", on)
+    broken.write_text("no network")
+    with pytest.raises(ExportError, match=f"^{on} must be able to run what was exported, but ") as caught:
+        deployment.run(tmp_path / "m.any", small(2))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_prediction_says_how_far_it_may_be_off() -> None:

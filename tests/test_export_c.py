@@ -450,7 +450,7 @@ def test_with_a_cross_compiler_it_is_compiled_and_said_not_to_have_run(
         model, "m", folder, images.validation, images.labels, training_images=images.training, formats=("c",)
     )
     assert {path.name for path in written.files} == {"m.c", "m.h", "m.md"} == {path.name for path in folder.iterdir()}
-    assert "m.c was compiled but not run, since what " in written.notes[1]
+    assert "m.c was compiled but not run here, since what " in written.notes[1]
     text = " ".join((folder / "m.h").read_text().replace("\n *", "").split())
     assert "but NOT RUN when it was written" in text
     assert "to the last bit" not in text
@@ -486,7 +486,7 @@ def test_any_text_is_harmless_in_the_comment(text: str, tmp_path: Path) -> None:
     scores, _ = compile_and_run(model, program, images, tmp_path, STRICT)
     assert torch.equal(scores, scores_of(program, images))
     lines = (tmp_path / "m.h").read_text().splitlines()
-    assert "\n".join(line for line in lines if "CLASS_NAMES" not in line).count("*/") == 2
+    assert "\n".join(line for line in lines if "CLASS_NAMES" not in line).count("*/") == 3
 
 
 def test_the_image_is_described_in_the_header() -> None:

@@ -20,7 +20,8 @@ from nas.datasets.dataset import Dataset
 from nas.datasets.splitting import Split
 from nas.errors import InputError
 from nas.export.c import refuses
-from nas.export.c.learning import WholeNumbers
+from nas.export.c.learning import WholeNumbers, flash_of
+from nas.export.c.quantise import Normalisation, program_of
 from nas.export.c.reference import _scaled
 from nas.network.architecture import Architecture
 from nas.network.blocks import Parallel, PReLU, Repeat, Residual, SqueezeExcite
@@ -72,6 +73,23 @@ def test_what_is_simulated_is_what_c_computes_but_for_roundings(architecture: Ar
     span = (in_float.max() - in_float.min()).item() + 1e-6
     assert (scores - in_c).abs().max() <= 0.02 * span
     assert (scores - in_c).abs().mean() <= (in_float - in_c).abs().mean() + 1e-4 * span
+
+
+@given(architectures(), st.integers(0, 9))
+@example(BLOCKS, 0)
+def test_four_bits_are_half_of_the_bytes_of_weights(architecture: Architecture, seed: int) -> None:
+    """Each weight of a layer is a number of 4 bits; what else there is in flash stays."""
+    if refuses(architecture) is not None:
+        return
+    data = some_images(architecture, seed)
+    network = with_other_numbers(Network(architecture, data.mean, data.std), seed).eval()
+    normalisation = Normalisation(data.mean, data.std)
+    eight = program_of(network, architecture, normalisation, data.calibration_images)
+    four = program_of(network, architecture, normalisation, data.calibration_images, WholeNumbers(4).largest_weight)
+    weights = [number for array in four.arrays if array.c_type == "int8_t" for number in array.values]
+    assert all(-7 <= number <= 7 for number in weights)
+    assert flash_of(architecture, data) == eight.flash
+    assert eight.flash - flash_of(architecture, data, 4) == len(weights) // 2
 
 
 def test_gradients_reach_all_weights_and_dropout_drops() -> None:

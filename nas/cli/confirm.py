@@ -54,8 +54,9 @@ def confirm(
     """Train a study's best candidates again with fresh seeds, and test the winner of that race.
 
     The race is decided on the validation part. Its winner is then trained from scratch on all training images, once a
-    seed, and each of these networks reads the test set once. An interrupted run goes on when the same command is given
-    again; nothing is trained or tested twice. Where all is done already, only the checksum of the test files is read.
+    seed, and each of these networks reads the test set once. The first of them is written in the formats of the search,
+    and timed where its candidates were. An interrupted run goes on when the same command is given again; nothing is
+    trained or tested twice. Where all is done already, only the checksum of the test files is read.
 
     \b
     Example:
@@ -81,7 +82,8 @@ def confirm(
             **means,
         )
     show(screen, confirmed.tables(target))
-    screen.print(f"Model: {confirmed.model}", soft_wrap=True)
+    for line in (f"Model: {confirmed.model}", *confirmed.notes):
+        screen.print(line, soft_wrap=True)
     if as_json:
         click.echo(json.dumps(as_plain_data(confirmed, target), indent=2))
 
@@ -91,6 +93,7 @@ def as_plain_data(confirmed: "Confirmed", target: float | None) -> dict[str, Any
     target = target or confirmed.target
     return {
         "model": str(confirmed.model),
+        **({"notes": list(confirmed.notes)} if confirmed.notes else {}),
         "trial": confirmed.trial,
         "test_accuracy": confirmed.accuracy.values,
         "mean": confirmed.accuracy.mean,

@@ -174,7 +174,8 @@ def search(ctx: click.Context, /, confirming: bool, notify: str | None, as_json:
             with Stages(screen) as stages:
                 confirmed = confirm(result, on_stage=stages.stage, on_epoch=stages.epoch)
             show(screen, confirmed.tables(options.target))
-            screen.print(f"Confirmed model: {confirmed.model}", soft_wrap=True)
+            for line in (f"Confirmed model: {confirmed.model}", *confirmed.notes):
+                screen.print(line, soft_wrap=True)
             data["confirmed"] = confirmed_as_plain_data(confirmed, options.target)
     finally:  # what the search reached is told, however its confirmation ends
         if as_json:
@@ -198,5 +199,6 @@ def as_plain_data(result: "SearchResult") -> dict[str, Any]:
         "counts": result.counts,
         "best": [record.to_dict() for record in result.best[:5]],
         "model": str(result.model) if result.model is not None else None,
+        **({"notes": list(result.notes)} if result.notes else {}),
         **({} if result.teacher is None else {"teacher": result.teacher.to_dict()}),
     }

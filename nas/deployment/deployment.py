@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from nas.network.kinds import KINDS
 
 if TYPE_CHECKING:  # what exports is loaded when it is first used: whoever presses TAB waits for this file
     from nas.deployment.screening import Prediction
-    from nas.deployment.timing import Timing
+    from nas.deployment.timing import Run, Timing
 
 
 @dataclass(eq=False)
@@ -89,6 +90,15 @@ class Deployment:
             with self._lock:
                 self._timings[shape] = timing, features(architecture)
         return timing
+
+    def run(self, model: Path, architecture: Architecture) -> "Run":
+        """Times an exported network itself; `model` is any of its files. Raises `ExportError`."""
+        from nas.deployment.timing import main_file, run_of
+
+        assert self.runs_as is not None
+        assert self.on is not None
+        with self._timing:
+            return run_of(main_file(model, self.runs_as), architecture, self.on)
 
     def screened(self, architecture: Architecture, limit: float) -> "Prediction | None":
         """A prediction that says that a network which was not measured is over the limit; else None."""

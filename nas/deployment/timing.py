@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from nas.deployment.command import words_of
 from nas.errors import ExportError
@@ -84,6 +85,13 @@ class Timing:
         return f"{self.median:.3g} ms ({self.low:.3g} to {self.high:.3g} in {self.n} rounds)"
 
 
+class Run(NamedTuple):
+    """A `timing`, and what a command that times `said` beside it, in one line."""
+
+    timing: Timing
+    said: str = ""
+
+
 def timed(architecture: Architecture, runs_as: str, on: str) -> Timing:
     """The latency of the untrained network, exported as `runs_as`, on `on`. Raises `ExportError`."""
     with TemporaryDirectory() as place:
@@ -91,29 +99,37 @@ def timed(architecture: Architecture, runs_as: str, on: str) -> Timing:
         prepared = FORMATS[runs_as].prepare(untrained(architecture), NAME, random_images(architecture))
         for name, content in prepared.contents.items():
             (folder / name).write_bytes(content)
-        if on == "c":
-            return Timing.of(_rounds_of_c(architecture, folder))
-        if on in FORMATS:
-            return Timing.of(_rounds_here(architecture, on, folder))
-        return Timing.of([each for _ in range(COMMAND_RUNS) for each in _told_by(on, folder / main_file(runs_as))])
+        return run_of(main_file(folder / NAME, runs_as), architecture, on).timing
 
 
-def main_file(runs_as: str) -> str:
-    """The file of an export that holds the network."""
-    return f"{NAME}.{FORMATS[runs_as].suffix}"
+def run_of(file: Path, architecture: Architecture, on: str) -> Run:
+    """An exported file of this network, timed on `on`. Raises `ExportError`."""
+    if on == "c":
+        return Run(Timing.of(_rounds_of_c(file, architecture)))
+    if on in FORMATS:
+        return Run(Timing.of(_rounds_here(file, architecture, on)))
+    answers = [_told_by(on, file) for _ in range(COMMAND_RUNS)]
+    return Run(Timing.of([each for numbers, _ in answers for each in numbers]), answers[-1][1])
 
 
-def _rounds_of_c(architecture: Architecture, folder: Path) -> list[float]:
+def main_file(model: Path, runs_as: str) -> Path:
+    """Of the files of an export, the one that holds the network; `model`: any of them, or their name alone."""
+    return model.with_suffix(f".{FORMATS[runs_as].suffix}")
+
+
+def _rounds_of_c(file: Path, architecture: Architecture) -> list[float]:
     tools = toolchain()
     if tools is None:
         raise ExportError("C is timed by compiling it, but there is no compiler here: install one, or name it in CC")
     numbers = {"least": MILLISECONDS, "rounds": ROUNDS, "stretches": STRETCHES}
     n_bytes = random_images(architecture).validation[0].numel()
-    text = DRIVER.format(name=NAME, n_bytes=n_bytes, n_classes=architecture.n_classes, **numbers)
-    (folder / "driver.c").write_text(text)
+    text = DRIVER.format(name=file.stem, n_bytes=n_bytes, n_classes=architecture.n_classes, **numbers)
     try:
-        finished([*tools.command, "-w", "-o", "timed", "driver.c", f"{NAME}.c"], folder)
-        return _numbers(finished([str(folder / "timed")], folder).decode(), str(tools))
+        with TemporaryDirectory() as place:
+            folder, source = Path(place), file.resolve()
+            (folder / "driver.c").write_text(text)
+            finished([*tools.command, "-w", "-I", str(source.parent), "-o", "timed", "driver.c", str(source)], folder)
+            return _numbers(finished([str(folder / "timed")], folder).decode(), str(tools))
     except CompilationError as error:
         raise ExportError(
             f"C is timed by running what {tools} makes, but {error}: name a compiler for this machine in CC, or time "
@@ -121,10 +137,10 @@ def _rounds_of_c(architecture: Architecture, folder: Path) -> list[float]:
         ) from error
 
 
-def _rounds_here(architecture: Architecture, on: str, folder: Path) -> list[float]:
+def _rounds_here(file: Path, architecture: Architecture, on: str) -> list[float]:
     """In a process of its own, which has one thread and loads what it needs."""
     shape = json.dumps([1, *architecture.input_shape])
-    command = [sys.executable, "-m", "nas.deployment.rounds", on, str(folder / main_file(on)), shape]
+    command = [sys.executable, "-m", "nas.deployment.rounds", on, str(file), shape]
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **threads})
     if done.returncode:
@@ -132,8 +148,8 @@ def _rounds_here(architecture: Architecture, on: str, folder: Path) -> list[floa
     return _numbers(done.stdout, on)
 
 
-def _told_by(command: str, file: Path) -> list[float]:
-    """What a command of the user's says of the file."""
+def _told_by(command: str, file: Path) -> tuple[list[float], str]:
+    """The milliseconds that a command of the user's tells of the file, and what else it says."""
     words = words_of(command)
     try:
         done = subprocess.run([*words, str(file)], capture_output=True, text=True, timeout=COMMAND_SECONDS)
@@ -149,7 +165,7 @@ def _told_by(command: str, file: Path) -> list[float]:
             f"a command to time with must end with exit code 0, but {command!r} ended with {done.returncode}"
             + f" ({said})" * bool(said)
         )
-    return _numbers(done.stdout, command)
+    return _numbers(done.stdout, command), " ".join(done.stderr.split())
 
 
 def _numbers(text: str, by: str) -> list[float]:

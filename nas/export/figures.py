@@ -13,7 +13,8 @@ from nas.table import Table, per_cent
 TITLE = "What it takes, and how good it is"
 COLUMNS = ("figure", "value", "how that is known")
 IN_FLOAT, IN_EIGHT_BITS = "accuracy in float", "accuracy in eight bits"
-ORDER = (*(kind.label for kind in COSTS.values()), IN_FLOAT, IN_EIGHT_BITS)
+ACCURACIES = tuple(f"{of}{each}" for of in ("test ", "", "training ") for each in (IN_FLOAT, IN_EIGHT_BITS))
+ORDER = (*(kind.label for kind in COSTS.values()), *ACCURACIES)
 QUANTILE = 1.959964  # of the normal distribution, for 95 %
 
 
@@ -39,14 +40,25 @@ def figure(kind: CostKind, number: float, how: str) -> Figure:
 
 
 def of_accuracy(label: str, model: FrozenModel, n_correct: int) -> Figure:
-    """An accuracy on the images that the model's own was measured on."""
-    n = model.provenance.n_validation
+    """An accuracy on the images that the model's own was measured on; such as it was trained on tell nothing of others,
+    and it is called so.
+    """
+    n, where = model.provenance.n_validation, measured_images(model.provenance)
+    if model.provenance.confirmed:
+        return Figure(f"training {label}", per_cent(n_correct / n), f"{n_correct:,} of {where}: no measure of others")
+    return Figure(label, per_cent(n_correct / n), f"{n_correct:,} of {where}; {interval(n_correct, n)}")
+
+
+def of_test(label: str, n_correct: int, n: int, trainings: str) -> Figure:
+    """The accuracy of this network on the test set, beside that of its other `trainings`."""
+    how = f"{n_correct:,} of {n:,} test images by this network; {interval(n_correct, n)}; {trainings}"
+    return Figure(f"test {label}", per_cent(n_correct / n), how)
+
+
+def interval(n_correct: int, n: int) -> str:
+    """What as many other images would have."""
     low, high = (per_cent(end) for end in wilson(n_correct, n))
-    return Figure(
-        label,
-        per_cent(n_correct / n),
-        f"{n_correct:,} of {measured_images(model.provenance)}; 95 % interval for as many others: {low} to {high}",
-    )
+    return f"95 % interval for as many others: {low} to {high}"
 
 
 def wilson(n_correct: int, n: int) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ from nas import datasets
 from nas.datasets.dataset import Dataset
 from nas.datasets.framing import framing_of
 from nas.datasets.splitting import Split
-from nas.errors import ExportError, FileInTheWay
-from nas.export.figures import Figure, of_costs
+from nas.errors import ExportError
+from nas.export.figures import IN_EIGHT_BITS, IN_FLOAT, Figure, of_costs, of_test
 from nas.export.formats import DEFAULT
 from nas.export.frozen import FrozenModel, Provenance
 from nas.export.writing import Written, write
@@ -23,6 +22,7 @@ from nas.study.record import Record
 from nas.study.storage import runs_folder_of
 from nas.study.teacher import taught_by
 from nas.study.terms import terms_of
+from nas.table import per_cent_range, plural
 from nas.training.checkpoint import checkpoint_path, read_checkpoint
 
 
@@ -67,24 +67,6 @@ def export_trial(
         formats=formats,
         force=force,
     )
-
-
-def hand_over(
-    study: optuna.Study, winner: Record, dataset: Dataset, split: Split, checkpoints: Path, out: Path, storage: str
-) -> Path:
-    """Writes a winner's frozen model, with its card and the script that trains it again beside it; returns its file.
-
-    Where another model of that name is in the way, as of a study that was removed, it gets a number: hours of work do
-    not fail for that, and nothing is lost.
-    """
-    for number in count(1):
-        try:
-            suffix = "" if number == 1 else f"_{number}"
-            written = export_trial(study, winner, dataset, split, checkpoints, out, storage=storage, suffix=suffix)
-        except FileInTheWay:
-            continue
-        return written.files[0]
-    raise AssertionError("numbers do not end")
 
 
 def check_weights(records: Sequence[Record], checkpoints: Path) -> None:
@@ -144,7 +126,7 @@ def frozen_model(
         state=stored["evaluated"],
         provenance=provenance,
         framing=framing_of(dataset.images),
-        further=tuple((each.label, each.value, each.how) for each in _further(study, record)),
+        further=tuple((each.label, each.value, each.how) for each in [*_further(study, record), *_tested(confirmed)]),
     )
 
 
@@ -160,6 +142,21 @@ def _further(study: optuna.Study, record: Record) -> list[Figure]:
             "trained"
         )
     return of_costs(record.cost or {}, how)
+
+
+def _tested(confirmed: Confirmed | None) -> list[Figure]:
+    """What the test set says of the network of the first seed, which is the one that is handed over, and of others."""
+    if confirmed is None:
+        return []
+    first, in_float = confirmed.readings[0], confirmed.float_accuracy
+    trainings = plural(len(confirmed.seeds), "training")
+    spread = "" if confirmed.interval is None else f", 95 % interval of the mean {per_cent_range(confirmed.interval)}"
+    mean = f"{trainings}: {confirmed.accuracy.per_cent()} %{spread}"
+    counted = [(IN_FLOAT if in_float is None else IN_EIGHT_BITS, first.accuracy, mean)]
+    if in_float is not None:
+        counted.append((IN_FLOAT, first.float_accuracy, f"{trainings}: {in_float.per_cent()} %"))
+    n = first.n_images or 1
+    return [of_test(label, round((accuracy or 0.0) * n), n, others) for label, accuracy, others in counted]
 
 
 def model_name(dataset: str, record: Record) -> str:

@@ -17,15 +17,16 @@ from nas.export.prepared import Images
 from nas.export.python import network_source
 from nas.export.script import script
 from nas.export.staging import staging
-from nas.files import check_module_name, make_folder
+from nas.files import check_module_name, make_folder, write_whole
 from nas.interruption import held_back
 
 
 class Written(NamedTuple):
-    """The files of an export, the model first, and what else the user must know of them, a line each."""
+    """The files of an export, the model first, what else the user must know of them, a line each, and what they are."""
 
     files: tuple[Path, ...]
     notes: tuple[str, ...]
+    model: FrozenModel
 
 
 def write(
@@ -74,7 +75,22 @@ def write(
             each.check(staging)
 
     _write_checked(contents, folder, name, force, check, replaces=tuple(card_before))
-    return Written(tuple(contents), tuple(note for each in prepared for note in each.notes))
+    return Written(tuple(contents), tuple(note for each in prepared for note in each.notes), model)
+
+
+def add_to_card(written: Written, storage: str | None, figures: Sequence[Figure]) -> None:
+    """Adds what was found out of files after they were written; a card that was changed since is left as it is.
+
+    Raises `InputError` where it cannot be written.
+    """
+    file = written.files[0]
+    for path, content in _renewed_card(written.model, file.stem, file.parent, storage, figures).items():
+        try:
+            write_whole(path, content.decode())
+        except OSError as error:
+            raise InputError(
+                f"{path} cannot be written ({error.strerror}): make room, or name another folder"
+            ) from error
 
 
 def _companions(

@@ -12,7 +12,7 @@ from torch import Tensor
 from nas.datasets.framing import Framing
 from nas.errors import InputError, nearest
 from nas.export.c.compiled import CompilationError, compiler, run
-from nas.export.c.names import framing_in, names_in
+from nas.export.c.names import framing_in, names_in, sizes_in
 from nas.export.onnx import CLASSES, FRAMING, MEAN
 from nas.training.teacher import read
 
@@ -105,10 +105,10 @@ def _c(file: Path) -> Model:
         text = file.with_suffix(".h").read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file} needs its header {name}.h beside it, which cannot be read ({error})") from error
-    sizes = [re.search(rf"#define {re.escape(name.upper())}_{each} (\d+)", text) for each in DIMENSIONS]
-    if None in sizes:
+    sizes = sizes_in(text, name)
+    if sizes is None:
         raise InputError(f"a model must be one that nas exported, but {name}.h says nothing of its images")
-    channels, height, width, n_classes = (int(match[1]) for match in sizes if match is not None)
+    channels, height, width, n_classes = sizes
     classes, mean = names_in(text, name)
 
     def scores(images: Tensor) -> Tensor:
@@ -122,7 +122,6 @@ def _c(file: Path) -> Model:
     return Model(file, names, (channels, height, width), mean, scores, framing_in(text, name))
 
 
-DIMENSIONS = ("CHANNELS", "HEIGHT", "WIDTH", "CLASSES")
 READERS: Mapping[str, Callable[[Path], Model]] = {
     ".py": _python,
     ".onnx": _onnx,

@@ -23,10 +23,10 @@ from torch import Tensor
 from nas import datasets
 from nas.datasets.dataset import Dataset, fingerprint
 from nas.datasets.splitting import Split
+from nas.deployment.handing_over import hand_over
 from nas.errors import InputError, StudyError
 from nas.execution.placement import Placement
 from nas.export.c.learning import whole_numbers_for
-from nas.export.trials import hand_over
 from nas.files import check_writable, remove_partial
 from nas.network.build import Network
 from nas.replication.batch import Batch, Means, OnEpoch, Trained, Training, train_all
@@ -82,9 +82,10 @@ def confirm(
     trained already, and not on more images than the search had.
 
     `on_stage` gets what is about to be trained; nothing where these are tested. The network of the first seed is
-    exported to `out`. Raises `StudyError` without a finished trial or the study's teacher, `DataError` for other data
-    than the study's or data without a test part, and `InputError` for a folder that cannot be written to, before
-    anything is trained; `WorkerError` if a training fails.
+    exported to `out`, in the formats that the search was told, and timed where its candidates were. Raises `StudyError`
+    without a finished trial or the study's teacher, `DataError` for other data than the study's or data without a test
+    part, and `InputError` for a folder that cannot be written to, before anything is trained; `WorkerError` if a
+    training fails.
     """
     for option, value in (("top", top), ("seeds", seeds)):
         if value < 1:
@@ -125,8 +126,8 @@ def confirm(
         _test(study, finalists[0], trained, dataset)
         confirmed = _confirmed(study, finalists[0], dataset, trained, raced)
         store_confirmed(study, confirmed)
-        model = hand_over(study, finalists[0], dataset, split, folder, out, url)
-    return replace(confirmed, model=model)
+        model, notes = hand_over(study, finalists[0], dataset, split, folder, out, url)
+    return replace(confirmed, model=model, notes=notes)
 
 
 def _ignore(*what: object) -> None:

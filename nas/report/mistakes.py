@@ -9,8 +9,10 @@ import optuna
 import torch
 from torch import Tensor
 
+from nas.datasets.splitting import Split
+from nas.export.c.learning import whole_numbers_for
+from nas.export.frozen import FrozenModel
 from nas.export.trials import frozen_model
-from nas.network.build import Network
 from nas.study.data import data_of
 from nas.study.record import Record
 from nas.training.run import EVALUATION_BATCH
@@ -41,7 +43,7 @@ class Confusion(NamedTuple):
 
 @dataclass(frozen=True)
 class Mistakes:
-    """What a network does on images that it was not trained on."""
+    """What a network does on images that it was not trained on, in the arithmetic that counts in its study."""
 
     classes: tuple[str, ...]
     confusion: Matrix
@@ -56,18 +58,26 @@ def on_validation_part(
     Raises `DataError`, `StudyError` or `ExportError` with what is missing: the data set as it was, or the weights.
     """
     dataset, split = data_of(study, data_dir, fetch=False)
-    network = frozen_model(study, record, None, dataset, split, checkpoints).network()
-    return mistakes(network, split.validation_images, split.validation_labels, dataset.classes, n_hardest)
+    model = frozen_model(study, record, None, dataset, split, checkpoints)
+    return mistakes(scores(model, split), split.validation_images, split.validation_labels, dataset.classes, n_hardest)
 
 
 @torch.no_grad()
-def mistakes(network: Network, images: Tensor, labels: Tensor, classes: tuple[str, ...], n_hardest: int) -> Mistakes:
-    """What the network does on these images, and the `n_hardest` with the least probability for their true class.
+def scores(model: FrozenModel, split: Split) -> Tensor:
+    """Of the validation part, `(n, n_classes)`: in whole numbers of 8 bits where the model was chosen by these."""
+    network, quantiser, images = model.network(), whole_numbers_for(model.recipe), split.validation_images
+    if quantiser is not None:
+        return quantiser.scores(model.architecture, network, split, images)
+    return torch.cat([network(batch) for batch in images.split(EVALUATION_BATCH)])
 
-    `images` uint8, `(n, channels, height, width)`, and `labels` int64, `(n,)`, indices of `classes`; all of it, the
-    network too, in CPU memory.
+
+def mistakes(scores: Tensor, images: Tensor, labels: Tensor, classes: tuple[str, ...], n_hardest: int) -> Mistakes:
+    """What these `scores` say of these images, and the `n_hardest` with the least probability for their true class.
+
+    `scores` `(n, n_classes)`, `images` uint8, `(n, channels, height, width)`, and `labels` int64, `(n,)`, indices of
+    `classes`; all in CPU memory.
     """
-    chances = torch.cat([network(batch).softmax(1) for batch in images.split(EVALUATION_BATCH)])
+    chances = scores.softmax(1)
     predicted = chances.argmax(1)
     n = len(classes)
     matrix = torch.bincount(labels * n + predicted, minlength=n * n).view(n, n)

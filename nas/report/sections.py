@@ -18,6 +18,7 @@ from nas.report.mistakes import Matrix, Mistakes, most_frequent, on_validation_p
 from nas.report.progress import progress
 from nas.report.summary import Fact
 from nas.report.svg import drawing
+from nas.report.winner import arithmetic_of, winner_table
 from nas.study.confirmation import Confirmed, confirmation_of, last_confirmed, winner_of
 from nas.study.record import Record, records
 from nas.study.terms import terms_of
@@ -166,7 +167,7 @@ def _bought(winner: Record) -> Section:
     layers = layer_table(folded(layer_rows(winner.candidate.architecture)))
     text = "Norms, activations and pooling multiply nothing and stand with the layer before them."
     return Section(
-        "What the budget bought", [table(summary.winner_table(winner)), table(layers), tag("p", text, class_="note")]
+        "What the budget bought", [table(winner_table(winner)), table(layers), tag("p", text, class_="note")]
     )
 
 
@@ -203,10 +204,14 @@ def _confusions(winner: Record, confirmed: Confirmed | None, seen: Mistakes | st
     if confirmed is not None:
         n = len(confirmed.seeds)
         where = f"On the test set: trial {confirmed.trial}, {plural(n, 'confirmed network')}" + " together" * (n > 1)
-        return Section(title, [tag("p", f"{where}."), _confusion(confirmed.classes, confirmed.confusion, "Test set")])
+        where = f"{where}, {confirmed.arithmetic}."
+        return Section(title, [tag("p", where), _confusion(confirmed.classes, confirmed.confusion, "Test set")])
     if isinstance(seen, str):
         return LeftOut(title, seen)
-    where = f"On the validation part, not the test set: the network of trial {winner.trial} that the search trained."
+    where = (
+        f"On the validation part, not the test set: the network of trial {winner.trial} that the search trained, "
+        f"{arithmetic_of(winner)}."
+    )
     return Section(title, [tag("p", where), _confusion(seen.classes, seen.confusion, "Validation part")])
 
 
@@ -224,7 +229,8 @@ def _hardest(winner: Record, seen: Mistakes | str) -> Section | LeftOut:
         return LeftOut(title, seen)
     text = (
         f"Images of the validation part to which the network of trial {winner.trial} gave the least probability for "
-        "their true class, the hardest first: true class, what it was taken for, and how certainly."
+        "their true class, the hardest first: true class, what it was taken for, and how certainly, "
+        f"{arithmetic_of(winner)}."
     )
     return Section(title, [tag("p", text), gallery(seen.hardest)])
 

@@ -7,13 +7,14 @@ from typing import NamedTuple
 import optuna
 
 from nas.network.cost import COSTS, Budget, Cost
+from nas.report.winner import IN_FLOAT32, IN_WHOLE_NUMBERS, beside_float, confirmed_beside_float, in_brackets
 from nas.statistics import LEAST
 from nas.study.confirmation import Confirmed, readings
 from nas.study.goal import Goal
 from nas.study.record import Record, counts, n_trained, ranked, records
 from nas.study.teacher import StudyTeacher, taught_by, teacher_of
 from nas.study.terms import Terms, notes_of, short_name, target_of, terms_of
-from nas.table import Table, file_size, per_cent, per_cent_range, plural, points
+from nas.table import file_size, per_cent, per_cent_range, plural, points
 
 ENVIRONMENT = {
     "nas": "nas",
@@ -76,9 +77,13 @@ def key_figures(study: optuna.Study, winner: Record, confirmed: Confirmed | None
     share = None if limit is None else per_cent(winner.cost.params / limit, 1)
     used = "no limit on them" if share is None else f"{share} of the {limit:,} allowed"
     accuracy = (
-        KeyFigure(per_cent(winner.accuracy), "of the validation part recognised", (UNCONFIRMED,))
+        KeyFigure(per_cent(winner.accuracy), "of the validation part recognised", (UNCONFIRMED, *beside_float(winner)))
         if confirmed is None
-        else KeyFigure(per_cent(confirmed.accuracy.mean), "of the test set recognised", (_interval(confirmed),))
+        else KeyFigure(
+            per_cent(confirmed.accuracy.mean),
+            "of the test set recognised",
+            (_interval(confirmed), *confirmed_beside_float(confirmed)),
+        )
     )
     return [accuracy, KeyFigure(f"{winner.cost.params:,}", "parameters", (used,)), _on_a_device(winner.cost, budget)]
 
@@ -129,7 +134,7 @@ def story(study: optuna.Study, winner: Record | None, confirmed: Confirmed | Non
         question(study),
         effort(study),
         f"The winner, trial {winner.trial}, has {winner.cost.params:,} parameters and recognises "
-        f"{per_cent(winner.accuracy)} of the validation part.",
+        f"{per_cent(winner.accuracy)} of the validation part{in_brackets(beside_float(winner))}.",
         *([] if asked is None else [reached(study, asked)]),
         *_trust(study, confirmed, target, in_one=asked is not None),
     ]
@@ -204,22 +209,6 @@ def _trust(study: optuna.Study, confirmed: Confirmed | None, target: float | Non
     return [f"{whole}; {more}."] if in_one else [f"{whole}.", f"A{more[1:]}."]
 
 
-def winner_table(record: Record) -> Table:
-    """The winner's figures."""
-    assert record.cost is not None
-    assert record.accuracy is not None
-    return Table(
-        f"Trial {record.trial}",
-        ("figure", "value"),
-        (
-            ("validation accuracy", per_cent(record.accuracy)),
-            *((COSTS[name].label, f"{record.cost.shown(name)} {COSTS[name].unit}".rstrip()) for name in record.cost),
-            ("layers", record.network),
-            ("training", record.training),
-        ),
-    )
-
-
 def measured(study: optuna.Study) -> list[Fact]:
     """How the figures were made."""
     terms = terms_of(study)
@@ -227,7 +216,7 @@ def measured(study: optuna.Study) -> list[Fact]:
 
 
 def _terms(terms: Terms, study: optuna.Study) -> list[Fact]:
-    arithmetic = "in whole numbers of 8 bits, as the exported C computes" if terms.quantised else "in float32"
+    arithmetic = IN_WHOLE_NUMBERS if terms.quantised else IN_FLOAT32
     return [
         Fact("data", f"{terms.dataset}, training images with the fingerprint {terms.dataset_fingerprint}"),
         Fact(
@@ -236,6 +225,7 @@ def _terms(terms: Terms, study: optuna.Study) -> list[Fact]:
             f"proportion to the classes (split seed {terms.split_seed}); the test set chooses nothing",
         ),
         Fact("accuracy", f"of the last epoch, on the validation part, evaluated {arithmetic}"),
+        *_device(terms, study),
         *_taught(teacher_of(study)),
         Fact("epochs", f"{terms.epochs}"),
         Fact("space", f"{terms.space}, whose source has the digest {terms.space_digest}"),
@@ -243,6 +233,23 @@ def _terms(terms: Terms, study: optuna.Study) -> list[Fact]:
             "seeds", "each training has its own, from the study's seed and the trial's number: see the table of trials"
         ),
         *(Fact("note on the data", note) for note in notes_of(study)),
+    ]
+
+
+def _device(terms: Terms, study: optuna.Study) -> list[Fact]:
+    """Where the network will run, whose code its flash and RAM are of, and what its latency was measured on."""
+    if terms.deployment is None:
+        return []
+    compiled = [] if terms.compiler is None else [Fact("compiler", f"{terms.compiler}: flash and RAM are of its code")]
+    n_timed = len({record.timing["shape"] for record in records(study) if record.timing is not None})
+    timed = (
+        "of one image, as exported before it was trained: the median of several rounds; each shape was timed once, "
+        f"{plural(n_timed, 'shape')} in all"
+    )
+    return [
+        Fact("device", f"it runs as {terms.deployment}"),
+        *compiled,
+        *([Fact("latency", timed)] if n_timed else []),
     ]
 
 

@@ -43,6 +43,11 @@ def model_to_try(
     return frozen_model(study, winner, confirmed, dataset, part, checkpoints)
 
 
+def _arithmetic(model: FrozenModel) -> str:
+    """What is to be said where figures are of other numbers than the page's."""
+    return "" if model.provenance.quantised_accuracy is None else ", in float and not in the whole numbers of 8 bits"
+
+
 def parts(model: FrozenModel) -> list[Html]:
     """What stands in the section. Raises `ExportError` for a network that a browser cannot have."""
     data = network_data(model)
@@ -52,7 +57,7 @@ def parts(model: FrozenModel) -> list[Html]:
     content: dict[str, Any] = {"network": data, "takes": takes, "classes": model.classes}
     text = "Draw, or choose a picture, or drop one here." if draws else "Choose a picture, or drop one here."
     which = "the confirmed network of the first seed" if model.provenance.confirmed else "the network that was trained"
-    told = f"{text} It is classified in this page, by {which}; nothing is sent anywhere."
+    told = f"{text} It is classified in this page, by {which}{_arithmetic(model)}; nothing is sent anywhere."
     canvas = tag("canvas", id="drawing", width=str(SIDE), height=str(SIDE), role="img", aria_label="Draw here")
     clear = tag("button", "Clear", type="button", id="clear")
     choose = tag(

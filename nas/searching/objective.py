@@ -47,7 +47,7 @@ class Objective:
     """Suggests a candidate, counts it, and trains it an epoch at a time if it meets the budget.
 
     Returns the validation accuracy of the last epoch, a fraction, or what `goal` makes of it. Over-budget candidates
-    are pruned before anything is built, with their violations as constraints; candidates that were already trained give
+    are pruned before they are trained, with their violations as constraints; candidates that were already trained give
     the figures they gave then. One that a format among `formats` cannot have is not trained either, nor one that is
     over a limit by what the `deployment` tells of it; `aim` is what the space is told to keep to, unless that is the
     budget.
@@ -190,8 +190,8 @@ class Objective:
             raise optuna.TrialPruned("over the budget")
 
     def _check_budget(self, trial: Trial, new: Cost, cost: Cost) -> None:
-        """Nothing has been trained yet, and where all is counted nothing has been built either; `new`: what was not
-        looked at before.
+        """Nothing has been trained yet; `new`: what was not looked at before. Of what is counted nothing has been built
+        either; for flash and RAM of C its code has been compiled, with weights that mean nothing.
         """
         budget = self._budget_left
         for name, violation in budget.violations(new).items():

@@ -11,9 +11,10 @@ import optuna
 
 from nas import datasets
 from nas.datasets import Dataset, Split
+from nas.deployment.handing_over import hand_over
 from nas.errors import SpaceError, StudyError
 from nas.execution.opening import open_executor
-from nas.export.trials import check_weights, export_trial, hand_over
+from nas.export.trials import check_weights
 from nas.files import check_writable
 from nas.network.cost import Budget
 from nas.searching.aim import aimed_at, timed_once
@@ -174,8 +175,7 @@ def search(
             notes = (elsewhere,)
         elif best:
             on_event(Doing(f"Writing trial {best[0].trial} and checking the files"))
-            model = hand_over(study, best[0], dataset, split, folder, options.out, options.storage)
-            notes = _in_other_formats(options, study, best[0], dataset, split, folder, model)
+            model, notes = hand_over(study, best[0], dataset, split, folder, options.out, options.storage)
         tally = dict(counts(study))
     reached = options.target is not None and bool(best) and best[0].expected_accuracy >= options.target
     return SearchResult(options, stored, why_ended, reached, best, tally, model, notes, teacher_of(stored))
@@ -214,31 +214,6 @@ def _weights_elsewhere(record: Record, storage: Storage, folder: Path) -> str | 
         f"The weights of trial {record.trial}, the best so far, are not in {folder}, but where it was trained: only "
         "there, or with a copy of that folder, its model can be exported."
     )
-
-
-def _in_other_formats(
-    options: SearchOptions,
-    study: optuna.Study,
-    winner: Record,
-    dataset: Dataset,
-    split: Split,
-    checkpoints: Path,
-    model: Path,
-) -> tuple[str, ...]:
-    """Writes the winner beside its `model` in the formats that were asked for; what is to be known of them."""
-    if not options.all_formats:
-        return ()
-    return export_trial(
-        study,
-        winner,
-        dataset,
-        split,
-        checkpoints,
-        options.out,
-        storage=options.storage,
-        formats=options.all_formats,
-        name=model.stem,
-    ).notes
 
 
 def _with_less_time(options: SearchOptions, seconds: float) -> SearchOptions:

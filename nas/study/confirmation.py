@@ -64,6 +64,7 @@ class Confirmed:
     target: float | None = None  # what the search was to reach
     teacher: str = ""  # who taught it, in sentences, if somebody did
     model: Path | None = None  # the exported network of the first seed; not stored
+    notes: tuple[str, ...] = ()  # on it in other formats; not stored
 
     @property
     def weights(self) -> str:
@@ -216,7 +217,7 @@ def store_reading(study: optuna.Study, reading: Reading, number: int | None = No
 
 def _stored_form(confirmed: Confirmed) -> dict[str, Any]:
     """Readings have study attributes of their own."""
-    derived = ("readings", "n_readings", "race", "model")
+    derived = ("readings", "n_readings", "race", "model", "notes")
     plain = {name: value for name, value in vars(confirmed).items() if name not in derived}
     if not confirmed.teacher:
         del plain["teacher"]  # as it was stored before there were teachers

@@ -12,6 +12,7 @@ reference.py    the operations in torch, to the last bit
 kernels.py      the operations in C
 header.py       the text of NAME.h
 names.py        what it states for programs
+answers.py      what it states of its answers, to compare a device's with
 source.py       the text of NAME.c
 compiled.py     compiles and runs them
 objects.py      what a compiler makes of it takes
@@ -179,7 +180,7 @@ def _notes(model: FrozenModel, program: Program, name: str, measured: Measured) 
     if not measured.ran:
         return (
             figures,
-            f"{name}.c was compiled but not run, since what {visible(measured.compiler)} makes cannot be run here "
-            f"(in {gettempdir()}): name a compiler for this machine in CC, or a folder for programs in TMPDIR",
+            f"{name}.c was compiled but not run here, since what {visible(measured.compiler)} makes cannot be run on "
+            f"this machine (in {gettempdir()}): name a compiler for it in CC, or a folder for programs in TMPDIR",
         )
     return (figures,)

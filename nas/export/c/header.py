@@ -6,9 +6,11 @@ from itertools import chain
 from string import Template
 from textwrap import wrap
 
+from nas.export.c.answers import checksums, drawn_images, stated_answers
 from nas.export.c.names import stated
 from nas.export.c.objects import Takes
 from nas.export.c.program import Program
+from nas.export.c.reference import scores_of
 from nas.export.frozen import FrozenModel
 from nas.export.words import how_made, how_measured, measured_images, visible
 from nas.network.cost import cost_of
@@ -45,6 +47,7 @@ int ${name}_predict(const uint8_t image[$n_bytes], float scores[$n_classes]);
 }
 #endif
 
+$answers
 #endif
 """)
 
@@ -84,7 +87,14 @@ def header(model: FrozenModel, program: Program, name: str, measured: Measured) 
         n_bytes=channels * height * width,
         n_classes=program.n_classes,
         stated=stated(name, model.classes, model.mean, model.framing),
+        answers=stated_answers(name, reference_answers(program, model.architecture.input_shape)),
     )
+
+
+def reference_answers(program: Program, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Of the images that anything can draw."""
+    scores = scores_of(program, drawn_images(shape))
+    return checksums(scores, scores.argmax(1))
 
 
 def _paragraphs(model: FrozenModel, program: Program, name: str, measured: Measured) -> Iterator[str]:

@@ -4,6 +4,7 @@ import re
 
 from nas.datasets.framing import Framing
 
+SIZES = ("CHANNELS", "HEIGHT", "WIDTH", "CLASSES")
 PLAIN = set(range(0x20, 0x7F)) - set(b'"\\?')  # bytes that a C string can hold as they are; ?? begins a trigraph
 
 
@@ -15,6 +16,15 @@ def stated(name: str, classes: tuple[str, ...], mean: tuple[float, ...], framing
     if framing is None:
         return text
     return f"{text}#define {name.upper()}_FRAMING {{ {', '.join(map(repr, framing))} }} /* {framing.words} */\n"
+
+
+def sizes_in(text: str, name: str) -> tuple[int, int, int, int] | None:
+    """Channels, height and width of its images, and its classes, as a header has them; None for another file."""
+    of = (re.search(rf"^#define {re.escape(name.upper())}_{each} (\d+)$", text, re.MULTILINE) for each in SIZES)
+    channels, height, width, n_classes = (None if match is None else int(match[1]) for match in of)
+    if channels is None or height is None or width is None or n_classes is None:
+        return None
+    return channels, height, width, n_classes
 
 
 def names_in(text: str, name: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
