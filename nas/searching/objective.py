@@ -26,7 +26,7 @@ from nas.space.candidate import Candidate, Task
 from nas.space.finding import Space, SpaceFunction
 from nas.study.busy import begin_stretch, end_stretch
 from nas.study.goal import Goal
-from nas.study.mirror import write_down
+from nas.study.mirror import catch_up, write_down
 from nas.study.record import record_of
 from nas.study.terms import timing_of
 from nas.study.trial import Outcome, TrialAttributes, correct_report, limits_of, reported
@@ -129,6 +129,7 @@ class Objective:
     def give_up(self, trial: Trial) -> None:
         """Notes that a paused trial will not go on, and removes its checkpoint."""
         checkpoint, n_epochs = self.checkpoint(trial.number), len(reported(trial))
+        catch_up(trial.study)
         if checkpoint is not None:
             checkpoint.unlink(missing_ok=True)
         self._end(trial, "pruned", f"stopped by the pruner after epoch {n_epochs}")
@@ -279,10 +280,12 @@ class Objective:
             with self.executor.run(job) as run:
                 self._tell_if_anew(trial, job, run)
                 TrialAttributes(trial).made_with = run.made_with
-                write_down(trial.study)  # what is trained now can be seen
+                # What is trained now can be seen, and what began can go on, however it ends.
+                write_down(trial.study, waits=job.checkpoint_made_with is None)
                 accuracy = self._follow(trial, run, was_interrupted)
             expected, reason = self._expected(trial, job, cost, accuracy)
         except optuna.TrialPruned:
+            catch_up(trial.study)  # until then only the checkpoint has what was reported while the database was away
             if job.checkpoint is not None:
                 job.checkpoint.unlink(missing_ok=True)
             raise
@@ -409,7 +412,7 @@ class Objective:
         if reason or attributes.reason:  # of an earlier interruption
             attributes.reason = reason
         if outcome == "paused":  # no change of its state, with which it would be written
-            write_down(trial.study)
+            write_down(trial.study, waits=False)
         self.observer(Ended(trial.number, outcome, reason, accuracy))
 
 
