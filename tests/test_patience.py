@@ -6,6 +6,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from io import StringIO
@@ -17,7 +19,7 @@ from typing import Any
 import optuna
 import pytest
 import sqlalchemy
-from processes import needs_proc, read_until
+from processes import needs_proc, read_until, workers_of
 from rich.console import Console
 from test_search import SLOW_TO_TRAIN
 
@@ -134,6 +136,49 @@ def test_a_search_whose_database_is_deleted_ends_with_one_line(start: Start, tmp
     assert process.returncode == 2, output
     assert "Traceback" not in output
     assert "was deleted while it was used" in output.splitlines()[-1]
+
+
+@pytest.mark.slow
+@needs_proc
+def test_that_its_database_is_deleted_is_noticed_by_a_search_that_asks_nothing_of_it(
+    start: Start, tmp_path: Path
+) -> None:
+    """As in the middle of an epoch of minutes: here no worker comes to its end."""
+    process = start("search", *SLOW_TO_TRAIN, "--trials", "1", "--workers", "2")
+    read_until(process, "epoch  2/40")
+    for pid in workers_of(process):
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(1)  # what they had sent has been written
+    (tmp_path / "runs" / "nas.db").unlink()
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 2, output
+    assert "was deleted while it was used" in output.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "deleted",
+        "replaced",
+        pytest.param(
+            "may not be written",
+            marks=pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write all"),
+        ),
+    ],
+)
+def test_a_file_is_watched_while_nothing_is_asked_of_it(storage: Storage, tmp_path: Path, what: str) -> None:
+    file, ended = tmp_path / "nas.db", threading.Event()
+    storage.patience.ended = ended.set
+    with storage.patience.watching():
+        if what == "may not be written":
+            file.chmod(0o400)
+        else:
+            file.rename(tmp_path / "moved.db")
+            if what == "replaced":
+                file.touch()
+        assert ended.wait(30)
+    with pytest.raises(StudyError, match=what):
+        storage.patience.check()
 
 
 @pytest.mark.slow

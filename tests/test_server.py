@@ -27,7 +27,7 @@ from nas.errors import StudyError
 from nas.execution.inline import InlineExecutor
 from nas.execution.job import Cancelled
 from nas.network.cost import Budget
-from nas.searching.events import EpochDone, Event, Told
+from nas.searching.events import Ended, EpochDone, Event, Told
 from nas.searching.objective import Objective
 from nas.searching.options import SearchOptions
 from nas.searching.search import SearchResult, search
@@ -316,6 +316,29 @@ def test_a_search_goes_on_behind_a_restart_and_a_crash_as_if_it_had_a_file(
     searched(few_images, database, follow)
     assert len(told) == 2
     assert table_in(database) == undisturbed
+
+
+@pytest.mark.slow
+def test_trainings_go_on_while_the_server_is_away(server: Server, database: str, few_images: str) -> None:
+    """To the end of their trial, which waits for the server."""
+    away, epochs_meanwhile = False, list[int]()
+
+    def follow(event: Event) -> None:
+        nonlocal away
+        if isinstance(event, EpochDone) and event.result.epoch == 2 and not epochs_meanwhile:
+            server.stop("immediate")
+            away = True
+        elif isinstance(event, EpochDone) and away:
+            epochs_meanwhile.append(event.result.epoch)
+        elif isinstance(event, Ended) and event.outcome == "finished" and away:
+            Timer(0.5, server.start).start()
+            away = False
+
+    longer = SMALL | {"epochs": 6}
+    for storage in (database, "nas.db"):
+        search(SearchOptions(**longer, dataset=few_images, storage=storage, study="it"), on_event=follow)
+    assert epochs_meanwhile == [3, 4, 5, 6]
+    assert table_in(database) == table_in("nas.db")
 
 
 def test_a_search_whose_server_stays_away_ends_and_goes_on_elsewhere(
