@@ -21,16 +21,21 @@ import pytest
 import sqlalchemy
 from processes import needs_proc, read_until, workers_of
 from rich.console import Console
+from small_study import SmallStudy
 from test_search import SLOW_TO_TRAIN
 
 from nas.errors import StudyError
+from nas.replication.batch import Training
+from nas.replication.confirming import confirm
 from nas.searching.events import Ended, EpochDone, Event, Told
 from nas.searching.options import SearchOptions
 from nas.searching.search import search
+from nas.study.confirmation import confirmations
 from nas.study.record import records
 from nas.study.storage import Storage, open_storage
 from nas.terminal.search_display import SearchDisplay
 from nas.training.checkpoint import read_checkpoint
+from nas.training.run import EpochResult
 
 Start = Callable[..., Popen[str]]
 
@@ -138,6 +143,26 @@ def test_a_search_whose_database_is_deleted_ends_with_one_line(start: Start, tmp
     assert "was deleted while it was used" in output.splitlines()[-1]
 
 
+@pytest.mark.usefixtures("_hurried_connections")
+def test_a_confirmation_waits_for_a_locked_database_too(searched: SmallStudy) -> None:
+    told: list[str] = []
+    with closing(sqlite3.connect(searched.storage, check_same_thread=False)) as other:
+
+        def lock(training: Training, result: EpochResult) -> None:
+            if result.epoch == training.candidate.recipe.epochs:
+                other.execute("begin exclusive")
+
+        def wait(text: str) -> None:
+            told.append(text)
+            Timer(0.5, other.rollback).start()
+
+        folder, storage = searched.folder, searched.storage
+        done = confirm(storage=storage, top=1, seeds=1, workers=1, out=folder, on_epoch=lock, on_wait=wait)
+    assert len(told) == 1
+    assert "database is locked" in told[0]
+    assert [each.trial for each in confirmations(searched.study)] == [done.trial]
+
+
 @pytest.mark.slow
 @needs_proc
 def test_that_its_database_is_deleted_is_noticed_by_a_search_that_asks_nothing_of_it(
@@ -212,7 +237,7 @@ def _hurried_connections() -> Iterator[None]:
     sqlalchemy.event.remove(sqlalchemy.Engine, "connect", hurry)
 
 
-def searched(few_images: str, database: Path, on_event: Callable[[Event], None] = lambda event: None) -> list[Any]:
+def table_of(few_images: str, database: Path, on_event: Callable[[Event], None] = lambda event: None) -> list[Any]:
     """The table of a search."""
     found = search(**ALONE, dataset=few_images, storage=str(database), out=database.parent, on_event=on_event)
     return [record.to_dict() for record in records(found.study)]
@@ -243,11 +268,12 @@ def test_trainings_go_on_to_their_end_while_the_database_is_locked(few_images: s
             if isinstance(event, Ended) and event.outcome == "finished" and other.in_transaction:
                 Timer(0.5, other.rollback).start()
 
-        table = searched(few_images, database, follow)
+        table = table_of(few_images, database, follow)
         too_late.cancel()
     assert n_written == [2, 2, 2, 2, 2], "of the epochs 2 to 6, those before the lock"
     assert len(told) == 1
-    assert table == searched(few_images, tmp_path / "whole.db")
+    assert "it is tried for 600 s" in told[0]
+    assert table == table_of(few_images, tmp_path / "whole.db")
 
 
 @pytest.mark.slow

@@ -351,7 +351,7 @@ def test_a_search_whose_server_stays_away_ends_and_goes_on_elsewhere(
     nas: Run,
 ) -> None:
     """In another folder, as on another machine: what was begun begins again, in the same trial, and says so."""
-    monkeypatch.setattr(import_module("nas.searching.search"), "LONGEST", 1.0)
+    monkeypatch.setattr(import_module("nas.study.storage"), "LONGEST", 1.0)
     trained: list[int] = []
 
     def follow(event: Event) -> None:
@@ -454,7 +454,7 @@ def test_a_search_whose_server_stays_away_ends_with_one_line(
 ) -> None:
     impatient = (
         "from importlib import import_module\n"
-        "import_module('nas.searching.search').LONGEST = 3.0\n"
+        "import_module('nas.study.storage').LONGEST = 3.0\n"
         "if __name__ == '__main__':\n"
         "    from nas.cli import main\n"
         "    main()\n"

@@ -35,7 +35,7 @@ from nas.study.locks import sole_controller
 from nas.study.mirror import catch_up, mirrored
 from nas.study.names import has_study
 from nas.study.opening import continue_interrupted, open_study
-from nas.study.patience import LONGEST, Patience
+from nas.study.patience import Patience
 from nas.study.pausing import PausingPruner
 from nas.study.record import Record, best_table, counts, n_trained, ranked
 from nas.study.status import command_for
@@ -133,8 +133,7 @@ def search(
     timed = None
     if not has_study(options.storage, name):
         timed = timed_once(space, replace(task, budget=aim), options.deployment, options.all_formats, options.seed)
-    storage = open_storage(options.storage)
-    storage.patience.seconds, storage.patience.told = LONGEST, lambda text: on_event(Told(text))
+    storage = open_storage(options.storage, on_wait=lambda text: on_event(Told(text)))
     folder = checkpoint_folder(storage, name)
     terms = _terms(options, space, dataset, split, asked)
     with ExitStack() as stack:
