@@ -31,7 +31,7 @@ from nas.searching.events import Ended, EpochDone, Event, Told
 from nas.searching.objective import Objective
 from nas.searching.options import SearchOptions
 from nas.searching.search import SearchResult, search
-from nas.study.leases import CONTROLLERS, Lease
+from nas.study.leases import BEATS, CONTROLLERS, Lease, holder_of
 from nas.study.locks import is_searched, sole_confirmer, sole_controller
 from nas.study.mirror import mirrored
 from nas.study.record import records
@@ -220,6 +220,14 @@ def test_one_that_was_killed_is_followed_by_the_next(here: bool, holding: Popen[
         assert is_searched(open_storage(database), "it")
     if not here:
         assert [f"process {holding.pid} on {HOST}" in line for line in told] == [True]
+
+
+def test_one_that_was_killed_is_followed_within_a_minute(database: str) -> None:
+    """Whoever finds its row waits for as long as that says, and a beat more: here is what it says."""
+    with sole_controller(open_storage(database), "it"):
+        row = holder_of(open_storage(database).engine, "it")
+        assert row is not None
+        assert row.seconds * (BEATS + 1) / BEATS < 60
 
 
 def test_two_threads_never_start_the_same_waiting_trial(database: str) -> None:

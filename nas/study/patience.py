@@ -14,7 +14,7 @@ import sqlalchemy
 
 from nas.errors import StudyError, first_line
 
-LONGEST = 600.0  # seconds that a search waits for its database
+LONGEST = 600.0  # seconds that whoever trains waits for a database
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 LOOK_SECONDS = 0.2  # how long a wait may go on once nobody wants it any more
 WATCH_SECONDS = 2.0  # how often the file is looked at while nothing is asked of it
@@ -104,7 +104,8 @@ class Patience:
         """As `try_to`, behind the first attempt."""
         until, pause = time.monotonic() + self.seconds, FIRST_PAUSE
         self._tell_once(
-            f"The database cannot be used ({cause}); trainings go on, and it is tried for {self.seconds:.0f} s."
+            f"The database cannot be used ({cause}); it is tried for {self.seconds:.0f} s, and trainings that are "
+            "under way go on."
         )
         while True:
             self._sleep(min(pause, until - time.monotonic()))
