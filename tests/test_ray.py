@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from processes import read_until
+from processes import needs_proc, read_until
 from small_study import SmallStudy
 
 from nas import Budget, datasets
@@ -212,7 +212,7 @@ def test_a_search_whose_clusters_head_is_killed_says_so(
     asked = ["search", "--space", "tiny", "--budget", "3k", "--epochs", "9999", "--trials", "1", "--workers", "1"]
     asked += ["--sampler", "random", "--pruner", "none", "--threads", "1"]
     process = start(*asked, "--executor", "ray", "--ray-address", cluster.address)
-    read_until(process, "epoch    3/9999")
+    read_until(process, "epoch 3/9999")
     cluster.head_node.kill_gcs_server()
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 2, output
@@ -295,9 +295,9 @@ def test_auto_meets_the_cluster_that_runs_here(few: Split, cluster: Any) -> None
 
 
 @pytest.mark.slow
+@needs_proc
 def test_the_data_go_once_to_a_node_whose_actors_share_them(few: Split, cluster: Any) -> None:
     import ray
-    from ray._private.internal_api import memory_summary
 
     cluster.add_node(**NODE | {"num_cpus": 2})
     executor = open_executor(few, workers=2, placement=Placement("ray", 1, cluster.address))
@@ -306,16 +306,16 @@ def test_the_data_go_once_to_a_node_whose_actors_share_them(few: Split, cluster:
         assert [next(run).epoch for run in runs] == [1, 1]
 
         @ray.remote(num_cpus=0)
-        def is_shared(data: Split) -> bool:
-            return not data.train_images.numpy().flags.writeable  # as is what lies in the node's store alone
+        def place_of(data: Split) -> str:
+            address = data.train_images.data_ptr()
+            for line in Path("/proc/self/maps").read_text().splitlines():
+                first, last = (int(end, 16) for end in line.split()[0].split("-"))
+                if first <= address < last:
+                    return line
+            return "nowhere"
 
-        assert ray.get(is_shared.remote(executor._data))  # type: ignore[attr-defined]
-        size = few.train_images.numel() / 1_000_000
-        summary = memory_summary(cluster.address, stats_only=True)
-        (used,) = re.findall(r"Plasma memory usage (\d+) MiB", summary)
-        n_nodes = 2  # that of the search, and the one that trains
-        assert size * n_nodes <= int(used) + 1
-        assert int(used) - 1 < size * (n_nodes + 1), summary
+        place = ray.get(place_of.remote(executor._data))  # type: ignore[attr-defined]
+        assert "plasma" in place, "the store that all processes of a node share"
     finally:
         for run in runs:
             run.close()
