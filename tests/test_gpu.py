@@ -56,7 +56,7 @@ def test_a_training_goes_on_from_its_state(part: Split) -> None:
 
 
 def test_two_workers_share_the_gpu(part: Split) -> None:
-    executor = ProcessExecutor(part, 2)
+    executor = ProcessExecutor(part, 2, n_threads=1)
     try:
         runs = [executor.run(Job(SHORT, seed, device="cuda", precision="float32")) for seed in range(2)]
         for results in zip(*runs, strict=True):

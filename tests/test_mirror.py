@@ -1,11 +1,12 @@
 """A study that is kept in memory: what the database behind it holds, and when."""
 
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from random import Random
-from threading import Timer
+from threading import Event, Timer
 from typing import Any
 
 import optuna
@@ -15,8 +16,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.dashboard.view import View
+from nas.errors import StudyError
 from nas.searching.search import search
-from nas.study.mirror import Mirror, mirrored, write_down
+from nas.study.mirror import Mirror, catch_up, mirrored, write_down
 from nas.study.storage import Storage, open_storage
 
 AXES = {
@@ -31,6 +33,11 @@ def study_in(folder: Path, **settings: Any) -> optuna.Study:
         storage=open_storage(str(folder / "nas.db"), **settings), study_name="it", direction="maximize",
         load_if_exists=True, sampler=optuna.samplers.RandomSampler(seed=0),
     )  # fmt: skip
+
+
+def read_in(folder: Path) -> list[FrozenTrial]:
+    """The trials in the database, which may be locked for whoever wants to write."""
+    return optuna.load_study(study_name="it", storage=open_storage(str(folder / "nas.db"), kind=View)).trials
 
 
 def as_stored(trial: FrozenTrial) -> str:
@@ -136,9 +143,9 @@ def test_threads_write_together_and_nothing_twice(tmp_path: Path) -> None:
     assert all(len(trial.intermediate_values) == 5 and trial.user_attrs == {"epoch": 5} for trial in trials)
 
 
-def test_what_a_locked_database_refused_is_in_it_once_afterwards(tmp_path: Path) -> None:
-    stored = study_in(tmp_path)
-    storage, told = stored._storage._backend, list[str]()  # type: ignore[attr-defined]
+def hurried(study: optuna.Study) -> Storage:
+    """The storage behind a study, whose connections do not wait by themselves from now on."""
+    storage = study._storage._backend  # type: ignore[attr-defined]
     assert isinstance(storage, Storage)
 
     @sqlalchemy.event.listens_for(storage.engine, "connect")
@@ -146,7 +153,13 @@ def test_what_a_locked_database_refused_is_in_it_once_afterwards(tmp_path: Path)
         connection.execute("pragma busy_timeout = 0")
 
     storage.engine.dispose()
-    storage.patience.seconds, storage.patience.told = 60, told.append
+    return storage
+
+
+def test_what_a_locked_database_refused_is_in_it_once_afterwards(tmp_path: Path) -> None:
+    stored, told = study_in(tmp_path), list[str]()
+    patience = hurried(stored).patience
+    patience.seconds, patience.told = 60, told.append
     with mirrored(stored) as study, closing(sqlite3.connect(tmp_path / "nas.db", check_same_thread=False)) as other:
         trial = study.ask(AXES)
         other.execute("begin exclusive")
@@ -157,6 +170,61 @@ def test_what_a_locked_database_refused_is_in_it_once_afterwards(tmp_path: Path)
     assert len(told) == 1
     (after,) = study_in(tmp_path).trials
     assert (after.value, after.intermediate_values, after.user_attrs) == (0.5, {1: 0.5}, {"seed": 5})
+
+
+def test_reports_do_not_wait_for_a_locked_database_and_nothing_that_follows_overtakes_them(tmp_path: Path) -> None:
+    stored = study_in(tmp_path)
+    hurried(stored).patience.seconds = 60
+    with mirrored(stored) as study, closing(sqlite3.connect(tmp_path / "nas.db", check_same_thread=False)) as other:
+        one, another = study.ask(AXES), study.ask(AXES)
+        write_down(study)
+        other.execute("begin exclusive")
+        for epoch in (1, 2, 3):
+            one.report(epoch / 10, epoch)
+            another.report(epoch / 20, epoch)
+        another.set_user_attr("outcome", "paused")
+        write_down(study, waits=False)
+        assert [len(trial.intermediate_values) for trial in study.get_trials()] == [3, 3], "pruners see them"
+        assert [len(trial.intermediate_values) for trial in read_in(tmp_path)] == [0, 0], "it is locked"
+        Timer(0.5, other.rollback).start()
+        study.ask(AXES)
+        reported = [trial.intermediate_values for trial in study_in(tmp_path).trials]
+        assert reported == [{1: 0.1, 2: 0.2, 3: 0.3}, {1: 0.05, 2: 0.1, 3: 0.15}, {}]
+        assert study_in(tmp_path).trials[1].user_attrs == {"outcome": "paused"}
+
+
+def test_what_was_reported_to_a_locked_database_is_written_though_nothing_more_is_reported(tmp_path: Path) -> None:
+    stored = study_in(tmp_path)
+    hurried(stored).patience.seconds = 60
+    with mirrored(stored) as study, closing(sqlite3.connect(tmp_path / "nas.db")) as other:
+        trial = study.ask(AXES)
+        other.execute("begin exclusive")
+        trial.report(0.5, 1)
+        other.rollback()
+        catch_up(study)
+        (after,) = study_in(tmp_path).trials
+        assert after.intermediate_values == {1: 0.5}
+        other.execute("begin exclusive")
+        trial.report(0.6, 2)
+        other.rollback()
+        while len(study_in(tmp_path).trials[0].intermediate_values) < 2:  # by itself, in a while
+            time.sleep(0.05)
+
+
+def test_reports_to_a_database_that_stays_locked_are_refused_once_the_time_is_over(tmp_path: Path) -> None:
+    stored, ended = study_in(tmp_path), Event()
+    patience = hurried(stored).patience
+    patience.seconds, patience.ended = 0.3, ended.set
+    with closing(sqlite3.connect(tmp_path / "nas.db")) as other, ExitStack() as stack:
+        study = stack.enter_context(mirrored(stored))
+        trial = study.ask(AXES)
+        other.execute("begin exclusive")
+        trial.report(0.5, 1)
+        assert ended.wait(60), "though nobody asks"
+        with pytest.raises(StudyError, match="locked"):
+            trial.report(0.6, 2)
+        with pytest.raises(StudyError, match="locked"):
+            stack.close()
 
 
 def test_a_trial_of_a_search_takes_few_transactions(tmp_path: Path, few_images: str) -> None:

@@ -12,14 +12,17 @@ from typing import Any
 
 import pytest
 import torch
+from processes import needs_proc, read_until
 from small_study import SmallStudy
 
 from nas import Budget, datasets
 from nas.cli.search import search as search_command
 from nas.datasets.splitting import Split
-from nas.errors import InputError, WorkerError
+from nas.errors import InputError, WorkerDied, WorkerError
+from nas.execution import opening
 from nas.execution.inline import InlineExecutor
 from nas.execution.job import Cancelled, Executor, Job
+from nas.execution.job import Run as RunOfJob
 from nas.execution.opening import n_workers, open_executor
 from nas.execution.placement import Placement
 from nas.searching.events import EpochDone, Event
@@ -200,16 +203,158 @@ def test_a_search_whose_node_is_gone_says_so_and_goes_on_elsewhere(
 
 
 @pytest.mark.slow
-def test_whatever_trains_trains_by_ray(searched: SmallStudy, cluster: Any, nas: Run) -> None:
+@pytest.mark.timeout(300)
+def test_a_search_whose_clusters_head_is_killed_says_so(
+    cluster: Any, start: Callable[..., "Popen[str]"], nas: Run
+) -> None:
+    """For good: one that comes back within three quarters of a minute would not be missed."""
+    cluster.add_node(**NODE)
+    asked = ["search", "--space", "tiny", "--budget", "3k", "--epochs", "9999", "--trials", "1", "--workers", "1"]
+    asked += ["--sampler", "random", "--pruner", "none", "--threads", "1"]
+    process = start(*asked, "--executor", "ray", "--ray-address", cluster.address)
+    read_until(process, "epoch 3/9999")
+    cluster.head_node.kill_gcs_server()
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 2, output
+    assert "Traceback" not in output
+    last = output.splitlines()[-1]
+    assert "the head of the Ray cluster does not answer any more" in last
+    assert "run the same command again to go on" in last
+    assert "1 interrupted" in nas("status").stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_whatever_trains_trains_by_ray(
+    searched: SmallStudy, cluster: Any, nas: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cluster.add_node(**NODE | {"num_cpus": 2})
-    by_ray = ["--executor", "ray", "--ray-address", cluster.address]
-    study = ["--storage", searched.storage, *by_ray]
+    n_trained, by_ray = 0, opening.EXECUTORS["ray"]
+
+    def counted(*asked: Any) -> Executor:
+        executor = by_ray(*asked)
+        run = executor.run
+
+        def counting(job: Job) -> RunOfJob:
+            nonlocal n_trained
+            n_trained += 1
+            return run(job)
+
+        monkeypatch.setattr(executor, "run", counting)
+        return executor
+
+    def refused(*asked: Any) -> Executor:
+        raise AssertionError("it would train here")
+
+    for name in opening.EXECUTORS:
+        monkeypatch.setitem(opening.EXECUTORS, name, counted if name == "ray" else refused)
+    where = ["--executor", "ray", "--ray-address", cluster.address]
+    study = ["--storage", searched.storage, *where]
     finished = next(trial.number for trial in searched.study.trials if trial.intermediate_values)
-    assert nas("retrain", "--trial", str(finished), *study).returncode == 0
-    confirmed = nas("confirm", "--top", "1", "--seeds", "2", "--out", str(searched.folder), *study)
-    assert confirmed.returncode == 0
-    assert "test accuracy" in confirmed.stdout
-    assert nas("ablate", "A10", "--axis", "dropout", "--seeds", "1", "--epochs", "1", *by_ray).returncode == 0
+    quick = ["--space", "tiny", "--budget", "3k", "--epochs", "1", "--sampler", "random"]
+    for command, n in {
+        ("retrain", "--trial", str(finished), *study): 1,
+        ("confirm", "--top", "1", "--seeds", "2", "--out", str(searched.folder), *study): 2,
+        ("ablate", "A10", "--axis", "dropout", "--seeds", "1", "--epochs", "1", *where): 2,
+        ("reproduce", "A1", "--seeds", "1", *where): 1,
+        ("search", *quick, "--trials", "1", "--workers", "1", *where): 1,
+    }.items():
+        n_trained = 0
+        done = nas(*command)
+        assert done.returncode == 0, done.stderr
+        assert n_trained >= n, command
+
+
+@pytest.mark.slow
+def test_without_an_address_a_cluster_is_started_here(few: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    try:
+        executor = open_executor(few, workers=1, placement=Placement("ray", 1))
+    except InputError as error:
+        pytest.skip(f"Ray cannot start on this machine: {error}")
+    try:
+        assert len(ray.nodes()) == 1
+        assert len(curve(executor, Job(candidate_of(few, 1), 0))) == 1
+    finally:
+        executor.close()
+        ray.shutdown()
+
+
+@pytest.mark.slow
+def test_auto_meets_the_cluster_that_runs_here(few: Split, cluster: Any) -> None:
+    import ray
+
+    cluster.add_node(**NODE)
+    executor = open_executor(few, workers=1, placement=Placement("ray", 1, "auto"))
+    try:
+        assert ray.get_runtime_context().gcs_address == cluster.address
+        assert len(curve(executor, Job(candidate_of(few, 1), 0))) == 1
+    finally:
+        executor.close()
+
+
+@pytest.mark.slow
+@needs_proc
+def test_the_data_go_once_to_a_node_whose_actors_share_them(few: Split, cluster: Any) -> None:
+    import ray
+
+    cluster.add_node(**NODE | {"num_cpus": 2})
+    executor = open_executor(few, workers=2, placement=Placement("ray", 1, cluster.address))
+    runs = [executor.run(Job(candidate_of(few, 1000), seed)) for seed in range(2)]
+    try:
+        assert [next(run).epoch for run in runs] == [1, 1]
+
+        @ray.remote(num_cpus=0)
+        def place_of(data: Split) -> str:
+            address = data.train_images.data_ptr()
+            for line in Path("/proc/self/maps").read_text().splitlines():
+                first, last = (int(end, 16) for end in line.split()[0].split("-"))
+                if first <= address < last:
+                    return line
+            return "nowhere"
+
+        place = ray.get(place_of.remote(executor._data))  # type: ignore[attr-defined]
+        assert "plasma" in place, "the store that all processes of a node share"
+    finally:
+        for run in runs:
+            run.close()
+        executor.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_that_a_node_was_out_of_memory_is_named(
+    few: Split, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """A node that takes any use of memory for too much."""
+    monkeypatch.setenv("RAY_memory_usage_threshold", "0.001")
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "500")
+    cluster = request.getfixturevalue("cluster")
+    cluster.add_node(**NODE)
+    executor = open_executor(few, workers=1, placement=Placement("ray", 1, cluster.address))
+    try:
+        with pytest.raises(WorkerError, match="its node was out of memory"):
+            curve(executor, Job(candidate_of(few, 10_000), 0))
+    finally:
+        executor.close()
+
+
+@pytest.mark.parametrize("error", ["OutOfMemoryError", "ObjectLostError", "RuntimeEnvSetupError", "NodeDiedError"])
+def test_whatever_ray_calls_it_a_worker_was_lost(error: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    exceptions = pytest.importorskip("ray.exceptions")
+    actors = pytest.importorskip("nas.execution.ray_actors")
+    arguments = ("ab" * 28, None, "") if error == "ObjectLostError" else ("Worker was lost, too much",)
+    actor = object.__new__(actors._Actor)
+    actor._answer = None
+
+    def get(answer: Any) -> Any:
+        raise getattr(exceptions, error)(*arguments)
+
+    monkeypatch.setattr(actors.ray, "get", get)
+    with pytest.raises(WorkerDied, match="an actor of Ray ended in the middle of a training") as raised:
+        actor._get()
+    assert ("out of memory" in str(raised.value)) == (error == "OutOfMemoryError")
 
 
 # What is refused ------------------------------------------------------------------------------------------------------

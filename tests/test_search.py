@@ -21,6 +21,7 @@ from optuna.trial import TrialState
 from processes import is_alive, needs_proc, read_until, workers_of
 
 from nas import datasets
+from nas.cli.search import _exit_code
 from nas.datasets.dataset import Dataset
 from nas.errors import InputError, StudyError, WorkerError, first_cause
 from nas.execution.inline import InlineExecutor
@@ -28,11 +29,12 @@ from nas.execution.job import Job
 from nas.execution.processes import ProcessExecutor
 from nas.network.cost import Budget
 from nas.searching.options import SearchOptions
-from nas.searching.referee import Referee
-from nas.searching.search import search
+from nas.searching.referee import Referee, WhyEnded
+from nas.searching.search import SearchResult, search
 from nas.space import finding as space
 from nas.space.candidate import Task
 from nas.space.probing import random_candidates
+from nas.study.locks import sole_controller
 from nas.study.record import Record, records
 from nas.study.storage import open_storage
 from nas.study.trial import Outcome, TrialAttributes
@@ -430,6 +432,40 @@ def test_another_model_of_the_same_name_is_neither_lost_nor_in_the_way(nas, tmp_
     other = tmp_path / json.loads(again.stdout)["model"]
     assert (model.read_text(), other.stem) == ("# mine\n", f"{model.stem}_2")
     assert other.with_suffix(".safetensors").exists()
+
+
+def test_a_study_in_a_file_whose_search_was_killed_is_free_at_once(tmp_path: Path) -> None:
+    holding = (
+        "import sys, time\n"
+        "from nas.study.locks import sole_controller\n"
+        "from nas.study.storage import open_storage\n"
+        "with sole_controller(open_storage(sys.argv[1]), 'it'):\n"
+        "    print('holds it', flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    database = str(tmp_path / "nas.db")
+    with subprocess.Popen([sys.executable, "-c", holding, database], text=True, stdout=subprocess.PIPE) as process:
+        read_until(process, "holds it")
+        with (
+            pytest.raises(StudyError, match=f"process {process.pid} on"),
+            sole_controller(open_storage(database), "it"),
+        ):
+            pass
+        process.kill()
+        process.wait()
+        with sole_controller(open_storage(database), "it"):  # which waits for a second at most
+            pass
+
+
+@pytest.mark.parametrize("target", [None, 0.5])
+@pytest.mark.parametrize(
+    ("why_ended", "reached", "code"), [("interrupted", False, 130), ("trials", False, 3), ("trials", True, 0)]
+)
+def test_the_exit_code_of_an_interrupted_search_is_130_with_a_target_and_without(
+    why_ended: WhyEnded, reached: bool, code: int, target: float | None
+) -> None:
+    ended = SearchResult(SearchOptions(target=target), None, why_ended, reached, [], {}, None)  # type: ignore[arg-type]
+    assert _exit_code(ended) == (0 if target is None and code == 3 else code)
 
 
 @needs_proc

@@ -27,11 +27,11 @@ from nas.errors import StudyError
 from nas.execution.inline import InlineExecutor
 from nas.execution.job import Cancelled
 from nas.network.cost import Budget
-from nas.searching.events import EpochDone, Event, Told
+from nas.searching.events import Ended, EpochDone, Event, Told
 from nas.searching.objective import Objective
 from nas.searching.options import SearchOptions
 from nas.searching.search import SearchResult, search
-from nas.study.leases import CONTROLLERS, Lease
+from nas.study.leases import BEATS, CONTROLLERS, Lease, holder_of
 from nas.study.locks import is_searched, sole_confirmer, sole_controller
 from nas.study.mirror import mirrored
 from nas.study.record import records
@@ -222,6 +222,14 @@ def test_one_that_was_killed_is_followed_by_the_next(here: bool, holding: Popen[
         assert [f"process {holding.pid} on {HOST}" in line for line in told] == [True]
 
 
+def test_one_that_was_killed_is_followed_within_a_minute(database: str) -> None:
+    """Whoever finds its row waits for as long as that says, and a beat more: here is what it says."""
+    with sole_controller(open_storage(database), "it"):
+        row = holder_of(open_storage(database).engine, "it")
+        assert row is not None
+        assert row.seconds * (BEATS + 1) / BEATS < 60
+
+
 def test_two_threads_never_start_the_same_waiting_trial(database: str) -> None:
     storage, n_trials, n_threads = open_storage(database), 24, 6
     study = optuna.create_study(storage=storage, study_name="it")
@@ -318,6 +326,29 @@ def test_a_search_goes_on_behind_a_restart_and_a_crash_as_if_it_had_a_file(
     assert table_in(database) == undisturbed
 
 
+@pytest.mark.slow
+def test_trainings_go_on_while_the_server_is_away(server: Server, database: str, few_images: str) -> None:
+    """To the end of their trial, which waits for the server."""
+    away, epochs_meanwhile = False, list[int]()
+
+    def follow(event: Event) -> None:
+        nonlocal away
+        if isinstance(event, EpochDone) and event.result.epoch == 2 and not epochs_meanwhile:
+            server.stop("immediate")
+            away = True
+        elif isinstance(event, EpochDone) and away:
+            epochs_meanwhile.append(event.result.epoch)
+        elif isinstance(event, Ended) and event.outcome == "finished" and away:
+            Timer(0.5, server.start).start()
+            away = False
+
+    longer = SMALL | {"epochs": 6}
+    for storage in (database, "nas.db"):
+        search(SearchOptions(**longer, dataset=few_images, storage=storage, study="it"), on_event=follow)
+    assert epochs_meanwhile == [3, 4, 5, 6]
+    assert table_in(database) == table_in("nas.db")
+
+
 def test_a_search_whose_server_stays_away_ends_and_goes_on_elsewhere(
     server: Server,
     database: str,
@@ -328,7 +359,7 @@ def test_a_search_whose_server_stays_away_ends_and_goes_on_elsewhere(
     nas: Run,
 ) -> None:
     """In another folder, as on another machine: what was begun begins again, in the same trial, and says so."""
-    monkeypatch.setattr(import_module("nas.searching.search"), "LONGEST", 1.0)
+    monkeypatch.setattr(import_module("nas.study.storage"), "LONGEST", 1.0)
     trained: list[int] = []
 
     def follow(event: Event) -> None:
@@ -431,7 +462,7 @@ def test_a_search_whose_server_stays_away_ends_with_one_line(
 ) -> None:
     impatient = (
         "from importlib import import_module\n"
-        "import_module('nas.searching.search').LONGEST = 3.0\n"
+        "import_module('nas.study.storage').LONGEST = 3.0\n"
         "if __name__ == '__main__':\n"
         "    from nas.cli import main\n"
         "    main()\n"

@@ -79,6 +79,7 @@ def confirm(
             placement=placement,
             on_stage=stages.stage,
             on_epoch=stages.epoch,
+            on_wait=stages.tell,
             **means,
         )
     show(screen, confirmed.tables(target))

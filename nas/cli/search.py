@@ -172,7 +172,7 @@ def search(ctx: click.Context, /, confirming: bool, notify: str | None, as_json:
     try:
         if confirming and result.best and result.why_ended != "interrupted":
             with Stages(screen) as stages:
-                confirmed = confirm(result, on_stage=stages.stage, on_epoch=stages.epoch)
+                confirmed = confirm(result, on_stage=stages.stage, on_epoch=stages.epoch, on_wait=stages.tell)
             show(screen, confirmed.tables(options.target))
             for line in (f"Confirmed model: {confirmed.model}", *confirmed.notes):
                 screen.print(line, soft_wrap=True)

@@ -18,6 +18,7 @@ from nas.execution.job import Message
 from nas.execution.workers import ALLOCATOR, ALLOCATOR_VARIABLE, WorkersExecutor, news_of
 from nas.training.run import TrainingData
 
+VMSTAT = Path("/proc/vmstat")  # where Linux counts what it has done for want of memory
 _STARTING = Lock()  # the environment is that of the whole process, so that workers are started one at a time
 
 
@@ -118,7 +119,7 @@ class _Process:
 def _times_out_of_memory() -> int:
     """How often the kernel has ended a process for want of memory since it started; 0 where it does not tell."""
     try:
-        lines = Path("/proc/vmstat").read_text().splitlines()
+        lines = VMSTAT.read_text().splitlines()
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

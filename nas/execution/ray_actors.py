@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import ray
 import torch
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
 from nas.errors import StudyError, WorkerDied, WorkerError, first_cause
 from nas.execution.job import Job, Message
@@ -31,6 +31,7 @@ from nas.training.run import EpochResult, TrainingData
 from nas.version import __version__
 
 LONG_SECONDS = 15.0  # of waiting for room in the cluster, after which that is said
+OUT_OF_MEMORY = ("running low on memory", "memory pressure (oom)")  # what Ray writes of it
 STOP_SECONDS = 2.0  # an actor that has not taken note of it by then is ended
 Answer = tuple[Message | WorkerError | StudyError | None, bytes | None]  # and the checkpoint, where there is a new one
 
@@ -177,7 +178,7 @@ class _Actor:
             return ray.get(self._answer)
         except RayTaskError as error:  # nas there and here do not fit together
             raise WorkerError(first_cause(error.cause)) from None
-        except RayActorError as error:
+        except RayError as error:
             raise WorkerDied(f"an actor of Ray ended in the middle of a training ({_reason(error)})") from None
 
 
@@ -259,6 +260,9 @@ def _bytes_of(path: Path | None) -> bytes | None:
         return None
 
 
-def _reason(error: RayActorError) -> str:
+def _reason(error: RayError) -> str:
+    """In words: Ray has an error of its own for want of memory, or tells it of an actor that has died."""
     text = " ".join(str(error).split())
+    if isinstance(error, OutOfMemoryError) or any(sign in text.lower() for sign in OUT_OF_MEMORY):
+        return f"its node was out of memory: {text[:2000]}"
     return "its node was lost" if "node" in text and ("died" in text or "dead" in text) else text[:2000]

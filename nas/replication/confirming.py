@@ -49,7 +49,7 @@ from nas.study.folders import TRAININGS
 from nas.study.locks import sole_confirmer
 from nas.study.opening import find_study
 from nas.study.record import Record, ranked
-from nas.study.storage import checkpoint_folder, open_storage, runs_folder
+from nas.study.storage import OnWait, checkpoint_folder, open_storage, runs_folder
 from nas.study.teacher import find_teacher, taught_by
 from nas.study.terms import target_of, terms_of
 from nas.training.run import EVALUATION_BATCH
@@ -73,6 +73,7 @@ def confirm(
     teacher: Path | None = None,
     on_stage: OnStage | None = None,
     on_epoch: OnEpoch | None = None,
+    on_wait: OnWait | None = None,
 ) -> Confirmed:
     """Races a search's best `top` candidates, trains the winner `seeds` times on all training images, and tests it.
 
@@ -81,11 +82,11 @@ def confirm(
     again. A study with a teacher uses the same one, from its file, or from `teacher` where that was moved; it has been
     trained already, and not on more images than the search had.
 
-    `on_stage` gets what is about to be trained; nothing where these are tested. The network of the first seed is
-    exported to `out`, in the formats that the search was told, and timed where its candidates were. Raises `StudyError`
-    without a finished trial or the study's teacher, `DataError` for other data than the study's or data without a test
-    part, and `InputError` for a folder that cannot be written to, before anything is trained; `WorkerError` if a
-    training fails.
+    `on_stage` gets what is about to be trained; nothing where these are tested. `on_wait` hears in words that the
+    database is locked or away, which is waited for. The network of the first seed is exported to `out`, in the formats
+    that the search was told, and timed where its candidates were. Raises `StudyError` without a finished trial or the
+    study's teacher, `DataError` for other data than the study's or data without a test part, and `InputError` for a
+    folder that cannot be written to, before anything is trained; `WorkerError` if a training fails.
     """
     for option, value in (("top", top), ("seeds", seeds)):
         if value < 1:
@@ -94,7 +95,7 @@ def confirm(
     options = search.options if isinstance(search, SearchResult) else SearchOptions()
     name = search.study.study_name if isinstance(search, SearchResult) else search
     url, data_dir, out = storage or options.storage, data_dir or options.data_dir, out or options.out
-    database = open_storage(url, must_exist=True)
+    database = open_storage(url, must_exist=True, on_wait=on_wait or _ignore)
     study = find_study(database, name)
     folder = checkpoint_folder(database, study.study_name)
     means = Means(

@@ -1,8 +1,10 @@
 """Training a study's trial again, from what is stored of it, and comparing the digits."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import optuna
@@ -117,19 +119,23 @@ def retrain(
         teacher=teacher,
         quantiser=whole_numbers_for(record.candidate.recipe),
     )
-    executor = open_executor(split, workers=1, placement=replace(placement, threads=made_with["threads"]))
     epochs = []
-    try:
-        with executor.run(job) as run:
-            for result in run:
-                epochs.append(Compared(result.epoch, figures[result.epoch], _figures(vars(result))))
-                on_epoch(epochs[-1])
-                if len(epochs) == len(figures):
-                    break
-    except Cancelled as cancelled:  # nobody else cancels: the worker is lost
-        raise WorkerError(str(cancelled)) from None
-    finally:
-        executor.close()
+    # A worker that dies costs an epoch, as in a search; of the checkpoint nothing stays.
+    with (
+        TemporaryDirectory(prefix="nas-") as folder,
+        closing(
+            open_executor(split, workers=1, placement=replace(placement, threads=made_with["threads"]))
+        ) as executor,
+    ):
+        try:
+            with executor.run(replace(job, checkpoint=Path(folder) / "checkpoint.pt")) as run:
+                for result in run:
+                    epochs.append(Compared(result.epoch, figures[result.epoch], _figures(vars(result))))
+                    on_epoch(epochs[-1])
+                    if len(epochs) == len(figures):
+                        break
+        except Cancelled as cancelled:  # nobody else cancels: the worker is lost
+            raise WorkerError(str(cancelled)) from None
     return Retrained(record, tuple(epochs), tuple(_other_versions(made_with, run.made_with)))
 
 

@@ -11,16 +11,16 @@ from optuna.trial import TrialState
 from nas.export.staging import remove_abandoned
 from nas.files import remove_partial
 from nas.study.record import record_of
-from nas.training.checkpoint import checkpoint_path
+from nas.training.checkpoint import checkpoint_path, second_checkpoint_path
 
 
 def remove_leftovers(study: optuna.Study, checkpoints: Path, out: Path) -> list[Path]:
-    """Removes half-written files, checkpoints of trials that are over and have no model, and folders of exports that
-    were killed; returns what was removed.
+    """Removes half-written files, checkpoints of trials that are over and have no model, those of second trainings that
+    are over, and folders of exports that were killed; returns what was removed.
 
     Only for who holds the study: another process would have its own files there.
     """
-    useless = list(_without_use(study, checkpoints))
+    useless = [each for each in _without_use(study, checkpoints) if each.exists()]
     for each in useless:
         each.unlink(missing_ok=True)
     return [*useless, *remove_partial(checkpoints), *remove_abandoned(out)]
@@ -34,8 +34,8 @@ def begin_anew(study: optuna.Study, checkpoints: Path) -> list[int]:
 
 
 def _without_use(study: optuna.Study, checkpoints: Path) -> Iterator[Path]:
-    over = study.get_trials(deepcopy=False, states=(TrialState.PRUNED, TrialState.FAIL))
-    for trial in over:
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)):
         checkpoint = checkpoint_path(checkpoints, trial.number)
-        if not record_of(trial).finished and checkpoint.exists():
+        if trial.state != TrialState.COMPLETE and not record_of(trial).finished:
             yield checkpoint
+        yield second_checkpoint_path(checkpoint)

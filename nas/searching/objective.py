@@ -26,12 +26,12 @@ from nas.space.candidate import Candidate, Task
 from nas.space.finding import Space, SpaceFunction
 from nas.study.busy import begin_stretch, end_stretch
 from nas.study.goal import Goal
-from nas.study.mirror import write_down
+from nas.study.mirror import catch_up, write_down
 from nas.study.record import record_of
 from nas.study.terms import timing_of
 from nas.study.trial import Outcome, TrialAttributes, correct_report, limits_of, reported
 from nas.table import per_cent
-from nas.training.checkpoint import checkpoint_path
+from nas.training.checkpoint import checkpoint_path, second_checkpoint_path
 from nas.training.device import resolve_device, resolve_precision
 from nas.training.run import EpochResult
 from nas.training.teacher import Teacher
@@ -129,6 +129,7 @@ class Objective:
     def give_up(self, trial: Trial) -> None:
         """Notes that a paused trial will not go on, and removes its checkpoint."""
         checkpoint, n_epochs = self.checkpoint(trial.number), len(reported(trial))
+        catch_up(trial.study)
         if checkpoint is not None:
             checkpoint.unlink(missing_ok=True)
         self._end(trial, "pruned", f"stopped by the pruner after epoch {n_epochs}")
@@ -279,10 +280,13 @@ class Objective:
             with self.executor.run(job) as run:
                 self._tell_if_anew(trial, job, run)
                 TrialAttributes(trial).made_with = run.made_with
-                write_down(trial.study)  # what is trained now can be seen
+                # What is trained now can be seen, and what began can go on, however it ends.
+                write_down(trial.study, waits=job.checkpoint_made_with is None)
                 accuracy = self._follow(trial, run, was_interrupted)
-            expected, reason = self._expected(trial, job, cost, accuracy)
+            had_ended = run.n_done == len(reported(trial))
+            expected, reason = self._expected(trial, job, cost, accuracy, goes_on=had_ended)
         except optuna.TrialPruned:
+            catch_up(trial.study)  # until then only the checkpoint has what was reported while the database was away
             if job.checkpoint is not None:
                 job.checkpoint.unlink(missing_ok=True)
             raise
@@ -311,27 +315,44 @@ class Objective:
         why = "was made in another environment" if elsewhere else "is damaged"
         self.observer(Told(f"Trial {trial.number} begins again: its checkpoint {why}."))
 
-    def _expected(self, trial: Trial, job: Job, cost: Cost, accuracy: float) -> tuple[float, str]:
+    def _expected(self, trial: Trial, job: Job, cost: Cost, accuracy: float, goes_on: bool) -> tuple[float, str]:
         """The accuracy that a candidate is worth, and what is to be said of it.
 
         Where the smallest network is wanted and this one has the target, it is trained once more, with another seed:
-        one lucky training must not set the bar for all that follow. Then it is the mean of both.
+        one lucky training must not set the bar for all that follow. Then it is the mean of both. What there is of that
+        training counts (`goes_on`) only if nothing of the first was trained now: else it is of another time, and
+        perhaps of another environment.
         """
         if self.goal.minimize is None or not self.goal.reached(accuracy):
             return accuracy, self._why_stopped(trial)
-        self.observer(Started(trial.number, job.candidate, cost))
-        again = replace(job, seed=job.seed + SECOND_SEED, checkpoint=None, checkpoint_made_with=None)
-        second = 0.0
-        with self.executor.run(again) as run:
-            for result in run:
-                second = result.validation_accuracy
-                self.observer(EpochDone(trial.number, result))
-        TrialAttributes(trial).second_accuracy = second
+        second = TrialAttributes(trial).second_accuracy if goes_on else None
+        if second is None:
+            second = self._second_accuracy(trial, job, cost, goes_on)
         mean = (accuracy + second) / 2
         return (
             mean,
             f"{per_cent(second)} with a second seed, {'' if self.goal.reached(mean) else 'not '}enough on average",
         )
+
+    def _second_accuracy(self, trial: Trial, job: Job, cost: Cost, goes_on: bool) -> float:
+        """Of the same candidate with another seed, from that training's own checkpoint."""
+        attributes, checkpoint = TrialAttributes(trial), None
+        if job.checkpoint is not None:
+            checkpoint = second_checkpoint_path(job.checkpoint)
+            if not goes_on:
+                checkpoint.unlink(missing_ok=True)
+        self.observer(Started(trial.number, job.candidate, cost))
+        seed, second = job.seed + SECOND_SEED, 0.0
+        again = replace(job, seed=seed, checkpoint=checkpoint, checkpoint_made_with=attributes.made_with)
+        with self.executor.run(again) as run:
+            for result in run:
+                second = result.validation_accuracy
+                self.observer(EpochDone(trial.number, result))
+        attributes.second_accuracy = second
+        write_down(trial.study)
+        if checkpoint is not None:
+            checkpoint.unlink(missing_ok=True)
+        return second
 
     def _follow(self, trial: Trial, run: Run, was_interrupted: bool) -> float:
         """Reports each epoch, up to the one that is good enough; ends the trial where the pruner, or a number that is
@@ -409,7 +430,7 @@ class Objective:
         if reason or attributes.reason:  # of an earlier interruption
             attributes.reason = reason
         if outcome == "paused":  # no change of its state, with which it would be written
-            write_down(trial.study)
+            write_down(trial.study, waits=False)
         self.observer(Ended(trial.number, outcome, reason, accuracy))
 
 

@@ -33,10 +33,10 @@ from nas.space.finding import Space
 from nas.space.probing import axes_of, check_budget
 from nas.study.busy import busy_seconds, busy_spans
 from nas.study.locks import sole_controller
-from nas.study.mirror import mirrored
+from nas.study.mirror import catch_up, mirrored
 from nas.study.names import has_study
 from nas.study.opening import continue_interrupted, open_study
-from nas.study.patience import LONGEST, Patience
+from nas.study.patience import Patience
 from nas.study.pausing import PausingPruner
 from nas.study.record import Record, best_table, counts, n_trained, ranked
 from nas.study.status import command_for
@@ -134,8 +134,7 @@ def search(
     timed = None
     if not has_study(options.storage, name):
         timed = timed_once(space, replace(task, budget=aim), options.deployment, options.all_formats, options.seed)
-    storage = open_storage(options.storage)
-    storage.patience.seconds, storage.patience.told = LONGEST, lambda text: on_event(Told(text))
+    storage = open_storage(options.storage, on_wait=lambda text: on_event(Told(text)))
     folder = checkpoint_folder(storage, name)
     terms = _terms(options, space, dataset, split, asked)
     with ExitStack() as stack:
@@ -310,9 +309,15 @@ def _run(
     patience.over = lambda: referee.why_ended == "interrupted"
     patience.ended = lambda: referee.end("interrupted")
     try:
-        with referee.watching_signals_and_time():
+        with patience.watching(), referee.watching_signals_and_time():
             if referee.why_ended is None:
                 Loop(study, objective, referee, n_jobs).run()
+            catch_up(study)
+            patience.check()
+    except StudyError as error:
+        if patience.was_left:  # Ctrl-C came while the database was waited for
+            raise KeyboardInterrupt(str(error)) from None
+        raise
     finally:
         executor.close()
     assert referee.why_ended is not None

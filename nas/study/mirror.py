@@ -7,11 +7,11 @@ each epoch. But only one process controls a study (`nas.study.locks`), and so it
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache, partial
-from threading import Lock
+from threading import Lock, Thread, current_thread
 from typing import Any
 
 import optuna
@@ -23,6 +23,7 @@ from optuna.storages._rdb import models
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.errors import StudyError
 from nas.study.storage import Storage
 
 TRIALS, PARAMS, VALUES, REPORTS, ATTRIBUTES, OF_OPTUNA = (
@@ -39,6 +40,7 @@ TRIALS, PARAMS, VALUES, REPORTS, ATTRIBUTES, OF_OPTUNA = (
 # What tells the rows of one trial apart. A row that is written takes the place of an earlier one.
 KEYS = {PARAMS: "param_name", VALUES: "objective", REPORTS: "step", ATTRIBUTES: "key", OF_OPTUNA: "key"}
 MOST_TEXTS = 4096  # that stand in many trials and are read once
+LOOK_SECONDS = 1.0  # how long a report may be kept up by one who began to wait for the database meanwhile
 
 Row = dict[str, Any]
 
@@ -46,10 +48,13 @@ Row = dict[str, Any]
 class Mirror(InMemoryStorage):
     """Optuna's memory with the trials of one study, whose database follows.
 
-    When a method returns that reports an epoch or changes a state, that and all that was noted before it is in the
-    database: what several threads want written is one transaction, which one of them makes for all. Parameters and
-    attributes wait for the next of these, or for `flush`. So a process that is killed leaves what there was a moment
-    before, never a part of it. Trials that others have added meanwhile are seen when one is made.
+    When a method returns that changes a state, that and all that was noted before it is in the database: what several
+    threads want written is one transaction, which one of them makes for all. Parameters and attributes wait for the
+    next of these, or for `flush`. So a process that is killed leaves what there was a moment before, never a part of
+    it. Trials that others have added meanwhile are seen when one is made.
+
+    An epoch that is reported is in the database, too, unless that is locked or away: then it is noted, its training
+    goes on, and a thread writes it as soon as that can be. Who makes a trial or changes a state waits for that.
 
     All else of a study is read and written as before.
     """
@@ -62,27 +67,80 @@ class Mirror(InMemoryStorage):
         self._study_name_to_id[study_name] = self._study_id
         self._prev_waiting_trial_number[self._study_id] = 0
         self._writing, self._pending = Lock(), _Pending()  # one at a time: SQLite lets no two write
+        self._catching_up: Thread | None = None
         self._read_new()
 
     def flush(self) -> None:
         """Returns when all that was noted so far is in the database; raises `StudyError` where it cannot be used."""
         with self._writing:
-            with self._lock:
-                pending, self._pending = self._pending, _Pending()
-            if not pending:
-                return
-            try:
+            self._write_noted()
+
+    def flush_or_catch_up(self) -> None:
+        """As `flush`, but where the database is locked or away it returns, and what was noted is written later."""
+        if not self._is_written_without_waiting():
+            self._catch_up_later()
+
+    def catch_up(self) -> None:
+        """Returns when all epochs that were reported are in the database; raises as `flush`."""
+        if self._catching_up is not None:
+            self.flush()
+
+    def _is_written_without_waiting(self) -> bool:
+        while not self._storage.patience.is_waiting:
+            if self._writing.acquire(timeout=LOOK_SECONDS):
+                try:
+                    return self._write_noted(waits=False)
+                finally:
+                    self._writing.release()
+        return False
+
+    def _write_noted(self, waits: bool = True) -> bool:
+        """Whether all is in the database that was noted; for who is writing."""
+        with self._lock:
+            pending, self._pending = self._pending, _Pending()
+        is_written = not pending
+        try:
+            if pending and waits:
                 self._storage.patience.try_to(lambda: self._write(pending))
-            except BaseException:
+                is_written = True
+            elif pending:
+                is_written = self._storage.patience.try_once(lambda: self._write(pending))
+        finally:
+            if not is_written:
                 with self._lock:  # for whoever tries next
                     self._pending = pending.followed_by(self._pending)
-                raise
+        return is_written
+
+    def _catch_up_later(self) -> None:
+        with self._lock:
+            if self._catching_up is None:
+                self._catching_up = Thread(target=self._catch_up, name="nas-catching-up", daemon=True)
+                self._catching_up.start()
+
+    def _catch_up(self) -> None:
+        try:
+            with suppress(StudyError):  # whoever writes next hears of it
+                self.flush()  # also behind one who writes just now
+                while not self._has_caught_up():
+                    self.flush()
+        finally:
+            with self._lock:
+                if self._catching_up is current_thread():
+                    self._catching_up = None
+
+    def _has_caught_up(self) -> bool:
+        with self._lock:
+            if not self._pending:
+                self._catching_up = None  # whoever notes something from now on needs another one
+        return self._catching_up is None
 
     # Trials -----------------------------------------------------------------------------------------------------------
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        """A new trial, in the database too."""
+        """A new trial, in the database too, behind all that came before it."""
         with self._writing:
+            if self._catching_up is not None:
+                self._write_noted()
             if template_trial is not None:
                 trial_id = self._storage.create_new_trial(study_id, template_trial)
                 self._read_new()
@@ -124,13 +182,13 @@ class Mirror(InMemoryStorage):
             self._pending.note(OF_OPTUNA, trial_id, key, {"value_json": text})
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
-        """Written."""
+        """Written, now or when the database can be used again."""
         with self._lock:
             super().set_trial_intermediate_value(trial_id, step, intermediate_value)
             stored, kind = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(intermediate_value)
             row = {"intermediate_value": stored, "intermediate_value_type": kind}
             self._pending.note(REPORTS, trial_id, step, row)
-        self.flush()
+        self.flush_or_catch_up()
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """Written."""
@@ -257,14 +315,29 @@ def mirrored(study: optuna.Study) -> Iterator[optuna.Study]:
     mirror = Mirror(storage, study.study_name)
     try:
         yield optuna.load_study(study_name=study.study_name, storage=mirror, sampler=study.sampler, pruner=study.pruner)
-    finally:
-        mirror.flush()
+    except BaseException:
+        with suppress(StudyError):  # what went wrong first counts
+            mirror.flush()
+        raise
+    mirror.flush()
 
 
-def write_down(study: optuna.Study) -> None:
-    """Has what was noted of a study's trials written now, if it is one that is mirrored."""
+def write_down(study: optuna.Study, waits: bool = True) -> None:
+    """Has what was noted of a study's trials written now, if it is one that is mirrored.
+
+    Where its database is locked or away, waits for it or has it written later.
+    """
     if isinstance(study._storage, Mirror):
-        study._storage.flush()
+        if waits:
+            study._storage.flush()
+        else:
+            study._storage.flush_or_catch_up()
+
+
+def catch_up(study: optuna.Study) -> None:
+    """Returns when all epochs that a study's trials have reported are in its database, also if that was away."""
+    if isinstance(study._storage, Mirror):
+        study._storage.catch_up()
 
 
 def _of_database(study: optuna.Study) -> object:

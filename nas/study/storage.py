@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import InputError, StudyError, first_line
 from nas.files import RUNS, make_parent, slug
-from nas.study.patience import Patience
+from nas.study.patience import LONGEST, Patience
 from nas.study.urls import full_url, without_password
 
 # What is asked of a database while a search goes on; also what Optuna's cache asks of it.
@@ -145,16 +145,21 @@ for _name in PATIENT:
 
 
 S = TypeVar("S", bound=Storage)
+OnWait = Callable[[str], None]
 
 
 @overload
-def open_storage(url: str, *, must_exist: bool = False) -> Storage: ...
+def open_storage(url: str, *, must_exist: bool = False, on_wait: OnWait | None = None) -> Storage: ...
 @overload
 def open_storage(url: str, *, must_exist: bool = False, kind: type[S]) -> S: ...
-def open_storage(url: str, *, must_exist: bool = False, kind: type[Storage] = Storage) -> Storage:
+def open_storage(
+    url: str, *, must_exist: bool = False, on_wait: OnWait | None = None, kind: type[Storage] = Storage
+) -> Storage:
     """The database behind an SQLAlchemy URL, or behind the path of an SQLite file, as a `kind` of storage.
 
-    Makes what is missing of it, unless it must exist. Raises `StudyError` where it cannot be used.
+    Makes what is missing of it, unless it must exist. Raises `StudyError` where it cannot be used. Who trains gives
+    `on_wait`: from then on what a database that is locked or away refuses is tried for `LONGEST` seconds, and that
+    hears of it in words.
     """
     shown, url = without_password(url), full_url(url)
     file = sqlite_file(url)
@@ -175,6 +180,8 @@ def open_storage(url: str, *, must_exist: bool = False, kind: type[Storage] = St
             f"the storage must be a database that Optuna can use, but {shown!r} cannot be opened "
             f"({first_line(error)}): name another with --storage"
         ) from error
+    if on_wait is not None:
+        storage.patience.seconds, storage.patience.told = LONGEST, on_wait
     if file is not None:
         _log_ahead(storage.engine)
     elif storage.engine.name == "postgresql":

@@ -116,3 +116,7 @@ class Stages:
         """An epoch is done, now or in an earlier run."""
         assert self._display is not None
         self._display.epoch(training, result)
+
+    def tell(self, text: str) -> None:
+        """A line for whoever watches."""
+        self._screen.print(text, soft_wrap=True)

@@ -68,3 +68,8 @@ def read_checkpoint(path: Path, remedy: str) -> dict[str, Any]:
 def checkpoint_path(folder: Path, trial_number: int) -> Path:
     """The file of one trial's training state and weights."""
     return folder / f"trial-{trial_number:05d}.pt"
+
+
+def second_checkpoint_path(first: Path) -> Path:
+    """Of a trial that is trained a second time the file of that training, by that of the first."""
+    return first.with_name(f"{first.stem}-second{first.suffix}")
