@@ -189,7 +189,8 @@ def test_interrupting_stops_cleanly_and_the_next_run_goes_on_with_the_same_digit
 
 @needs_proc
 @pytest.mark.usefixtures("one_core")
-@pytest.mark.parametrize("sampler", ["learned", pytest.param("tpe", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["learned", "tpe"])
 def test_however_often_it_is_killed_a_search_with_one_worker_ends_in_the_same_table(
     start, nas, tmp_path: Path, sampler: str
 ) -> None:
@@ -279,7 +280,8 @@ def test_a_run_can_be_left_whose_worker_was_killed(few_images: str) -> None:
 
 @needs_proc
 @pytest.mark.usefixtures("one_core")
-@pytest.mark.parametrize("more", [(), pytest.param(("--quantised",), marks=pytest.mark.slow)], ids=["", "quantised"])
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [(), ("--quantised",)], ids=["", "quantised"])
 def test_a_killed_worker_costs_no_trial_and_no_digit(start, nas, tmp_path: Path, more: tuple[str, ...]) -> None:
     """Whether it is killed in the middle of its training, or at its very beginning, or twice in one epoch."""
     options = ("search", *SLOW_TO_TRAIN, "--trials", "2", "--workers", "1", "--epochs", "9", *more)
