@@ -180,6 +180,7 @@ def test_the_test_set_chooses_nothing(nas, tmp_path: Path, images: str, mnist: D
     assert found.accuracy != other.accuracy
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.usefixtures("one_core")
 def test_interrupted_it_goes_on_and_reads_the_test_set_no_more_often(

@@ -124,10 +124,8 @@ def test_what_is_over_a_limit_of_a_device_is_not_trained(runs_as: str, name: str
 
 
 @needs_cc
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param("micro", marks=pytest.mark.slow), "budget_fill", pytest.param("documented", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["micro", "budget_fill", "documented"])
 def test_a_space_is_told_what_the_device_has_room_for(name: str) -> None:
     """About half of what it suggests then is within the limits, where next to nothing was."""
     space, deployment = finding.load(name), Deployment("c")

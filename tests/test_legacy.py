@@ -107,6 +107,7 @@ def test_what_was_confirmed_is_not_trained_or_tested_again(legacy: Run, tmp_path
     assert json.loads(done.stdout)["n_test_readings"] == before.n_readings == 2
 
 
+@pytest.mark.slow
 def test_weights_are_exported_and_trained_again(legacy: Run) -> None:
     done = legacy("export", "--trial", str(WINNER), "--out", "models", "--format", "py", "--format", "torch")
     assert done.returncode == 0, done.stderr

@@ -138,6 +138,7 @@ def model_of(folder: Path) -> Path:
     return model
 
 
+@pytest.mark.slow
 def test_an_automatic_teacher_is_trained_once_and_named_everywhere(nas: Run, tmp_path: Path) -> None:
     done = nas(*SEARCH, "--teacher", "auto", "--format", "c")
     assert done.returncode == 0, done.stderr
