@@ -17,15 +17,15 @@ from nas.training.augment import augment
 from nas.training.device import Kernels, Precision
 from nas.training.mix import Targets, mix
 from nas.training.optimisers import MovingAverage, make_optimizer, make_schedule
-from nas.training.quantised import Quantiser, is_measured, is_simulated
+from nas.training.quantised import Calibration, Quantiser, is_measured, is_simulated
 from nas.training.recipe import Recipe
 from nas.training.teacher import soft_label_loss
 
 EVALUATION_BATCH = 250
 
 
-class TrainingData(Protocol):
-    """What a training needs of a data set; `nas.datasets.Split` is one."""
+class TrainingData(Calibration, Protocol):
+    """What a training needs of a data set, besides what whole numbers do; `nas.datasets.Split` is one."""
 
     @property
     def train_images(self) -> Tensor: ...
@@ -35,12 +35,6 @@ class TrainingData(Protocol):
     def validation_images(self) -> Tensor: ...
     @property
     def validation_labels(self) -> Tensor: ...
-    @property
-    def mean(self) -> tuple[float, ...]: ...
-    @property
-    def std(self) -> tuple[float, ...]: ...
-    @property
-    def calibration_images(self) -> Tensor: ...
     def to(self, device: str) -> "TrainingData": ...
 
 
