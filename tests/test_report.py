@@ -367,7 +367,7 @@ def test_the_scale_shows_every_accuracy_in_its_order_with_readable_ticks(accurac
     errors = [scale.error(accuracy) for accuracy in sorted(accuracies)]
     assert errors == sorted(errors, reverse=True)
     assert all(scale.smallest <= error <= scale.largest for error in errors)
-    assert 1 <= len(scale.ticks) <= 13
+    assert 1 <= len(scale.ticks) <= 12
     places = np.log(scale.ticks) / np.log(scale.largest / scale.smallest)
     assert (np.diff(-places) >= 1 / 12 - 1e-9).all(), "no label lies on another"
     assert all(scale.smallest <= tick <= min(1, scale.largest) for tick in scale.ticks)

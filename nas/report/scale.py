@@ -41,7 +41,7 @@ def scale_of(accuracies: Iterable[float]) -> Scale:
 def _ticks(low: float, high: float) -> Sequence[float]:
     """Coarse ones first, and finer ones where there is room: no label lies on another."""
     decades = [10.0**power for power in range(floor(log10(low)), floor(log10(high)) + 1)]
-    apart = log10(high / low) / MOST_TICKS
+    apart = log10(high / low) / (MOST_TICKS - 1)
     ticks: list[float] = []
     for steps in STEPS:
         for tick in (a * b for a, b in product(decades, steps) if low <= a * b <= min(high, 1)):
