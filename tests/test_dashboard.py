@@ -462,6 +462,14 @@ def wait_for(browser: Any, text: str) -> str:
     return shown
 
 
+def test_models_are_shown_whatever_a_page_asks_for_first(searched: Path) -> None:
+    with served(searched) as url:  # the dashboard keeps the trials that this read for the next two seconds
+        get(f"{url}/api/studies/1/param_importances?evaluator=ped_anova")
+        shown = get(f"{url}/api/studies/1")["trials"]
+    names = [artifact["filename"] for trial in shown for artifact in trial["artifacts"]]
+    assert any(name.endswith(".safetensors") for name in names)
+
+
 def test_a_browser_shows_notes_plots_models_and_what_was_rejected(searched: Path, browser: Any) -> None:
     trials = find_study(open_storage(str(searched))).trials
     rejected = next(trial for trial in trials if trial.user_attrs["outcome"] == "rejected")

@@ -97,14 +97,15 @@ class _Preparing:
         self._view = view
 
     def apply(self, callback: Callable[..., Any], route: Any) -> Callable[..., Any]:
-        """Wraps the one route that sends a study."""
-        if route.rule != STUDY or route.method != "GET":
+        """Wraps the routes that read a study: the dashboard keeps trials for seconds, as the first of them got them."""
+        if not route.rule.startswith(STUDY) or route.method != "GET":
             return callback
 
-        def prepared(study_id: int) -> Any:
+        def prepared(study_id: int, **rest: Any) -> Any:
             with suppress(KeyError):  # there is no such study: the dashboard says so
                 self._view.prepare(study_id)
-            return _marked(callback(study_id=study_id))
+            sent = callback(study_id=study_id, **rest)
+            return _marked(sent) if route.rule == STUDY else sent
 
         return prepared
 
