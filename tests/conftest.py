@@ -128,8 +128,10 @@ def few_images(mnist: Dataset, made_once: Callable[..., Path]) -> str:
 
 
 @pytest.fixture(scope="session")
-def searched(few_images: str, made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
-    """Rejected, pruned and finished trials of a real search, in a study with an unkind name."""
+def searched(
+    few_images: str, made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SmallStudy]:
+    """Rejected, pruned and finished trials of a real search, in a study with an unkind name. To change it, copy it."""
 
     def make(folder: Path) -> None:
         search(
@@ -144,7 +146,10 @@ def searched(few_images: str, made_once: Callable[..., Path], tmp_path_factory: 
             out=folder,
         )
 
-    return SmallStudy(shutil.copytree(made_once("searched", make), tmp_path_factory.mktemp("searched") / "runs"))
+    one = SmallStudy(shutil.copytree(made_once("searched", make), tmp_path_factory.mktemp("searched") / "runs"))
+    before = one.study.user_attrs
+    yield one
+    assert one.study.user_attrs == before, "a test changed the study that others look at: let it copy the folder"
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -144,9 +145,10 @@ def test_a_search_whose_database_is_deleted_ends_with_one_line(start: Start, tmp
 
 
 @pytest.mark.usefixtures("_hurried_connections")
-def test_a_confirmation_waits_for_a_locked_database_too(searched: SmallStudy) -> None:
+def test_a_confirmation_waits_for_a_locked_database_too(searched: SmallStudy, tmp_path: Path) -> None:
     told: list[str] = []
-    with closing(sqlite3.connect(searched.storage, check_same_thread=False)) as other:
+    own = SmallStudy(shutil.copytree(searched.folder, tmp_path / "copy"))
+    with closing(sqlite3.connect(own.storage, check_same_thread=False)) as other:
 
         def lock(training: Training, result: EpochResult) -> None:
             if result.epoch == training.candidate.recipe.epochs:
@@ -156,11 +158,10 @@ def test_a_confirmation_waits_for_a_locked_database_too(searched: SmallStudy) ->
             told.append(text)
             Timer(0.5, other.rollback).start()
 
-        folder, storage = searched.folder, searched.storage
-        done = confirm(storage=storage, top=1, seeds=1, workers=1, out=folder, on_epoch=lock, on_wait=wait)
+        done = confirm(storage=own.storage, top=1, seeds=1, workers=1, out=own.folder, on_epoch=lock, on_wait=wait)
     assert len(told) == 1
     assert "database is locked" in told[0]
-    assert [each.trial for each in confirmations(searched.study)] == [done.trial]
+    assert [each.trial for each in confirmations(own.study)] == [done.trial]
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The executor on Ray: the same digits as elsewhere, on clusters whose nodes come and go."""
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -226,8 +227,9 @@ def test_a_search_whose_clusters_head_is_killed_says_so(
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_whatever_trains_trains_by_ray(
-    searched: SmallStudy, cluster: Any, nas: Run, monkeypatch: pytest.MonkeyPatch
+    searched: SmallStudy, cluster: Any, nas: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    own = SmallStudy(shutil.copytree(searched.folder, tmp_path / "copy"))
     cluster.add_node(**NODE | {"num_cpus": 2})
     n_trained, by_ray = 0, opening.EXECUTORS["ray"]
 
@@ -249,12 +251,12 @@ def test_whatever_trains_trains_by_ray(
     for name in opening.EXECUTORS:
         monkeypatch.setitem(opening.EXECUTORS, name, counted if name == "ray" else refused)
     where = ["--executor", "ray", "--ray-address", cluster.address]
-    study = ["--storage", searched.storage, *where]
-    finished = next(trial.number for trial in searched.study.trials if trial.intermediate_values)
+    study = ["--storage", own.storage, *where]
+    finished = next(trial.number for trial in own.study.trials if trial.intermediate_values)
     quick = ["--space", "tiny", "--budget", "3k", "--epochs", "1", "--sampler", "random"]
     for command, n in {
         ("retrain", "--trial", str(finished), *study): 1,
-        ("confirm", "--top", "1", "--seeds", "2", "--out", str(searched.folder), *study): 2,
+        ("confirm", "--top", "1", "--seeds", "2", "--out", str(own.folder), *study): 2,
         ("ablate", "A10", "--axis", "dropout", "--seeds", "1", "--epochs", "1", *where): 2,
         ("reproduce", "A1", "--seeds", "1", *where): 1,
         ("search", *quick, "--trials", "1", "--workers", "1", *where): 1,
