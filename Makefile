@@ -21,7 +21,7 @@ export NAS_DATA_DIR := $(CURDIR)/../shared/data
 endif
 endif
 
-.PHONY: help search test test-slow check format docs dist clean
+.PHONY: help search test test-slow chaos check format docs dist clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -35,6 +35,10 @@ test: $(VENV)/.installed-dev
 # Property tests too, all of them, with inputs that nobody has seen: `make test` draws the same ones every time.
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "slow or network or hypothesis" --hypothesis-profile=fresh $(ARGS)
+
+# Searches, their workers, exports and confirmations, killed for real: ARGS="--kills 1000".
+chaos: $(VENV)/.installed-dev
+	$(BIN)/python tests/chaos/run.py $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

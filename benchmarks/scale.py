@@ -170,6 +170,8 @@ class Watch:
 class ReplayingExecutor:
     """As many workers as ask for one. `reached`: by a training's seed, the epochs that its checkpoint has."""
 
+    n_places = 1_000_000
+
     def __init__(self, recorded: Recorded, watch: Watch, reached: dict[int, int]) -> None:
         self._recorded, self._watch, self._reached = recorded, watch, reached
 
@@ -393,7 +395,7 @@ def _play_nas(stack: ExitStack, plan: Plan, earlier: Earlier, recorded: Recorded
     )
     referee = Referee(options, study, executor)
     threading.Thread(target=lambda: (watch.over.wait(), referee.end("timeout")), daemon=True).start()
-    Loop(study, objective, referee, plan.n_workers).run()
+    Loop(study, objective, referee, lambda: plan.n_workers).run()
 
 
 def _split() -> Split:

@@ -157,6 +157,10 @@ def test_the_hosts_workflow_calls_what_there_is() -> None:
             name, *options = command.split()[1:]
             click_command = importlib.import_module(f"nas.cli.{name}")
             getattr(click_command, name).make_context(name, options)
+    (chaos,) = (command for command in commands if command.startswith("make chaos "))
+    assert "tests/chaos/run.py" in output(["make", "--dry-run", "chaos"], cwd=CHECKOUT)
+    helped = output([sys.executable, "tests/chaos/run.py", "--help"], cwd=CHECKOUT)
+    assert all(option in helped for option in re.findall("--[a-z]+", chaos))
 
 
 def test_the_container_installs_an_extra_that_there_is_and_searches() -> None:

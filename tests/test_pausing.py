@@ -233,7 +233,7 @@ def test_a_trial_that_was_about_to_go_on_stays_paused_when_the_search_ends(few_i
     split = datasets.split(datasets.load(few_images))
     with closing(ProcessExecutor(split, 1, 1)) as executor:
         referee = Referee(SearchOptions(workers=1), study, executor)
-        loop = Loop(study, Objective("tiny", budget=3000, epochs=6, split=split, executor=executor), referee, 1)
+        loop = Loop(study, Objective("tiny", budget=3000, epochs=6, split=split, executor=executor), referee, lambda: 1)
         paused, new = study.ask(), study.ask()
         TrialAttributes(paused).outcome = "paused"
         referee.end("interrupted")

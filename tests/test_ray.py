@@ -4,8 +4,10 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from subprocess import CompletedProcess, Popen
 from threading import Thread
@@ -149,6 +151,49 @@ def test_a_candidate_waits_for_room_and_takes_a_node_that_comes(few: Split, clus
         assert n_workers(Placement("ray", 2, cluster.address), None) == 1
     finally:
         executor.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_search_has_more_trainings_at_a_time_when_a_node_comes_and_fewer_when_it_goes(
+    few_images: str, cluster: Any, tmp_path: Path
+) -> None:
+    cluster.add_node(**NODE)
+    asked = SEARCH | {"workers": None, "trials": 100_000, "dataset": few_images, "out": tmp_path}
+    places = {"executor": "ray", "ray_address": cluster.address, "threads": 1, "storage": str(tmp_path / "a.db")}
+    under_way, at_a_time = set[int](), list[int]()
+    one, three, one_again, enough = (threading.Event() for _ in range(4))
+
+    def watch(event: Event) -> None:
+        if isinstance(event, EpochDone):
+            under_way.add(event.trial)
+            if event.result.epoch == asked["epochs"]:
+                at_a_time.append(len(under_way))
+                under_way.remove(event.trial)
+                one.set()
+                if at_a_time[-1] == 3:
+                    three.set()
+                if three.is_set() and at_a_time[-5:] == [1] * 5:
+                    one_again.set()
+        if one_again.is_set() or enough.is_set():
+            raise KeyboardInterrupt
+
+    def run() -> None:
+        with suppress(KeyboardInterrupt):
+            search(**asked, **places, on_event=watch)
+
+    searching = Thread(target=run)
+    searching.start()
+    try:
+        assert one.wait(60)
+        node = cluster.add_node(**NODE | {"num_cpus": 2})  # which Ray only does in the main thread
+        assert three.wait(60)
+        cluster.remove_node(node, allow_graceful=False)
+        assert one_again.wait(60)
+    finally:
+        enough.set()
+        searching.join()
+    assert max(at_a_time) == 3
 
 
 @pytest.mark.slow

@@ -7,9 +7,10 @@ from nas.training.run import TrainingData
 
 
 class InlineExecutor:
-    """Trains in the calling thread, with all of torch's threads."""
+    """Trains in the calling thread, with all of torch's threads; in several, if it is called from several."""
 
-    def __init__(self, data: TrainingData) -> None:
+    def __init__(self, data: TrainingData, n_places: int = 1) -> None:
+        self.n_places = n_places
         self._data = data
         self._placed: dict[str, TrainingData] = {}  # the data on each device that a job has asked for
         self._cancelled = False

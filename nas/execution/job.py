@@ -160,6 +160,11 @@ class Run:
 class Executor(Protocol):
     """Starts a run somewhere and gets its epochs back, one at a time."""
 
+    @property
+    def n_places(self) -> int:
+        """How many runs at a time there is room for; can change from moment to moment, but is never below 1."""
+        ...
+
     def run(self, job: Job) -> Run:
         """Begins a job, or waits until it can; closing the run ends it.
 

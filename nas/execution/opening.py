@@ -17,23 +17,24 @@ if TYPE_CHECKING:  # so that options of a command do not load torch
 OnWait = Callable[[str], None]  # hears, in words, what is waited for
 
 
-def _processes(data: "TrainingData", n_workers: int, placement: Placement, on_wait: OnWait) -> "Executor":
+def _processes(data: "TrainingData", workers: int | None, placement: Placement, on_wait: OnWait) -> "Executor":
     from nas.execution.processes import ProcessExecutor
 
-    return ProcessExecutor(data, n_workers, placement.threads_of(n_workers))
+    n = workers or n_cores()
+    return ProcessExecutor(data, n, placement.threads_of(n))
 
 
-def _inline(data: "TrainingData", n_workers: int, placement: Placement, on_wait: OnWait) -> "Executor":
+def _inline(data: "TrainingData", workers: int | None, placement: Placement, on_wait: OnWait) -> "Executor":
     from nas.execution.inline import InlineExecutor
 
-    return InlineExecutor(data)
+    return InlineExecutor(data, workers or n_cores())
 
 
-def _ray(data: "TrainingData", n_workers: int, placement: Placement, on_wait: OnWait) -> "Executor":
+def _ray(data: "TrainingData", workers: int | None, placement: Placement, on_wait: OnWait) -> "Executor":
     _ray_cluster()
     from nas.execution.ray_actors import RayExecutor
 
-    return RayExecutor(data, n_workers, placement, on_wait)
+    return RayExecutor(data, workers, placement, on_wait)
 
 
 def _ray_cluster() -> ModuleType:
@@ -49,18 +50,19 @@ def _ray_cluster() -> ModuleType:
     return ray_cluster
 
 
-Open = Callable[["TrainingData", int, Placement, OnWait], "Executor"]
+Open = Callable[["TrainingData", int | None, Placement, OnWait], "Executor"]
 EXECUTORS: Mapping[str, Open] = {PROCESSES: _processes, INLINE: _inline, RAY: _ray}
 
 
 def open_executor(
     data: "TrainingData",
     *,
-    workers: int,
+    workers: int | None,
     placement: Placement = Placement(),  # noqa: B008 - it is frozen
     on_wait: OnWait = lambda text: None,
 ) -> "Executor":
-    """An executor for so many trainings at a time. `data` must have its tensors in CPU memory; executors place them
+    """An executor for so many trainings at a time; None for as many as there is room for, more and fewer where nodes of
+    a cluster come and go. `data` must have its tensors in CPU memory; executors place them
     where they train.
 
     `on_wait` hears of it where there is no room for a training yet. Raises `InputError`.

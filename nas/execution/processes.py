@@ -31,12 +31,17 @@ class ProcessExecutor(WorkersExecutor["_Process"]):
 
     def __init__(self, data: TrainingData, n_workers: int, n_threads: int) -> None:
         super().__init__()
-        self._data, self._n_threads = data, n_threads
+        self._n_workers, self._data, self._n_threads = n_workers, data, n_threads
         self._lock = Lock()
         self._workers: list[_Process] = []
         self._free: SimpleQueue[_Process | None] = SimpleQueue()
         for _ in range(n_workers):
             self._free.put(None)  # started when first needed
+
+    @property
+    def n_places(self) -> int:
+        """As many as were asked for."""
+        return self._n_workers
 
     def _take(self) -> "_Process":
         return self._free.get() or self._start()

@@ -24,7 +24,7 @@ from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 from nas.errors import StudyError, WorkerDied, WorkerError, first_cause
 from nas.execution.job import Job, Message
 from nas.execution.placement import Placement
-from nas.execution.ray_cluster import Watch, connect
+from nas.execution.ray_cluster import Room, Watch, connect
 from nas.execution.workers import ALLOCATOR, ALLOCATOR_VARIABLE, POLL_SECONDS, WorkersExecutor, news_of
 from nas.training.checkpoint import write_checkpoint
 from nas.training.run import EpochResult, TrainingData
@@ -37,11 +37,12 @@ Answer = tuple[Message | WorkerError | StudyError | None, bytes | None]  # and t
 
 
 class RayExecutor(WorkersExecutor["_Actor"]):
-    """At most `n_workers` actors, which are placed as the cluster has room for them, and anew where a node was lost.
+    """Actors, which are placed as the cluster has room for them, and anew where a node was lost.
 
-    `placement` says what each of them takes: threads, which are CPUs to Ray, and a share of a GPU. Nodes may come and
-    go: actors that wait for room also ask the cluster's autoscaler for it. `on_wait` hears, in words, that there is no
-    room at all. Actors end with the process that made them, however it ends.
+    `placement` says what each of them takes: threads, which are CPUs to Ray, and a share of a GPU. There are at most
+    `n_workers` at a time; those that wait for room ask the cluster's autoscaler for it. Without `n_workers` there are
+    as many as the cluster has room for, more and fewer as its nodes come and go. `on_wait` hears, in words, that there
+    is no room at all. Actors end with the process that made them, however it ends.
 
     Raises `InputError` where there is no such cluster.
     """
@@ -49,13 +50,14 @@ class RayExecutor(WorkersExecutor["_Actor"]):
     def __init__(
         self,
         data: TrainingData,
-        n_workers: int,
+        n_workers: int | None,
         placement: Placement,
         on_wait: Callable[[str], None] = lambda text: None,
     ) -> None:
         super().__init__()
         connect(placement.ray_address)
-        self._placement, self._n_workers, self._on_wait = placement, n_workers, on_wait
+        self._placement, self._on_wait = placement, on_wait
+        self._n_workers, self._room = n_workers or 0, Room(placement) if n_workers is None else None
         with _tensors_as_arrays():
             self._data = ray.put(data)
         self._changed = threading.Condition()
@@ -65,6 +67,11 @@ class RayExecutor(WorkersExecutor["_Actor"]):
         self._waiting: deque[object] = deque()  # those who want a worker, in the order in which they came
         self._has_told = False
         self._watch = Watch(self._lose)
+
+    @property
+    def n_places(self) -> int:
+        """How many there may be at a time."""
+        return self._n_workers if self._room is None else self._room.n_places
 
     def _lose(self, reason: str) -> None:
         self._lost = f"{reason}, and run the same command again to go on"
@@ -92,7 +99,7 @@ class RayExecutor(WorkersExecutor["_Actor"]):
 
         Raises `WorkerDied` where one could not start.
         """
-        n_missing = min(self._n_workers - len(self._busy), len(self._waiting)) - len(self._idle) - len(self._starting)
+        n_missing = min(self.n_places - len(self._busy), len(self._waiting)) - len(self._idle) - len(self._starting)
         self._starting += [_Actor(self._data, self._placement) for _ in range(n_missing)]
         for actor in [each for each in self._starting if each.has_news(0)]:
             self._starting.remove(actor)
@@ -120,6 +127,8 @@ class RayExecutor(WorkersExecutor["_Actor"]):
         """Ends the actors; the cluster stays."""
         self._cancelled = True
         self._watch.stop()
+        if self._room is not None:
+            self._room.stop()
         with self._changed:
             for actor in (*self._starting, *self._idle, *self._busy):
                 actor.end()

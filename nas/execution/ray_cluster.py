@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import ray
@@ -50,11 +50,34 @@ def n_places(placement: Placement) -> int:
     Raises `InputError` where there is no such cluster.
     """
     connect(placement.ray_address)
+    return _n_places_now(placement)
+
+
+def _n_places_now(placement: Placement) -> int:
     there = ray.cluster_resources()  # type: ignore[no-untyped-call]
     places = [there.get("CPU", 0.0) / (placement.threads or 1)]
     if placement.gpus_per_candidate > 0:
         places.append(there.get("GPU", 0.0) / placement.gpus_per_candidate)
     return max(1, int(min(places) + 1e-9))
+
+
+class Room:
+    """How many candidates the cluster has room for, as nodes come and go: asked again by a thread of its own, since a
+    head that is gone does not answer."""
+
+    def __init__(self, placement: Placement) -> None:
+        self.n_places = n_places(placement)
+        self._placement, self._stopped = placement, threading.Event()
+        threading.Thread(target=self._look, name="nas-ray-room", daemon=True).start()
+
+    def stop(self) -> None:
+        """Looks no more."""
+        self._stopped.set()
+
+    def _look(self) -> None:
+        while not self._stopped.wait(LOOK_SECONDS):
+            with suppress(RayError, RuntimeError, OSError):  # it is away, which `Watch` says if it stays so
+                self.n_places = _n_places_now(self._placement)
 
 
 class Watch:

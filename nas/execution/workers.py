@@ -50,6 +50,11 @@ class WorkersExecutor(ABC, Generic[W]):
         self._cancelled = False  # a plain attribute: an Event takes a lock, which a signal handler must not
         self._lost = ""  # why all workers are gone for good, where they are
 
+    @property
+    @abstractmethod
+    def n_places(self) -> int:
+        """Workers that there may be at a time."""
+
     @abstractmethod
     def _take(self) -> W:
         """A worker that is free; waits for one. Raises `WorkerDied` if it ended before it could begin."""

@@ -128,6 +128,11 @@ class SearchOptions:
         return n_workers(self.placement, self.workers)
 
     @property
+    def follows_room(self) -> bool:
+        """Whether there are more and fewer trainings at a time as nodes of a cluster come and go."""
+        return self.workers is None and self.placement.is_elsewhere
+
+    @property
     def until_target(self) -> bool:
         """Whether the first network that has the target ends it; the smallest that has it is looked for to the end."""
         return self.target is not None and self.minimize is None

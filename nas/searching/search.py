@@ -1,5 +1,6 @@
 """The search: runs the objective until the target is met, or the trials or the time are used up."""
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -277,12 +278,11 @@ def _run(
     patience: Patience,
     aim: Budget,
 ) -> WhyEnded:
-    n_jobs = n_workers = options.n_workers
-    if options.trials is not None:
-        n_jobs = max(1, min(n_jobs, options.trials - n_trained(study)))
+    most = sys.maxsize if options.trials is None else max(1, options.trials - n_trained(study))
     # As many threads as if all workers were needed: with others the digits would be others.
-    placement = replace(options.placement, threads=options.placement.threads_of(n_workers))
-    executor = open_executor(split, workers=n_jobs, placement=placement, on_wait=lambda text: on_event(Told(text)))
+    placement = replace(options.placement, threads=options.placement.threads_of(options.n_workers))
+    workers = None if options.follows_room else min(options.n_workers, most)
+    executor = open_executor(split, workers=workers, placement=placement, on_wait=lambda text: on_event(Told(text)))
     device = placement.device(options.device)
     objective = Objective(
         space,
@@ -311,7 +311,7 @@ def _run(
     try:
         with patience.watching(), referee.watching_signals_and_time():
             if referee.why_ended is None:
-                Loop(study, objective, referee, n_jobs).run()
+                Loop(study, objective, referee, lambda: min(executor.n_places, most)).run()
             catch_up(study)
             patience.check()
     except StudyError as error:
