@@ -375,3 +375,15 @@ def test_a_study_of_ones_own_data_is_called_by_the_folder(monkeypatch: pytest.Mo
     for dataset in ("folder:.", "folder:../digits/", f"folder:{tmp_path}/digits", "npz:../digits.npz"):
         assert default_name(dataset, Budget(900), "tiny", 2, 0, Goal()) == "digits-900-params-tiny-2-epochs-seed-0"
     assert default_name("mnist", Budget(900), "tiny", 2, 0, Goal()).startswith("mnist-900")
+
+
+def test_a_study_of_one_epoch_goes_on_under_the_name_that_it_was_made_with(nas: Run, tmp_path: Path) -> None:
+    asked = ("search", "--space", "tiny", "--budget", "3k", "--epochs", "1", "--workers", "1", "--sampler", "random")
+    assert nas(*asked, "--trials", "1").returncode == 0
+    now, before = "few-3000-params-tiny-1-epoch-seed-0", "few-3000-params-tiny-1-epochs-seed-0"
+    assert nas("studies", "rename", now, before).returncode == 0
+    on = nas(*asked, "--trials", "2")
+    assert on.returncode == 0, on.stderr
+    study = find_study(open_storage(str(tmp_path / "runs" / "nas.db")))
+    assert study.study_name == before
+    assert sum(bool(trial.intermediate_values) for trial in study.trials) == 2

@@ -43,7 +43,7 @@ from nas.study.record import Record, best_table, counts, n_trained, ranked
 from nas.study.status import command_for
 from nas.study.storage import Storage, checkpoint_folder, is_on_server, open_storage, runs_folder
 from nas.study.teacher import StudyTeacher, store_teacher, teacher_of
-from nas.study.terms import Terms, default_name, note_search, note_timing
+from nas.study.terms import Terms, default_name, former_name, note_search, note_timing
 from nas.training.checkpoint import checkpoint_path
 from nas.training.device import best_kernels
 from nas.training.teacher import Teacher, read
@@ -132,6 +132,8 @@ def search(
         None if options.deployment is None else str(options.deployment),
         quantised=options.quantised,
     )
+    if options.study is None and not has_study(options.storage, name) and has_study(options.storage, former_name(name)):
+        name = former_name(name)
     timed = None
     if not has_study(options.storage, name):
         timed = timed_once(space, replace(task, budget=aim), options.deployment, options.all_formats, options.seed)

@@ -12,6 +12,7 @@ from nas.files import slug
 from nas.network.cost import Budget
 from nas.study.goal import Goal
 from nas.study.teacher import TEACHER, StudyTeacher
+from nas.table import plural
 
 if TYPE_CHECKING:
     import optuna
@@ -186,7 +187,13 @@ def default_name(
     deployed = "" if deployment is None else f"-{_short_deployment(deployment)}"
     taught = "" if teacher is None else f"-teacher-{slug(teacher)}"
     in_bits = "-int8" if quantised else ""
-    return f"{short_name(dataset)}-{limits}-{space}-{epochs}-epochs-seed-{seed}{smallest}{taught}{deployed}{in_bits}"
+    trained = plural(epochs, "epoch").replace(" ", "-").replace(",", "")
+    return f"{short_name(dataset)}-{limits}-{space}-{trained}-seed-{seed}{smallest}{taught}{deployed}{in_bits}"
+
+
+def former_name(name: str) -> str:
+    """What such a study was called when one epoch was "1-epochs"."""
+    return name.replace("-1-epoch-seed-", "-1-epochs-seed-")
 
 
 def _short_deployment(deployment: str) -> str:
