@@ -296,6 +296,17 @@ def pen(browser: webdriver.Chrome, touch: bool) -> None:
         browser.execute_cdp_cmd("Input.dispatchMouseEvent", {**event, **place})
 
 
+@pytest.mark.parametrize(("width", "n_columns"), [(1280, 2), (390, 1)])
+def test_settings_stand_in_two_columns_where_there_is_room(
+    browser: webdriver.Chrome, page: Path, width: int, n_columns: int
+) -> None:
+    show(browser, page, width=width)
+    lists = browser.find_elements("css selector", "dl")
+    assert lists
+    for each in lists:
+        assert len({fact.rect["x"] for fact in each.find_elements("css selector", "div")}) == n_columns
+
+
 @pytest.mark.parametrize(("width", "touch"), [(1280, False), (390, True)], ids=["mouse", "finger"])
 def test_what_is_drawn_is_classified_as_the_network_classifies_it(
     browser: webdriver.Chrome, page: Path, searched: SmallStudy, width: int, touch: bool
