@@ -154,6 +154,27 @@ def test_a_candidate_waits_for_room_and_takes_a_node_that_comes(few: Split, clus
 
 
 @pytest.mark.slow
+def test_shares_of_a_gpu_decide_how_many_train_at_a_time(few: Split, cluster: Any) -> None:
+    """What Ray keeps for an actor, that is; there need be no GPU, and they train on the CPU."""
+    cluster.add_node(**NODE | {"num_cpus": 8, "num_gpus": 1})
+    placement = Placement("ray", 1, cluster.address, gpus_per_candidate=0.4)
+    assert n_workers(placement, None) == 2
+    executor = open_executor(few, workers=3, placement=placement)
+    long, curves = Job(candidate_of(few, 10_000), 0), list[list[dict[str, float]]]()
+    third = Thread(target=lambda: curves.append(curve(executor, Job(candidate_of(few, 2), 0))))
+    try:
+        with executor.run(long) as one, executor.run(long) as other:
+            third.start()
+            third.join(5)
+            assert third.is_alive(), "there is no share of the GPU left"
+            assert [next(one).epoch, next(other).epoch] == [1, 1]
+        third.join(60)
+        assert [len(each) for each in curves] == [2]
+    finally:
+        executor.close()
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_search_has_more_trainings_at_a_time_when_a_node_comes_and_fewer_when_it_goes(
     few_images: str, cluster: Any, tmp_path: Path
