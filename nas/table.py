@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+from math import inf
 
 UNITS = (("h", 3600), ("min", 60), ("s", 1))  # each from two of it on
 SIZES = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
@@ -86,7 +87,10 @@ def clock(seconds: float) -> str:
 
 
 def about(low: float, high: float) -> str:
-    """A time that is not known exactly, from its ends in seconds: such as `about 6 to 12 min`."""
+    """A time that is not known exactly, from its ends in seconds: such as `about 6 to 12 min`, and `over 6 min` where
+    `high` is infinite."""
+    if high == inf:
+        return about(low, low).replace("about", "over")
     unit, size = next(((unit, size) for unit, size in UNITS if high >= 2 * size), UNITS[-1])
     ends = dict.fromkeys(f"{max(1, round(seconds / size))}" for seconds in (low, high))
     return f"about {' to '.join(ends)} {unit}"

@@ -1,10 +1,14 @@
 """What is said while something takes long: that it goes on, and how long it will take."""
 
+import json
+import math
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,10 +17,11 @@ from hypothesis import strategies as st
 from processes import read_until
 
 from nas.progress import track, working
-from nas.searching.forecast import seconds_to_go
+from nas.searching.forecast import epochs_to_target, seconds_to_go
 from nas.searching.options import SearchOptions
 from nas.table import about
 
+STUDIES = Path(__file__).parents[1] / "studies"
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -98,11 +103,57 @@ def test_an_estimate_has_its_ends_in_order_and_gets_smaller(
     assert seconds_to_go(SearchOptions(epochs=10), n_over, under_way, epoch) is None
 
 
+@given(
+    epoch=st.integers(1, 10),
+    accuracy=st.floats(0, 1, exclude_max=True),
+    further=st.floats(0, 1, exclude_max=True),
+    target=st.floats(0.01, 1),
+)
+def test_a_target_is_nearer_the_more_accurate_a_training_is(
+    epoch: int, accuracy: float, further: float, target: float
+) -> None:
+    fewest, most = epochs_to_target(epoch, accuracy, target, 10)
+    assert 0 <= fewest <= min(most, 10 - epoch)
+    assert (fewest == most == 0) == (accuracy >= target) or (epoch == 10 and fewest == 0)
+    better = epochs_to_target(epoch, max(accuracy, further), target, 10)
+    assert better[0] <= fewest
+    assert better[1] <= most
+
+
+@pytest.mark.parametrize("budget", [2_000, 20_000])
+def test_of_recorded_trainings_three_in_four_have_a_target_when_it_was_told(budget: int) -> None:
+    told, n_with_an_end, n = 0, 0, 0
+    lines = map(json.loads, (STUDIES / "tables" / f"mnist-{budget}.jsonl").read_text().splitlines())
+    curves = [line["validation_accuracy"] for line in lines if line.get("epochs") == 10 and "seed" in line]
+    for curve, now, further in product(curves, range(1, 6), range(2, 10)):
+        then = now + further
+        if then > 10 or curve[-1] < 0.5 or curve[then - 1] <= max(curve[: then - 1]):
+            continue  # that accuracy is not reached in this epoch for the first time
+        fewest, most = epochs_to_target(now, curve[now - 1], curve[then - 1], 10)
+        told += fewest - 0.5 <= further <= most + 0.5
+        n_with_an_end += most < math.inf
+        n += 1
+    assert told / n > 0.75
+    assert n_with_an_end / n > 0.25
+
+
+@pytest.mark.slow
+def test_a_search_for_a_target_says_how_long_it_takes(start: Start) -> None:
+    options = ("--space", "tiny", "--budget", "2500", "--epochs", "30", "--target", "0.75", "--workers", "2")
+    output, _ = start("search", *options).communicate(timeout=120)
+    assert "Target reached" in output
+    told = re.findall(r"epoch +\d+/30.* left  \|  ((?:about|over) .* left)", output)
+    assert len(told) == 1, output
+    last = next(line for line in output.splitlines() if "finished: the target" in line)
+    assert " left" not in last
+
+
 def test_times_are_told_in_a_unit_that_suits_them() -> None:
     assert about(360, 720) == "about 6 to 12 min"
     assert about(40, 90) == "about 40 to 90 s"
     assert about(3600, 4 * 3600) == "about 1 to 4 h"
     assert about(599, 601) == "about 10 min"
+    assert about(90, math.inf) == "over 90 s"
 
 
 @pytest.mark.parametrize("command", ["reproduce B1", "ablate B1 --axis dropout-rate", "confirm", "retrain --trial 0"])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
+from math import inf
 from statistics import fmean, median
 
 from nas.datasets.splitting import Split
@@ -22,6 +23,9 @@ from nas.training.device import Precision
 
 N_RANDOM = 1000
 N_TIMED_IMAGES = 2_000
+# The error behind an epoch is about as epoch ** -slope. Between these two lies what comes of eight in ten of the
+# trainings in studies/tables (tests/test_progress.py).
+SLOPES = (0.4, 1.5)
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,35 @@ def seconds_to_go(
     few = options.epochs if options.pruner == "none" else halved_epochs(options.epochs)
     least, most = (max(n_to_go * each - done, 0) / options.n_workers for each in (few, options.epochs))
     return min(least, most) * epoch, max(most, longest) * epoch
+
+
+def epochs_to_target(epoch: int, accuracy: float, target: float, epochs: int) -> tuple[float, float]:
+    """The fewest and the most further epochs after which a training has the target, if it goes on as trainings do.
+
+    Its error falls as a power of the epochs, between the two of `SLOPES`. Where it would not have the target at its
+    end, the fewest are those to its end, and the most infinite.
+    """
+    if accuracy >= target:
+        return 0.0, 0.0
+    if target >= 1:
+        return epochs - epoch, inf
+    errors = (1 - accuracy) / (1 - target)
+    most, fewest = (epoch * (errors ** (1 / slope) - 1) for slope in SLOPES)
+    return min(fewest, epochs - epoch), most if most <= epochs - epoch else inf
+
+
+def seconds_to_target(
+    options: SearchOptions, under_way: Sequence[tuple[int, float]], epoch: float
+) -> tuple[float, float] | None:
+    """The least and the most, in seconds, that a search which ends with the first network that has its target takes
+    from now on; the most is infinite where it may need a network that is not under way yet.
+
+    `under_way`: the epochs and the accuracy of each training; None for none. `epoch`: seconds that one takes.
+    """
+    if options.target is None or not under_way:
+        return None
+    ends = [epochs_to_target(*each, options.target, options.epochs) for each in under_way]
+    return epoch * min(fewest for fewest, _ in ends), epoch * min(most for _, most in ends)
 
 
 def table(checked: Check) -> Table:

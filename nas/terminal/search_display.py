@@ -20,7 +20,7 @@ from nas import shell
 from nas.files import NO_ROOM
 from nas.network.cost import Cost
 from nas.searching.events import Doing, Ended, EpochDone, Event, Started, Taught, Teaching, Told, TrialEvent
-from nas.searching.forecast import seconds_to_go
+from nas.searching.forecast import seconds_to_go, seconds_to_target
 from nas.searching.options import SearchOptions
 from nas.searching.search import Prepared, SearchResult
 from nas.shell import quoted
@@ -160,18 +160,27 @@ class SearchDisplay:
 
     def _time_to_go(self) -> str:
         """How long the search takes from now on, if that can be told; else how long a training takes."""
-        if not self._seconds:
+        if not self._seconds or self._has_target:
             return ""
         options, epoch = self._options, median(self._seconds)
         under_way = [*(each.epoch for trial, each in self._running.items() if trial != TEACHER), *self._paused.values()]
         n_over = self._counts.get("finished", 0) + self._counts.get("pruned", 0)
         ends = seconds_to_go(options, n_over, under_way, epoch)
+        if ends is None and options.until_target:
+            curves = [(each.epoch, each.accuracy) for each in self._running.values() if each.accuracy is not None]
+            ends = seconds_to_target(options, curves, epoch)
         if options.timeout is not None:
             left = max(0.0, options.timeout - (time.monotonic() - self._start))
             ends = (left, left) if ends is None else (min(ends[0], left), min(ends[1], left))
         if ends is None:
             return f"{about(epoch * options.epochs, epoch * options.epochs)} a training"
         return f"{about(*ends)} left"
+
+    @property
+    def _has_target(self) -> bool:
+        """Whether the search ends now, since it has found what ends it."""
+        target = self._options.target if self._options.until_target else None
+        return target is not None and self._best is not None and self._best[0] >= target
 
     def _follow_teacher(self, event: TrialEvent, epochs: int) -> str:
         match event:
