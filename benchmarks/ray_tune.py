@@ -53,7 +53,7 @@ def play(replay: Replay, n_workers: int, folder: Path) -> None:
             num_samples=-1,
             reuse_actors=True,
         ),
-        run_config=tune.RunConfig(storage_path=str(folder), callbacks=[Listener()], verbose=0, stop=_is_over),
+        run_config=tune.RunConfig(storage_path=str(folder), callbacks=[Listener()], verbose=0, stop=WhenOver()),
     )
     tuner.fit()
     ray.shutdown()
@@ -90,8 +90,14 @@ class Listener(tune.Callback):  # type: ignore[misc]
         _playing[0].trained(result["begin"], result["end"])
 
 
-def _is_over(trial: str, result: dict[str, Any]) -> bool:
-    return _playing[0].is_over()
+class WhenOver(tune.Stopper):  # type: ignore[misc]
+    """Ends all of it: a function would end one trial after the other, and each would be followed by a new one."""
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return _playing[0].is_over()
+
+    def stop_all(self) -> bool:
+        return _playing[0].is_over()
 
 
 def _suggest(trial: Any) -> dict[str, Any]:
