@@ -179,16 +179,18 @@ KINDS = (
 def goes_on_or_ended_with_one_line(search: Search, begun: int, words: tuple[str, ...]) -> bool:
     """Starts it anew where it ended; raises `Lost` where it did without saying why in its last line.
 
-    One of its trainings may go on, while it ends for the sake of another one: that is looked at before the next kind.
+    One of its trainings may go on, while it ends for the sake of another one, and a busy machine may be slow to end it:
+    that is looked at before the next kind.
     """
     assert search.command is not None
     deadline = time.monotonic() + 2
     while search.command.poll() is None and time.monotonic() < deadline:
         if "epoch" in search.written_since(begun):
-            search.has_ended = lambda: goes_on_or_ended_with_one_line(search, begun, words)
-            return True
+            break
         time.sleep(0.05)
-    if search.command.poll() is not None:
+    if search.command.poll() is None:
+        search.has_ended = lambda: goes_on_or_ended_with_one_line(search, begun, words)
+    else:
         text = search.written_since(begun)
         check_output(text)
         last = (text.splitlines() or [""])[-1]
