@@ -333,6 +333,31 @@ def test_ctrl_c_while_the_database_is_locked_is_an_interruption(start: Start, tm
     assert "run the same command again to go on: nas search" in output.splitlines()[-1]
 
 
+@pytest.mark.usefixtures("_hurried_connections")
+def test_an_error_in_one_worker_while_another_one_waits_for_the_database_is_no_interruption(
+    few_images: str, tmp_path: Path
+) -> None:
+    """As on a full disk, where neither the database nor a checkpoint can be written."""
+    database, waits, first = tmp_path / "nas.db", threading.Event(), list[int]()
+    with closing(sqlite3.connect(database, check_same_thread=False)) as other:
+
+        def follow(event: Event) -> None:
+            if isinstance(event, Told):
+                waits.set()
+            elif isinstance(event, EpochDone):
+                first.append(event.trial)
+                if event.trial == first[0] and event.result.epoch == 6:
+                    other.execute("begin exclusive")
+                elif event.trial != first[0]:
+                    assert waits.wait(60)
+                    raise StudyError("there must be room for what a training has reached")
+
+        options = ALONE | {"workers": 2, "trials": 3}
+        with pytest.raises(StudyError, match="must be room"):
+            search(**options, dataset=few_images, storage=str(database), out=tmp_path, on_event=follow)
+        other.rollback()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
 def test_output_to_a_full_disk_ends_with_one_line(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:

@@ -33,6 +33,7 @@ class Referee:
         self._n_trained = n_ended(study)
         self._best = max((record.accuracy or 0.0 for record in ranked(study)), default=0.0)
         self.why_ended: WhyEnded | None = None
+        self.had_signal = False  # else it was an error that interrupted it
         self._check_limits()
 
     def after_trial(self, trial: FrozenTrial) -> None:
@@ -94,4 +95,5 @@ class Referee:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.why_ended == "interrupted":
             os._exit(128 + number)
+        self.had_signal = True
         self.end("interrupted")

@@ -317,7 +317,7 @@ def _run(
             catch_up(study)
             patience.check()
     except StudyError as error:
-        if patience.was_left:  # Ctrl-C came while the database was waited for
+        if patience.was_left and referee.had_signal:  # Ctrl-C came while the database was waited for
             raise KeyboardInterrupt(str(error)) from None
         raise
     finally:
