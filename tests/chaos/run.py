@@ -43,9 +43,11 @@ from nas.errors import DataError
 from nas.execution.job import Executor, Job
 from nas.execution.opening import open_executor
 from nas.execution.placement import Placement
+from nas.execution.workers import MOST_DEATHS
 from nas.study.trial import TrialAttributes
 
 N_IMAGES = 900
+THRICE = f", and so did {MOST_DEATHS - 1} before it in epoch"  # in the reason of a training that failed for that
 DISK = "512m"  # a round has thousands of trials, most of them paused, each with a checkpoint
 
 
@@ -63,6 +65,9 @@ class Tally:
     trials: int = 0
     epochs: int = 0
     compared: int = 0
+    killed_thrice: int = (
+        0  # trainings in one epoch of which three workers were hit, by chance: these fail, as they must
+    )
     seconds: float = 0.0
 
     @property
@@ -180,7 +185,9 @@ def compare(search: Search, tally: Tally, random: Random, n_sample: int) -> None
     trials = search.trials()
     for trial in trials:
         attributes = TrialAttributes(trial)
-        if trial.state == TrialState.FAIL:
+        if trial.state == TrialState.FAIL and THRICE in (attributes.reason or ""):
+            tally.killed_thrice += 1
+        elif trial.state == TrialState.FAIL:
             fault(tally, f"trial {trial.number} is lost: {attributes.reason}")
         elif trial.state == TrialState.RUNNING and attributes.outcome != "paused":
             fault(tally, f"trial {trial.number} never went on")
@@ -230,7 +237,7 @@ def tell(tally: Tally) -> None:
     print(
         f"\n{tally.trials} trials trained in {tally.rounds} studies, {tally.epochs} epochs, {tally.seconds / 60:.0f} "
         f"minutes; {tally.compared} trained again; {len(tally.faults)} faults; {tally.not_tried.total()} times there "
-        "was nothing to kill"
+        f"was nothing to kill; {tally.killed_thrice} trainings failed, since three of their workers were killed in one epoch"
     )
     for text in tally.faults:
         print(f"FAULT {text[:300]}")
