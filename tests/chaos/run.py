@@ -237,7 +237,8 @@ def tell(tally: Tally) -> None:
     print(
         f"\n{tally.trials} trials trained in {tally.rounds} studies, {tally.epochs} epochs, {tally.seconds / 60:.0f} "
         f"minutes; {tally.compared} trained again; {len(tally.faults)} faults; {tally.not_tried.total()} times there "
-        f"was nothing to kill; {tally.killed_thrice} trainings failed, since three of their workers were killed in one epoch"
+        f"was nothing to kill; {tally.killed_thrice} trainings failed, since three of their workers were killed in one "
+        "epoch"
     )
     for text in tally.faults:
         print(f"FAULT {text[:300]}")
