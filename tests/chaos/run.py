@@ -65,9 +65,7 @@ class Tally:
     trials: int = 0
     epochs: int = 0
     compared: int = 0
-    killed_thrice: int = (
-        0  # trainings in one epoch of which three workers were hit, by chance: these fail, as they must
-    )
+    killed_thrice: int = 0  # trainings that failed, as they must: by chance three workers died in one epoch
     seconds: float = 0.0
 
     @property
