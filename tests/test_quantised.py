@@ -85,7 +85,7 @@ def test_four_bits_are_half_of_the_bytes_of_weights(architecture: Architecture, 
     network = with_other_numbers(Network(architecture, data.mean, data.std), seed).eval()
     normalisation = Normalisation(data.mean, data.std)
     eight = program_of(network, architecture, normalisation, data.calibration_images)
-    four = program_of(network, architecture, normalisation, data.calibration_images, WholeNumbers(4).largest_weight)
+    four = program_of(network, architecture, normalisation, data.calibration_images, 4)
     weights = [number for array in four.arrays if array.c_type == "int8_t" for number in array.values]
     assert all(-7 <= number <= 7 for number in weights)
     assert flash_of(architecture, data) == eight.flash

@@ -144,7 +144,7 @@ ${taps}            }
 """
 
 UNPACKED = """
-/* The weights of an output channel, n from the first on: two lie in a byte, plus ${zero}, the first in its lower half. */
+/* n weights, those of an output channel: two lie in a byte, plus ${zero}, the first in its lower half. */
 static const int8_t *unpacked(const uint8_t *packed, int32_t first, int32_t n, uint8_t *scratch)
 {
     int8_t *weights = (int8_t *)scratch;

@@ -17,9 +17,10 @@ NAME = "network"  # of the sources that are only measured
 
 
 def footprint_of(architecture: Architecture, toolchain: Toolchain, weight_bits: int = WEIGHT_BITS) -> Takes:
-    """What its C takes, with weights of so many bits, in about a tenth of a second; the image and the scores are the caller's.
+    """What its C takes, in about a tenth of a second; the image and the scores are the caller's.
 
-    Raises `ExportError` where C cannot have the network, or where the compiler tells no sizes.
+    `weight_bits`: of its weights. Raises `ExportError` where C cannot have the network, or where the compiler tells no
+    sizes.
     """
     source = without_numbers(sketch(architecture, weight_bits), NAME)
     try:

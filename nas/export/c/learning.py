@@ -66,7 +66,7 @@ def flash_of(architecture: Architecture, data: Calibration, weight_bits: int = W
 
 def whole_numbers_for(recipe: Recipe) -> WholeNumbers | None:
     """In which a training with this recipe is to be good; None where it is float32."""
-    return WholeNumbers() if recipe.quantised else None
+    return WholeNumbers(recipe.weight_bits) if recipe.quantised else None
 
 
 class Simulation:

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from nas.training.recipe import Recipe
+
 LEVELS = 255
-WEIGHT_BITS = 8  # of weights, unless 4 are asked for
-PACKED_BITS = 4  # of weights of which two are stored in a byte, plus PACKED_ZERO
-PACKED_ZERO = 8
+WEIGHT_BITS = Recipe.weight_bits  # unless others are asked for
+PACKED_BITS, PACKED_ZERO = 4, 8  # of weights of which two are stored in a byte, and what is then added to each
 LARGEST_SHIFT = 62
 MOST_NUMBERS = 500_000  # computed at once in one layer: they stay in the cache of a core, whatever the size of images
 BYTES = {"int8_t": 1, "uint8_t": 1, "int32_t": 4, "float": 4}

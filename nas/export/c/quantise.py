@@ -27,8 +27,12 @@ from nas.network.build import Network
 
 
 def quantise(model: FrozenModel, images: Tensor) -> Program:
-    """The network in whole numbers. `images` (uint8, `(n, channels, height, width)`) must be ones it was trained on."""
-    return program_of(model.network(), model.architecture, Normalisation(model.mean, model.std), images)
+    """The network in whole numbers, in those that it was trained for.
+
+    `images` (uint8, `(n, channels, height, width)`) must be ones it was trained on.
+    """
+    normalisation, weight_bits = Normalisation(model.mean, model.std), model.recipe.effective().weight_bits
+    return program_of(model.network(), model.architecture, normalisation, images, weight_bits)
 
 
 class Normalisation(NamedTuple):
