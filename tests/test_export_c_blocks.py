@@ -3,18 +3,25 @@
 import re
 from dataclasses import dataclass, replace
 from itertools import chain, takewhile
-from math import prod
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from frozen_models import PROVENANCE, frozen, measured, network_of, with_other_numbers
+from frozen_models import PROVENANCE, frozen, measured, network_of, with_other_numbers, with_weights_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_blocks import DEEP as DEEPEST
 from test_blocks import branching
-from test_export_c import compile_and_run, needs_cc, one_thread, random_images, sanitizers  # noqa: F401 - fixtures
+from test_export_c import (  # noqa: F401 - fixtures
+    compile_and_run,
+    needs_cc,
+    one_thread,
+    random_images,
+    sanitizers,
+    weight_bits,
+)
 from torch import nn
 
 from nas.datasets.dataset import Dataset
@@ -229,19 +236,22 @@ def test_what_is_joined_grows_over_its_last_part_in_front_and_at_the_back() -> N
 
 @needs_cc
 @settings(max_examples=25)
-@given(architecture=in_c, seed=st.integers(0, 1000), alike=st.booleans())
-@example(architecture=DEEP, seed=0, alike=True)
-@example(architecture=GROWING, seed=0, alike=True)
-@example(architecture=Architecture((3, 1, 1), 3, (Flatten(),)), seed=0, alike=True)
-@example(architecture=Architecture((3, 1, 1), 3, (Flatten(),)), seed=0, alike=False)
+@given(architecture=in_c, seed=st.integers(0, 1000), alike=st.booleans(), bits=weight_bits)
+@example(architecture=DEEP, seed=0, alike=True, bits=8)
+@example(architecture=DEEP, seed=0, alike=True, bits=4)
+@example(architecture=GROWING, seed=0, alike=True, bits=4)
+@example(architecture=Architecture((3, 1, 1), 3, (Flatten(),)), seed=0, alike=True, bits=8)
+@example(architecture=Architecture((3, 1, 1), 3, (Flatten(),)), seed=0, alike=False, bits=4)
 def test_c_is_the_reference_to_the_last_bit(
     architecture: Architecture,
     seed: int,
     alike: bool,
+    bits: int,
     sanitizers: tuple[str, ...],  # noqa: F811
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    model, images = model_of(architecture, alike=alike, seed=seed), random_images(architecture, 20, seed)
+    model = with_weights_of(model_of(architecture, alike=alike, seed=seed), bits)
+    images = random_images(architecture, 20, seed)
     program = quantise(model, images[:10])
     expected = scores_of(program, images)
     scores, classes = compile_and_run(model, program, images, tmp_path_factory.mktemp("c"), sanitizers)
@@ -358,9 +368,9 @@ def with_numbers_of_any_sign(model: FrozenModel, seed: int) -> FrozenModel:
 
 
 @settings(max_examples=100)
-@given(nested_repeats(), st.integers(0, 1000))
-def test_each_use_has_its_own_statistics_and_the_same_weights(architecture: Architecture, seed: int) -> None:
-    model = with_numbers_of_any_sign(model_of(architecture), seed)
+@given(nested_repeats(), st.integers(0, 1000), weight_bits)
+def test_each_use_has_its_own_statistics_and_the_same_weights(architecture: Architecture, seed: int, bits: int) -> None:
+    model = with_weights_of(with_numbers_of_any_sign(model_of(architecture), seed), bits)
     program = quantise(model, random_images(architecture, 5, seed))
     network = network_of(model).double()
     uses: dict[str, list[Convolution]] = {}
@@ -382,8 +392,8 @@ def test_each_use_has_its_own_statistics_and_the_same_weights(architecture: Arch
             rounding = 2**-24 * bias.abs()  # of the scale, which is made in float64 and noted in float32
             off = (operation.bias * operation.scales.double() - bias).abs()
             assert (off <= 0.5001 * operation.scales + 1.0001 * rounding).all()
-    n_weights = sum(array.n_bytes for array in program.arrays if array.c_type == "int8_t")
-    assert n_weights == sum(operations[0].weights.numel() for operations in uses.values())
+    n_weights = sum(array.n_bytes for array in program.arrays if array.name.endswith("_weights"))
+    assert n_weights == sum(ceil(operations[0].weights.numel() * bits / 8) for operations in uses.values())
 
 
 def joined_behind(path: str, network: Network) -> list[str]:
@@ -413,14 +423,16 @@ def factor_and_shift(module: Any, time: int) -> tuple[torch.Tensor, torch.Tensor
 
 @needs_cc
 @settings(max_examples=25)
-@given(architecture=nested_repeats(), seed=st.integers(0, 1000))
+@given(architecture=nested_repeats(), seed=st.integers(0, 1000), bits=weight_bits)
 def test_c_of_nested_repeats_is_the_reference_to_the_last_bit(
     architecture: Architecture,
     seed: int,
+    bits: int,
     sanitizers: tuple[str, ...],  # noqa: F811
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    model, images = with_numbers_of_any_sign(model_of(architecture), seed), random_images(architecture, 20, seed)
+    model = with_weights_of(with_numbers_of_any_sign(model_of(architecture), seed), bits)
+    images = random_images(architecture, 20, seed)
     program = quantise(model, images[:10])
     scores, _ = compile_and_run(model, program, images, tmp_path_factory.mktemp("c"), sanitizers)
     assert torch.equal(scores, scores_of(program, images))

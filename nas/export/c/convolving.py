@@ -168,7 +168,7 @@ PACKED_WEIGHTS = """
 
 CONVOLVE = """
 static void convolve(const Convolution *c, const int32_t *multipliers, const uint8_t *shifts,
-                     int32_t zero, const uint8_t *table, const uint8_t *in,${scratch} uint8_t *out)
+                     int32_t zero, const uint8_t *table, const uint8_t *in,$scratch uint8_t *out)
 {
     const int32_t size = (int32_t)c->channels * c->kernel_height * c->kernel_width;
     const int32_t size_in = (int32_t)c->channels * c->height * c->width;
@@ -213,7 +213,7 @@ START = """            if (taps != taps_before || rows != rows_before) {
 """
 
 CONVOLVE_TO_SCORES = """
-static void convolve_to_scores(const Convolution *c, const float *scales, const uint8_t *in,${scratch} float *scores)
+static void convolve_to_scores(const Convolution *c, const float *scales, const uint8_t *in,$scratch float *scores)
 {
     const int32_t size = (int32_t)c->channels * c->kernel_height * c->kernel_width;
     const int32_t size_in = (int32_t)c->channels * c->height * c->width;
