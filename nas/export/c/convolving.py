@@ -147,10 +147,11 @@ UNPACKED = """
 /* n weights, those of an output channel: two lie in a byte, plus ${zero}, the first in its lower half. */
 static const int8_t *unpacked(const uint8_t *packed, int32_t first, int32_t n, uint8_t *scratch)
 {
+    const uint8_t *pair = packed + (first >> 1);
     int8_t *weights = (int8_t *)scratch;
 
-    for (int32_t i = first; i < first + n; i++) {
-        *weights++ = (int8_t)(((packed[i >> 1] >> ((i & 1) * ${bits})) & ${mask}) - ${zero});
+    for (int32_t half = first & 1; n > 0; n--, half ^= 1) {
+        *weights++ = (int8_t)((half ? *pair++ >> ${bits} : *pair & ${mask}) - ${zero});
     }
     return (const int8_t *)scratch;
 }
