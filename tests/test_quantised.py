@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -24,7 +24,8 @@ from nas.datasets.dataset import Dataset
 from nas.datasets.splitting import Split
 from nas.errors import InputError
 from nas.export.c import refuses
-from nas.export.c.learning import WholeNumbers, flash_of
+from nas.export.c.learning import WholeNumbers, flash_of, whole_numbers_for
+from nas.export.c.operations import Convolution
 from nas.export.c.quantise import Normalisation, program_of
 from nas.export.c.reference import _scaled
 from nas.network.architecture import Architecture
@@ -95,18 +96,18 @@ def test_four_bits_are_half_of_the_bytes_of_weights(architecture: Architecture, 
     normalisation = Normalisation(data.mean, data.std)
     eight = program_of(network, architecture, normalisation, data.calibration_images)
     four = program_of(network, architecture, normalisation, data.calibration_images, 4)
-    in_eight, in_four = (
-        {array.name: array.values for array in program.arrays if array.name.endswith("_weights")}
-        for program in (eight, four)
-    )
-    for name, packed in in_four.items():
-        halves = [half - 8 for byte in packed for half in (int(byte) % 16, int(byte) // 16)]
-        assert len(halves) - len(in_eight[name]) in (0, 1)
-        for number, finer in zip(halves, in_eight[name], strict=False):
-            assert abs(number - finer * 7 / 127) <= 0.5 + 7 / 127 / 2 + 1e-9
+    n_weights = {array.name: array.n_bytes for array in eight.arrays if array.c_type == "int8_t"}
+    stored = {array.name: array.values for array in four.arrays}
+    for operation in chain.from_iterable(each.called for each in four.operations):
+        if isinstance(operation, Convolution):
+            packed, weights = stored[f"{operation.shared}_weights"], operation.weights.flatten().tolist()
+            halves = [half - 8 for byte in packed for half in (int(byte) % 16, int(byte) // 16)]
+            assert halves[: len(weights)] == weights
+            assert len(halves) - len(weights) == len(weights) % 2
+            assert max(map(abs, weights)) <= 7
     assert flash_of(architecture, data) == eight.flash
     assert flash_of(architecture, data, 4) == four.flash
-    assert eight.flash - four.flash == sum(len(numbers) // 2 for numbers in in_eight.values())
+    assert eight.flash - four.flash == sum(n // 2 for n in n_weights.values())
 
 
 def test_gradients_reach_all_weights_and_dropout_drops() -> None:
@@ -223,6 +224,7 @@ def test_what_was_stored_before_there_were_four_bits_is_of_eight() -> None:
     four = replace(RECIPE, weight_bits=4)
     assert Recipe.from_dict(four.to_dict()) == four
     assert Recipe(weight_bits=4).effective() == Recipe().effective()
+    assert [whole_numbers_for(each) for each in (RECIPE, four, Recipe())] == [WholeNumbers(8), WholeNumbers(4), None]
     stored = {
         name: value for name, value in vars(TERMS).items() if name not in ("weight_bits", "earlier_space_digests")
     }
