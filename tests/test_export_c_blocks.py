@@ -29,7 +29,7 @@ from nas.datasets.splitting import Split, normalisation
 from nas.errors import ExportError
 from nas.export.c import compiled
 from nas.export.c.graph import refuses
-from nas.export.c.operations import Convolution
+from nas.export.c.operations import Convolution, Excitation, Operation
 from nas.export.c.program import Program
 from nas.export.c.quantise import quantise
 from nas.export.c.reference import scores_of
@@ -188,17 +188,19 @@ def test_where_neither_image_nor_scores_decide_it_is_what_the_cost_model_says() 
 
 
 @settings(max_examples=200)
-@given(in_c)
-@example(DEEP)
-@example(GROWING)
-def test_nothing_is_written_over_what_is_still_to_be_read(architecture: Architecture) -> None:
-    program = quantise(model_of(architecture), random_images(architecture, 2, 0))
+@given(in_c, weight_bits)
+@example(DEEP, 8)
+@example(DEEP, 4)
+@example(GROWING, 4)
+def test_nothing_is_written_over_what_is_still_to_be_read(architecture: Architecture, bits: int) -> None:
+    program = quantise(with_weights_of(model_of(architecture), bits), random_images(architecture, 2, 0))
     places, scratches = program.memory.places, program.memory.scratches
     last_read = {source: number for number, step in enumerate(program.steps) for source in step.sources}
     for now, (operation, sources) in enumerate(program.steps):
         there = {n: span(places[n], program.operations[n].n_out) for n in range(now) if last_read[n] >= now}
         written = span(places[now], operation.n_out) if places[now] is not None else range(0)
         scratch = span(scratches[now], operation.n_scratch) if scratches[now] is not None else range(0)
+        assert len(scratch) == n_scratch(operation, bits)
         for n, lies in there.items():
             assert not overlap(lies, scratch)
             if n in sources and last_read[n] == now and operation.in_place and lies == written:
@@ -208,6 +210,14 @@ def test_nothing_is_written_over_what_is_still_to_be_read(architecture: Architec
             assert not overlap(lies, written)
         assert not overlap(written, scratch)
         assert max(written.stop, scratch.stop) <= program.ram
+
+
+def n_scratch(operation: Operation, bits: int) -> int:
+    """Means and what is between two layers; with 4 bits also the weights of one output channel, a byte each."""
+    if isinstance(operation, Excitation):
+        means, hidden = operation.squeeze.n_in, operation.squeeze.n_out
+        return means + hidden + (max(means, hidden) if bits == 4 else 0)
+    return operation.weights[0].numel() if bits == 4 and isinstance(operation, Convolution) else 0
 
 
 def span(place: int | None, n: int) -> range:
