@@ -68,18 +68,21 @@ def some_images(architecture: Architecture, seed: int, n: int = 48) -> Split:
     return Split(images, labels, images, labels, mean, std, architecture.n_classes, architecture.input_shape)
 
 
-@given(architectures(), st.integers(0, 99))
-@example(BLOCKS, 0)
-def test_what_is_simulated_is_what_c_computes_but_for_roundings(architecture: Architecture, seed: int) -> None:
+@given(architectures(), st.integers(0, 99), st.sampled_from([8, 4]))
+@example(BLOCKS, 0, 8)
+@example(BLOCKS, 0, 4)
+def test_what_is_simulated_is_what_c_computes_but_for_roundings(
+    architecture: Architecture, seed: int, bits: int
+) -> None:
     """It is nearer to that than the network in float, and nowhere off by more than a few levels."""
     if refuses(architecture) is not None:
         return
     data = some_images(architecture, seed)
     network = with_other_numbers(Network(architecture, data.mean, data.std), seed).eval()
-    simulated = WholeNumbers().simulation(architecture, network, data)
+    simulated = WholeNumbers(bits).simulation(architecture, network, data)
     with torch.no_grad():
         scores, in_float = simulated(data.train_images / 255), network(data.train_images)
-    in_c = WholeNumbers().scores(architecture, network, data, data.train_images)
+    in_c = WholeNumbers(bits).scores(architecture, network, data, data.train_images)
     span = (in_float.max() - in_float.min()).item() + 1e-6
     assert (scores - in_c).abs().max() <= 0.02 * span
     assert (scores - in_c).abs().mean() <= (in_float - in_c).abs().mean() + 1e-4 * span
