@@ -2,12 +2,12 @@
 
     python benchmarks/c_kernels.py [--options "-O2"] [--images 20] [--before REVISION] [--tflite-micro PYTHON]
 
-For each network: what nas exports; what it exported at a revision of this repository, if one is named; and the same
-arithmetic as a nest of loops as TensorFlow Lite Micro's reference
-kernels have them (`benchmarks/c_loop_nest.py`). All must give the reference's answers, to the last bit. Where the
-package tflite-micro is there, in the environment of PYTHON, its interpreter with the same weights, too
-(`benchmarks/c_tflite_micro.py`): its reference kernels for this machine, since its package has no others. It rounds in
-another way, so it is told how many of its classes are the same.
+For each network: what nas exports, and with weights of 4 bits; what it exported at a revision of this repository, if
+one is named; and the same arithmetic as a nest of loops as TensorFlow Lite Micro's reference kernels have them
+(`benchmarks/c_loop_nest.py`). All must give the reference's answers, to the last bit. Where the package tflite-micro is
+there, in the environment of PYTHON, its interpreter with the same weights, too (`benchmarks/c_tflite_micro.py`): its
+reference kernels for this machine, since its package has no others. It rounds in another way, so it is told how many of
+its classes are the same.
 
 Instructions on this machine are counted by valgrind (callgrind), inside the model's function alone; those of a
 Cortex-M4 by QEMU (`examples/microcontroller/under_qemu.py`). Flash and RAM are what `arm-none-eabi-size` says of the
@@ -62,12 +62,14 @@ def main() -> None:
     networks = all_measured()
     before = sources_at(arguments.before) if arguments.before else {}
     for network in networks:
-        for kind, text in {
-            "nas": source(network.program, "m"),
-            **({f"before ({arguments.before})": before[network.name]} if before else {}),
-            "loop nest": loop_nest(network.program, "m"),
+        four = network.in_four_bits()
+        for kind, (of, text) in {
+            "nas": (network, source(network.program, "m")),
+            "nas, weights of 4 bits": (four, source(four.program, "m")),
+            **({f"before ({arguments.before})": (network, before[network.name])} if before else {}),
+            "loop nest": (network, loop_nest(network.program, "m")),
         }.items():
-            rows.append(row(network, kind, text, arguments.options.split(), arguments.images))
+            rows.append(row(of, kind, text, arguments.options.split(), arguments.images))
             print(*rows[-1], sep="  ", file=sys.stderr)
         if arguments.tflite_micro:
             rows.append(of_tflite_micro(network, arguments.tflite_micro, arguments.images))

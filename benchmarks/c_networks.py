@@ -1,6 +1,6 @@
 """Networks on which exported C is measured, in whole numbers: untrained, since weights decide no loop."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from optuna.trial import FixedTrial
@@ -37,12 +37,18 @@ MICRO = {  # a network of separable convolutions of the space for such budgets
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A network and 100 images of the data set."""
+    """A network and 100 images of the data set; others it was calibrated on."""
 
     name: str
     model: FrozenModel
     program: Program
     images: Tensor
+    calibration: Tensor
+
+    def in_four_bits(self) -> "Measured":
+        """The same one with weights of 4 bits."""
+        model = replace(self.model, recipe=replace(self.model.recipe, quantised=True, weight_bits=4))
+        return replace(self, model=model, program=quantise(model, self.calibration))
 
 
 def conv(channels: int, kernel: int = 3, padding: int = 0, bias: bool = False) -> tuple[LayerSpec, ...]:
@@ -94,7 +100,8 @@ def measured(name: str, architecture: Architecture, images: Tensor) -> Measured:
             **{"device": "cpu", "threads": 1},
         ),
     )
-    return Measured(name, model, quantise(model, images[:N_CALIBRATION]), images[-100:])
+    calibration = images[:N_CALIBRATION]
+    return Measured(name, model, quantise(model, calibration), images[-100:], calibration)
 
 
 def all_measured() -> list[Measured]:

@@ -8,9 +8,10 @@ part; figures are those of the last epoch on the 10,000 validation images. The t
 
 Up to the last epochs, the share of `nas.training.quantised`, all rows have the same training. Then: in float; the same
 network in whole numbers ("after training"); the last epochs trained as if in whole numbers ("trained for"); and what
-`nas search --quantised` does, which trains so only where more than 0.05 points are lost. Weights of 4 bits are
-simulated: C has no such operation. They must do better than the same network with fewer channels, which has as few
-bytes in whole numbers of 8 bits. Each seed is a line of `--out`; interrupted, it goes on with the next one.
+`nas search --quantised` does, which trains so only where more than 0.05 points are lost. Weights of 4 bits must do
+better than the same network with fewer channels, whose C takes as few bytes of flash in whole numbers of 8 bits, code
+included, as the compiler named in CC makes it, else cc. Each seed is a line of `--out`; interrupted, it goes on with
+the next one.
 """
 
 import argparse
@@ -30,8 +31,11 @@ from nas import Budget, Candidate, Task, cost_of, datasets, shipped
 from nas.datasets.splitting import Split
 from nas.execution.choosing import choose
 from nas.execution.placement import n_cores
+from nas.export.c.footprint import footprint_of
 from nas.export.c.learning import MOST_LOSS, WholeNumbers, flash_of
+from nas.export.c.objects import Toolchain, toolchain
 from nas.export.formats import refused_by
+from nas.network.architecture import Architecture
 from nas.space import finding
 from nas.statistics import Spread, paired_difference
 from nas.training.device import multiplies_bfloat16, resolve_precision
@@ -47,7 +51,7 @@ ROWS = {
     "int8_nas": "int8, trained for where it loses more than 0.05 points",
     "int4": "int4 weights, after training",
     "int4_trained": "int4 weights, trained for",
-    "narrower": "int8, after training, of a narrower network",
+    "as_few_bytes": "int8, after training, of a narrower network",
 }
 
 
@@ -70,7 +74,7 @@ def main() -> None:
             key = {"budget": budget, "seed": seed, "images": arguments.images, "epochs": arguments.epochs}
             for row, measure in (
                 ("int8", lambda of=candidate: accuracies(of, split, seed)),  # noqa: B023 - called at once
-                ("narrower", lambda of=narrower[budget]: {"narrower": in_eight_bits(of, split, seed)}),  # noqa: B023
+                ("as_few_bytes", lambda of=narrower[budget]: {"as_few_bytes": in_eight_bits(of, split, seed)}),  # noqa: B023
             ):
                 if any(key.items() <= line.items() and row in line for line in done):
                     continue
@@ -102,12 +106,27 @@ def chosen(budget: int, split: Split, epochs: int, at_most: int | None = None) -
 
 def as_few_bytes(budget: int, split: Split, epochs: int) -> Candidate:
     """The same choices with so few parameters that 8 bits take no more than 4 bits do of those of the budget."""
-    most = flash_of(chosen(budget, split, epochs).architecture, split, 4)
+    most = with_code(chosen(budget, split, epochs).architecture, 4)
     for at_most in range(budget, 0, -budget // 100):
         narrower = chosen(budget, split, epochs, at_most)
-        if flash_of(narrower.architecture, split) <= most:
+        if with_code(narrower.architecture, 8) <= most:
             return narrower
     raise SystemExit(f"no network of so few bytes as {most}")
+
+
+def with_code(architecture: Architecture, weight_bits: int) -> int:
+    """Bytes of flash that the C takes."""
+    return footprint_of(architecture, compiler(), weight_bits).flash
+
+
+def compiler() -> Toolchain:
+    """By which bytes of code are counted."""
+    found = toolchain()
+    if found is None:
+        raise SystemExit(
+            "bytes of code are counted by a compiler, but there is none here: install one, or name it in CC"
+        )
+    return found
 
 
 def in_eight_bits(candidate: Candidate, split: Split, seed: int) -> float:
@@ -172,21 +191,24 @@ def in_four_bits(run: TrainingRun, split: Split) -> float:
 def show(candidate: Candidate, narrower: Candidate, split: Split, lines: Sequence[dict[str, Any]]) -> None:
     """A table of all rows; differences are paired by seed."""
     params = cost_of(candidate.architecture).params
-    eight, four = (flash_of(candidate.architecture, split, bits) for bits in (8, 4))
-    sizes = {"float": 4 * params, "int4": four, "int4_trained": four}
-    sizes["narrower"] = flash_of(narrower.architecture, split)
+    eight, four, as_few = (
+        f"{flash_of(of.architecture, split, bits):,} | {with_code(of.architecture, bits):,}"
+        for of, bits in ((candidate, 8), (candidate, 4), (narrower, 8))
+    )
+    sizes = {"float": f"{4 * params:,} | ", "int4": four, "int4_trained": four, "as_few_bytes": as_few}
     print(
         f"\n{n_cores()} cores, {platform.machine()}, torch {torch.__version__}; {params:,} parameters "
         f"({candidate.architecture}); {candidate.recipe}; {len(split.train_images):,} images to train, "
         f"{len(split.validation_images):,} to validate, {len(lines)} seeds; more than 0.05 points were lost with "
-        f"{sum(line['minded'] for line in lines)} of them\n\n"
-        "| | bytes of weights and tables | accuracy (%) | difference to float (points) |\n|---|---|---|---|"
+        f"{sum(line['minded'] for line in lines)} of them; code as compiled with {compiler()}\n\n"
+        "| | bytes of weights and tables | with code | accuracy (%) | difference to float (points) |\n"
+        "|---|---|---|---|---|"
     )
     plain = [line["float"] for line in lines]
     for name, row in ROWS.items():
         values = [line[name] for line in lines]
         difference = paired_difference(values, plain).points() if name != "float" and len(values) > 1 else ""
-        print(f"| {row} | {sizes.get(name, eight):,} | {Spread(tuple(values)).per_cent()} | {difference} |", flush=True)
+        print(f"| {row} | {sizes.get(name, eight)} | {Spread(tuple(values)).per_cent()} | {difference} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -102,6 +102,11 @@ def frozen(architecture: Architecture, **changes: Any) -> FrozenModel:
     return FrozenModel(**(parts | changes))
 
 
+def with_weights_of(model: FrozenModel, weight_bits: int) -> FrozenModel:
+    """The same network, as one that was trained for whole numbers with weights of so many bits."""
+    return replace(model, recipe=replace(model.recipe, quantised=True, weight_bits=weight_bits))
+
+
 def solved(images: torch.Tensor, labels: torch.Tensor) -> FrozenModel:
     """A network that knows digits without a training: filters of noise, and the last layer that fits these best (ridge
     regression; Jarrett et al. 2009, "What is the Best Multi-Stage Architecture for Object Recognition?", section 3).

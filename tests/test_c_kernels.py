@@ -122,6 +122,19 @@ def chain(shape: Shape, *ways: dict[str, object]) -> tuple[Operation, ...]:
     return (*operations, scored(shape, coding))
 
 
+def in_four_bits(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    """With weights of 4 bits, from -7 to 7, and sums that are brought to the same numbers all the same."""
+
+    def packed(op: Operation) -> Operation:
+        if not isinstance(op, Convolution):
+            return op
+        scalings = tuple(Scaling(each.multiplier, max(1, each.shift - 4)) for each in op.scalings)
+        weights = (op.weights.double() * 7 / 127).round().to(torch.int8)
+        return replace(op, weights=weights, bias=op.bias // 16, scalings=scalings, weight_bits=4)
+
+    return tuple(map(packed, operations))
+
+
 # A few windows alone, many of which each is worth little, and one that is wider than what is written out.
 FEW = chain((1, 12, 23), {"padding": (1, 1), "channels": 5}, {"kernel": (1, 1), "channels": 7})
 DEPTHWISE = chain(
@@ -138,13 +151,16 @@ WIDE = chain((1, 1, 40_000), {"kernel": (1, 3), "stride": 2000})  # its numbers 
 
 @needs_cc
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-@given(operations=chains(), seed=st.integers(0, 99))
+@given(operations=st.one_of(chains(), chains().map(in_four_bits)), seed=st.integers(0, 99))
 @example(operations=FEW, seed=0)
 @example(operations=DEPTHWISE, seed=0)
 @example(operations=MANY, seed=0)
 @example(operations=DILATED, seed=0)
 @example(operations=OUTSIDE, seed=0)
 @example(operations=WIDE, seed=0)
+@example(operations=in_four_bits(DEPTHWISE), seed=0)
+@example(operations=in_four_bits(MANY), seed=0)
+@example(operations=in_four_bits(DILATED), seed=0)
 def test_any_operations_give_the_scores_of_the_reference(
     operations: tuple[Operation, ...],
     seed: int,

@@ -25,12 +25,14 @@ from nas.deployment.deployment import Deployment, deployment_for, shape_of
 from nas.deployment.screening import FEWEST, features, predicted
 from nas.deployment.timing import ROUNDS, Timing, main_file
 from nas.errors import ExportError, InputError, NasError
+from nas.export.c.footprint import footprint_of
+from nas.export.c.objects import toolchain
 from nas.export.card import card, renewed
 from nas.export.figures import Figure, figures_of, read, wilson
 from nas.export.writing import write
 from nas.network.architecture import Architecture
 from nas.network.cost import COSTS, Budget
-from nas.network.kinds import Conv, MaxPool, gap_head
+from nas.network.kinds import Conv, Flatten, Linear, MaxPool, gap_head
 from nas.searching.aim import aimed_at
 from nas.space import finding
 from nas.space.candidate import Candidate, Task
@@ -138,6 +140,20 @@ def test_a_space_is_told_what_the_device_has_room_for(name: str) -> None:
     aim = aimed_at(space, task, deployment, ("c",))
     assert aim.params < 20_000
     assert n_within(aim) >= max(8, n_within(task.budget))
+
+
+@needs_cc
+def test_weights_of_four_bits_have_room_for_more_of_them() -> None:
+    """What is told, and what a space is told to keep to, are those of the program that is exported."""
+    tools = toolchain()
+    assert tools is not None
+    wide = Architecture((1, 28, 28), 10, (Conv(8, 3), MaxPool(4), Flatten(), Linear(10)))
+    eight, four = (Deployment("c", weight_bits=bits) for bits in (8, 4))
+    takes = footprint_of(wide, tools, 4)
+    assert (four.cost("flash", wide), four.cost("ram", wide)) == (takes.flash, takes.ram + takes.stack)
+    assert eight.cost("flash", wide) == footprint_of(wide, tools).flash > takes.flash + 1000
+    space, task = finding.load("tiny"), Task((1, 28, 28), 10, 5, Budget(9_000, flash=5_500))
+    assert aimed_at(space, task, four, ("c",)).params > 1.2 * aimed_at(space, task, eight, ("c",)).params
 
 
 @needs_cc

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from frozen_models import B5, EVERYTHING, PROVENANCE, TINY, frozen, network_of
+from frozen_models import B5, EVERYTHING, PROVENANCE, TINY, frozen, network_of, with_weights_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import architectures
@@ -23,7 +23,7 @@ from nas.datasets.splitting import Split, normalisation
 from nas.errors import ExportError, InputError
 from nas.export.c import check, compiled, prepare
 from nas.export.c.header import Measured, header
-from nas.export.c.operations import Coding, Operation, Scaling
+from nas.export.c.operations import Coding, Convolution, Operation, Scaling
 from nas.export.c.program import Program
 from nas.export.c.quantise import quantise
 from nas.export.c.reference import scores_of
@@ -38,6 +38,7 @@ from nas.network.kinds import Activation, AdaptiveAvgPool, AvgPool, BatchNorm, C
 from nas.training.recipe import Recipe
 from nas.training.run import TrainingRun
 
+weight_bits = st.sampled_from([8, 4])
 needs_cc = pytest.mark.skipif(compiled.compiler() is None, reason="needs a C compiler")
 STRICT = ("-std=c99", "-pedantic", "-O1", "-Wall", "-Wextra", "-Werror")
 SANITIZED = (*STRICT, "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -97,13 +98,19 @@ def compile_and_run(
 
 @needs_cc
 @settings(max_examples=12, deadline=None)
-@given(architecture=architectures(), seed=st.integers(0, 1000))
-@example(architecture=EVERYTHING, seed=0)
-@example(architecture=SMALL, seed=0)
+@given(architecture=architectures(), seed=st.integers(0, 1000), bits=weight_bits)
+@example(architecture=EVERYTHING, seed=0, bits=8)
+@example(architecture=EVERYTHING, seed=0, bits=4)
+@example(architecture=SMALL, seed=0, bits=8)
+@example(architecture=SMALL, seed=0, bits=4)
 def test_c_is_the_reference_to_the_last_bit(
-    architecture: Architecture, seed: int, sanitizers: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+    architecture: Architecture,
+    seed: int,
+    bits: int,
+    sanitizers: tuple[str, ...],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    model, images = frozen(architecture), random_images(architecture, 40, seed)
+    model, images = with_weights_of(frozen(architecture), bits), random_images(architecture, 40, seed)
     program = quantise(model, images[:20])
     expected = scores_of(program, images)
     scores, classes = compile_and_run(model, program, images, tmp_path_factory.mktemp("c"), sanitizers)
@@ -132,18 +139,21 @@ def near(numbers: Tensor, exact: Tensor, off: Tensor) -> bool:
 
 
 @settings(max_examples=100, deadline=None)
-@given(architecture=architectures(), seed=st.integers(0, 1000))
-@example(architecture=EVERYTHING, seed=0)
-@example(architecture=B5, seed=0)
-@example(architecture=POOLED_LAST, seed=0)
+@given(architecture=architectures(), seed=st.integers(0, 1000), bits=weight_bits)
+@example(architecture=EVERYTHING, seed=0, bits=8)
+@example(architecture=EVERYTHING, seed=0, bits=4)
+@example(architecture=B5, seed=0, bits=8)
+@example(architecture=POOLED_LAST, seed=0, bits=8)
 @torch.no_grad()
-def test_each_operation_of_the_reference_is_close_to_its_layers(architecture: Architecture, seed: int) -> None:
+def test_each_operation_of_the_reference_is_close_to_its_layers(
+    architecture: Architecture, seed: int, bits: int
+) -> None:
     """For any images, not only those that were calibrated on: what leaves the ranges is brought to their ends.
 
     Each operation is compared for the numbers that the one before it put out. From end to end, errors are bounded only
     by what they become if all have the same sign, which soon is more than the scores themselves.
     """
-    model, images = frozen(architecture), random_images(architecture, 30, seed)
+    model, images = with_weights_of(frozen(architecture), bits), random_images(architecture, 30, seed)
     program, network = quantise(model, images[:20]), network_of(model).double()
     levels, groups = Levels(network, architecture.walk, images[:20]), groups_of(model, program)
     for operation, inputs, outputs in stages(program, images):
@@ -156,7 +166,9 @@ def test_each_operation_of_the_reference_is_close_to_its_layers(architecture: Ar
         if operation.name in groups:
             group = groups[operation.name]
             of_layers = inputs.view(-1, *group[0].input_shape)
-            exact, off = what_layers_do(group, network, levels, of_layers, operation.input.scale, operation.output)
+            largest = {8: 127, 4: 7}[bits]
+            ends = operation.input.scale, operation.output
+            exact, off = what_layers_do(group, network, levels, of_layers, *ends, largest)
             assert near(outputs, exact.flatten(1), off.flatten(1)), operation.name
         if operation.name == "scores":
             assert near(outputs, inputs.flatten(1), torch.zeros_like(outputs))
@@ -200,7 +212,13 @@ def groups_of(model: FrozenModel, program: Program) -> dict[str, list[Layer]]:
 
 
 def what_layers_do(
-    group: list[Layer], network: Network, levels: Levels, inputs: Tensor, input_level: float, output: Coding | None
+    group: list[Layer],
+    network: Network,
+    levels: Levels,
+    inputs: Tensor,
+    input_level: float,
+    output: Coding | None,
+    largest: int,
 ) -> tuple[Tensor, Tensor]:
     """What the layers make of inputs that 8 bits hold exactly, and by how much whole numbers may be off.
 
@@ -218,7 +236,7 @@ def what_layers_do(
     if isinstance(first.spec, AvgPool | AdaptiveAvgPool):
         off += input_level / 256 / 2
     elif not first.spec.elementwise:
-        off += off_by_weights(group, network, inputs, input_level)
+        off += off_by_weights(group, network, inputs, input_level, largest)
         for before, layer in pairwise(group):
             if isinstance(layer.spec, Activation) and layer.spec.function != "relu":
                 exact, off = levels.limited(exact, before), off + levels.half_of_one(before)
@@ -229,15 +247,15 @@ def what_layers_do(
     return levels.limited(exact, last), off + levels.half_of_one(last)
 
 
-def off_by_weights(group: list[Layer], network: Network, inputs: Tensor, input_level: float) -> Tensor:
+def off_by_weights(group: list[Layer], network: Network, inputs: Tensor, input_level: float, largest: int) -> Tensor:
     """Each weight is off by half a step, and the bias by half a step times a level of the input.
 
-    A step is a 127th of the largest weight of an output channel, batch norms included; or larger, so that no sum can
-    exceed 2^30.
+    A step is a 127th of the largest weight of an output channel, batch norms included, or a 7th for 4 bits; or larger,
+    so that no sum can exceed 2^30.
     """
     weights, bias = folded(group, network)
     sizes = weights.abs().flatten(1)
-    step = torch.maximum(sizes.amax(1) / 127, (sizes.sum(1) * 255 + bias.abs() / input_level) / 2**30)
+    step = torch.maximum(sizes.amax(1) / largest, (sizes.sum(1) * 255 + bias.abs() / input_level) / 2**30)
     module, added = getattr(network, group[0].name), inputs.abs()
     if isinstance(module, nn.Conv2d):
         ones = torch.ones_like(module.weight)
@@ -264,13 +282,24 @@ def folded(group: list[Layer], network: Network) -> tuple[Tensor, Tensor]:
 
 
 @settings(max_examples=100, deadline=None)
-@given(architecture=architectures())
-@example(architecture=EVERYTHING)
-def test_buffers_hold_what_they_must_and_no_more_than_counted(architecture: Architecture) -> None:
-    program = quantise(frozen(architecture), random_images(architecture, 2, 0))
-    assert program.ram <= cost_of(architecture).memory // 4, "a byte a number, and the image is the caller's"
+@given(architecture=architectures(), bits=weight_bits)
+@example(architecture=EVERYTHING, bits=8)
+@example(architecture=EVERYTHING, bits=4)
+def test_buffers_hold_what_they_must_and_no_more_than_counted(architecture: Architecture, bits: int) -> None:
+    program = quantise(with_weights_of(frozen(architecture), bits), random_images(architecture, 2, 0))
+    unpacked = max(operation.n_scratch for operation in program.operations)
+    most = cost_of(architecture).memory // 4
+    assert program.ram <= most + unpacked, "a byte a number, and the image is the caller's"
     held: range | None = None
-    for operation, place in zip(program.operations, program.memory.places, strict=True):
+    memory = program.memory
+    for operation, place, scratch in zip(program.operations, memory.places, memory.scratches, strict=True):
+        assert (scratch is not None) == bool(operation.n_scratch)
+        assert bool(operation.n_scratch) == (bits == 4 and isinstance(operation, Convolution))
+        if scratch is not None:
+            used = range(scratch, scratch + operation.n_scratch)
+            assert 0 <= scratch <= used.stop <= program.ram
+            for other in (held, None if place is None else range(place, place + operation.n_out)):
+                assert other is None or used.stop <= other.start or other.stop <= used.start, "it would overwrite"
         if place is None:
             continue
         written = range(place, place + operation.n_out)
@@ -282,10 +311,11 @@ def test_buffers_hold_what_they_must_and_no_more_than_counted(architecture: Arch
 
 
 @settings(max_examples=50, deadline=None)
-@given(architecture=architectures())
-@example(architecture=EVERYTHING)
-def test_flash_is_what_the_constants_take(architecture: Architecture) -> None:
-    program = quantise(frozen(architecture), random_images(architecture, 2, 0))
+@given(architecture=architectures(), bits=weight_bits)
+@example(architecture=EVERYTHING, bits=8)
+@example(architecture=EVERYTHING, bits=4)
+def test_flash_is_what_the_constants_take(architecture: Architecture, bits: int) -> None:
+    program = quantise(with_weights_of(frozen(architecture), bits), random_images(architecture, 2, 0))
     arrays = re.findall(r"static const (\w+) \w+\[\] = \{(.*?)\};", source(program, "m"), re.DOTALL)
     assert program.flash == sum(BYTES[kind] * len(re.findall(r"[^\s,]+", values)) for kind, values in arrays)
 

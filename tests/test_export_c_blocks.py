@@ -3,18 +3,25 @@
 import re
 from dataclasses import dataclass, replace
 from itertools import chain, takewhile
-from math import prod
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from frozen_models import PROVENANCE, frozen, measured, network_of, with_other_numbers
+from frozen_models import PROVENANCE, frozen, measured, network_of, with_other_numbers, with_weights_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_blocks import DEEP as DEEPEST
 from test_blocks import branching
-from test_export_c import compile_and_run, needs_cc, one_thread, random_images, sanitizers  # noqa: F401 - fixtures
+from test_export_c import (  # noqa: F401 - fixtures
+    compile_and_run,
+    needs_cc,
+    one_thread,
+    random_images,
+    sanitizers,
+    weight_bits,
+)
 from torch import nn
 
 from nas.datasets.dataset import Dataset
@@ -22,7 +29,7 @@ from nas.datasets.splitting import Split, normalisation
 from nas.errors import ExportError
 from nas.export.c import compiled
 from nas.export.c.graph import refuses
-from nas.export.c.operations import Convolution
+from nas.export.c.operations import Convolution, Excitation, Operation
 from nas.export.c.program import Program
 from nas.export.c.quantise import quantise
 from nas.export.c.reference import scores_of
@@ -181,17 +188,19 @@ def test_where_neither_image_nor_scores_decide_it_is_what_the_cost_model_says() 
 
 
 @settings(max_examples=200)
-@given(in_c)
-@example(DEEP)
-@example(GROWING)
-def test_nothing_is_written_over_what_is_still_to_be_read(architecture: Architecture) -> None:
-    program = quantise(model_of(architecture), random_images(architecture, 2, 0))
+@given(in_c, weight_bits)
+@example(DEEP, 8)
+@example(DEEP, 4)
+@example(GROWING, 4)
+def test_nothing_is_written_over_what_is_still_to_be_read(architecture: Architecture, bits: int) -> None:
+    program = quantise(with_weights_of(model_of(architecture), bits), random_images(architecture, 2, 0))
     places, scratches = program.memory.places, program.memory.scratches
     last_read = {source: number for number, step in enumerate(program.steps) for source in step.sources}
     for now, (operation, sources) in enumerate(program.steps):
         there = {n: span(places[n], program.operations[n].n_out) for n in range(now) if last_read[n] >= now}
         written = span(places[now], operation.n_out) if places[now] is not None else range(0)
         scratch = span(scratches[now], operation.n_scratch) if scratches[now] is not None else range(0)
+        assert len(scratch) == n_scratch(operation, bits)
         for n, lies in there.items():
             assert not overlap(lies, scratch)
             if n in sources and last_read[n] == now and operation.in_place and lies == written:
@@ -201,6 +210,14 @@ def test_nothing_is_written_over_what_is_still_to_be_read(architecture: Architec
             assert not overlap(lies, written)
         assert not overlap(written, scratch)
         assert max(written.stop, scratch.stop) <= program.ram
+
+
+def n_scratch(operation: Operation, bits: int) -> int:
+    """Means and what is between two layers; with 4 bits also the weights of one output channel, a byte each."""
+    if isinstance(operation, Excitation):
+        means, hidden = operation.squeeze.n_in, operation.squeeze.n_out
+        return means + hidden + (max(means, hidden) if bits == 4 else 0)
+    return operation.weights[0].numel() if bits == 4 and isinstance(operation, Convolution) else 0
 
 
 def span(place: int | None, n: int) -> range:
@@ -229,19 +246,22 @@ def test_what_is_joined_grows_over_its_last_part_in_front_and_at_the_back() -> N
 
 @needs_cc
 @settings(max_examples=25)
-@given(architecture=in_c, seed=st.integers(0, 1000), alike=st.booleans())
-@example(architecture=DEEP, seed=0, alike=True)
-@example(architecture=GROWING, seed=0, alike=True)
-@example(architecture=Architecture((3, 1, 1), 3, (Flatten(),)), seed=0, alike=True)
-@example(architecture=Architecture((3, 1, 1), 3, (Flatten(),)), seed=0, alike=False)
+@given(architecture=in_c, seed=st.integers(0, 1000), alike=st.booleans(), bits=weight_bits)
+@example(architecture=DEEP, seed=0, alike=True, bits=8)
+@example(architecture=DEEP, seed=0, alike=True, bits=4)
+@example(architecture=GROWING, seed=0, alike=True, bits=4)
+@example(architecture=Architecture((3, 1, 1), 3, (Flatten(),)), seed=0, alike=True, bits=8)
+@example(architecture=Architecture((3, 1, 1), 3, (Flatten(),)), seed=0, alike=False, bits=4)
 def test_c_is_the_reference_to_the_last_bit(
     architecture: Architecture,
     seed: int,
     alike: bool,
+    bits: int,
     sanitizers: tuple[str, ...],  # noqa: F811
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    model, images = model_of(architecture, alike=alike, seed=seed), random_images(architecture, 20, seed)
+    model = with_weights_of(model_of(architecture, alike=alike, seed=seed), bits)
+    images = random_images(architecture, 20, seed)
     program = quantise(model, images[:10])
     expected = scores_of(program, images)
     scores, classes = compile_and_run(model, program, images, tmp_path_factory.mktemp("c"), sanitizers)
@@ -358,9 +378,9 @@ def with_numbers_of_any_sign(model: FrozenModel, seed: int) -> FrozenModel:
 
 
 @settings(max_examples=100)
-@given(nested_repeats(), st.integers(0, 1000))
-def test_each_use_has_its_own_statistics_and_the_same_weights(architecture: Architecture, seed: int) -> None:
-    model = with_numbers_of_any_sign(model_of(architecture), seed)
+@given(nested_repeats(), st.integers(0, 1000), weight_bits)
+def test_each_use_has_its_own_statistics_and_the_same_weights(architecture: Architecture, seed: int, bits: int) -> None:
+    model = with_weights_of(with_numbers_of_any_sign(model_of(architecture), seed), bits)
     program = quantise(model, random_images(architecture, 5, seed))
     network = network_of(model).double()
     uses: dict[str, list[Convolution]] = {}
@@ -382,8 +402,8 @@ def test_each_use_has_its_own_statistics_and_the_same_weights(architecture: Arch
             rounding = 2**-24 * bias.abs()  # of the scale, which is made in float64 and noted in float32
             off = (operation.bias * operation.scales.double() - bias).abs()
             assert (off <= 0.5001 * operation.scales + 1.0001 * rounding).all()
-    n_weights = sum(array.n_bytes for array in program.arrays if array.c_type == "int8_t")
-    assert n_weights == sum(operations[0].weights.numel() for operations in uses.values())
+    n_weights = sum(array.n_bytes for array in program.arrays if array.name.endswith("_weights"))
+    assert n_weights == sum(ceil(operations[0].weights.numel() * bits / 8) for operations in uses.values())
 
 
 def joined_behind(path: str, network: Network) -> list[str]:
@@ -413,14 +433,16 @@ def factor_and_shift(module: Any, time: int) -> tuple[torch.Tensor, torch.Tensor
 
 @needs_cc
 @settings(max_examples=25)
-@given(architecture=nested_repeats(), seed=st.integers(0, 1000))
+@given(architecture=nested_repeats(), seed=st.integers(0, 1000), bits=weight_bits)
 def test_c_of_nested_repeats_is_the_reference_to_the_last_bit(
     architecture: Architecture,
     seed: int,
+    bits: int,
     sanitizers: tuple[str, ...],  # noqa: F811
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    model, images = with_numbers_of_any_sign(model_of(architecture), seed), random_images(architecture, 20, seed)
+    model = with_weights_of(with_numbers_of_any_sign(model_of(architecture), seed), bits)
+    images = random_images(architecture, 20, seed)
     program = quantise(model, images[:10])
     scores, _ = compile_and_run(model, program, images, tmp_path_factory.mktemp("c"), sanitizers)
     assert torch.equal(scores, scores_of(program, images))

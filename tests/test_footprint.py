@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from frozen_models import EVERYTHING, TINY, frozen
+from frozen_models import EVERYTHING, TINY, frozen, with_weights_of
 from shipped_spaces import SPACES
 
 from nas.export.c import convolving, kernels
@@ -60,10 +60,10 @@ def networks(n_each: int, seed: int) -> Iterator[Architecture]:
             yield from islice((each for each in drawn if refuses(each) is None), n_each)
 
 
-def exported(architecture: Architecture) -> str:
+def exported(architecture: Architecture, weight_bits: int = 8) -> str:
     """The C of a network whose numbers are not those that predictions assume."""
     images = torch.randint(0, 256, (4, *architecture.input_shape), dtype=torch.uint8)
-    return source(quantise(frozen(architecture), images), "m")
+    return source(quantise(with_weights_of(frozen(architecture), weight_bits), images), "m")
 
 
 def said_by_size(tools: Toolchain, text: str, folder: Path) -> Takes:
@@ -94,10 +94,12 @@ def assert_near(told: Takes, said: Takes, architecture: Architecture) -> None:
 
 
 @pytest.mark.parametrize("tools", COMPILERS, indirect=True)
-def test_what_c_takes_is_told_from_the_architecture(tools: Toolchain, tmp_path: Path) -> None:
-    for number, architecture in enumerate([*networks(1, seed=3)][:: 1 if tools.command[0] == HOST else 3]):
-        said = said_by_size(tools, exported(architecture), tmp_path / str(number))
-        assert_near(footprint_of(architecture, tools), said, architecture)
+@pytest.mark.parametrize("weight_bits", [8, 4])
+def test_what_c_takes_is_told_from_the_architecture(weight_bits: int, tools: Toolchain, tmp_path: Path) -> None:
+    all_of_them = tools.command[0] == HOST and weight_bits == 8
+    for number, architecture in enumerate([*networks(1, seed=3)][:: 1 if all_of_them else 3]):
+        said = said_by_size(tools, exported(architecture, weight_bits), tmp_path / str(number))
+        assert_near(footprint_of(architecture, tools, weight_bits), said, architecture)
 
 
 @pytest.mark.slow
@@ -107,8 +109,9 @@ def test_what_c_takes_is_told_of_200_networks(tools: Toolchain, tmp_path: Path) 
     seed, n = int.from_bytes(os.urandom(4), "big"), 0
     for architecture in networks(20, seed):
         n += 1
-        said = said_by_size(tools, exported(architecture), tmp_path / str(n))
-        assert_near(footprint_of(architecture, tools), said, architecture)
+        weight_bits = 8 if n % 2 else 4
+        said = said_by_size(tools, exported(architecture, weight_bits), tmp_path / str(n))
+        assert_near(footprint_of(architecture, tools, weight_bits), said, architecture)
     assert n >= 200
 
 
@@ -137,7 +140,7 @@ def test_the_size_of_a_file_is_told_before_the_training(format: str) -> None:
     model = frozen(TINY)
     images = Images(torch.zeros(1, 1, 28, 28, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
     (content,) = FORMATS[format].prepare(model, "m", images).contents.values()
-    told = FORMATS[format].takes(TINY)["flash"]
+    told = FORMATS[format].takes(frozen(TINY))["flash"]
     assert abs(told - len(content)) <= max(256, 0.02 * len(content))
 
 

@@ -1,11 +1,14 @@
 """Candidates for whole numbers: what training simulates is what the C computes, and what counts is what that has."""
 
 import json
+import re
 from collections.abc import Callable
 from copy import deepcopy
-from itertools import islice
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 import torch
@@ -14,13 +17,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import architectures
 from test_cli import check_refused
+from test_export_c import needs_cc
 
 from nas import Budget, Task, datasets
 from nas.datasets.dataset import Dataset
 from nas.datasets.splitting import Split
 from nas.errors import InputError
 from nas.export.c import refuses
-from nas.export.c.learning import WholeNumbers, flash_of
+from nas.export.c.learning import WholeNumbers, flash_of, whole_numbers_for
+from nas.export.c.operations import Convolution
 from nas.export.c.quantise import Normalisation, program_of
 from nas.export.c.reference import _scaled
 from nas.network.architecture import Architecture
@@ -29,6 +34,11 @@ from nas.network.build import Network
 from nas.network.kinds import Activation, BatchNorm, Conv, DepthwiseConv, Dropout, MaxPool, gap_head
 from nas.space import finding
 from nas.space.probing import random_candidates
+from nas.study.folders import DEFAULT_STORAGE
+from nas.study.opening import find_study
+from nas.study.status import command_for
+from nas.study.storage import open_storage
+from nas.study.terms import Terms
 from nas.training.quantised import is_measured, is_simulated, n_last_epochs
 from nas.training.recipe import Recipe
 from nas.training.run import EpochResult, TrainingRun
@@ -58,18 +68,21 @@ def some_images(architecture: Architecture, seed: int, n: int = 48) -> Split:
     return Split(images, labels, images, labels, mean, std, architecture.n_classes, architecture.input_shape)
 
 
-@given(architectures(), st.integers(0, 99))
-@example(BLOCKS, 0)
-def test_what_is_simulated_is_what_c_computes_but_for_roundings(architecture: Architecture, seed: int) -> None:
+@given(architectures(), st.integers(0, 99), st.sampled_from([8, 4]))
+@example(BLOCKS, 0, 8)
+@example(BLOCKS, 0, 4)
+def test_what_is_simulated_is_what_c_computes_but_for_roundings(
+    architecture: Architecture, seed: int, bits: int
+) -> None:
     """It is nearer to that than the network in float, and nowhere off by more than a few levels."""
     if refuses(architecture) is not None:
         return
     data = some_images(architecture, seed)
     network = with_other_numbers(Network(architecture, data.mean, data.std), seed).eval()
-    simulated = WholeNumbers().simulation(architecture, network, data)
+    simulated = WholeNumbers(bits).simulation(architecture, network, data)
     with torch.no_grad():
         scores, in_float = simulated(data.train_images / 255), network(data.train_images)
-    in_c = WholeNumbers().scores(architecture, network, data, data.train_images)
+    in_c = WholeNumbers(bits).scores(architecture, network, data, data.train_images)
     span = (in_float.max() - in_float.min()).item() + 1e-6
     assert (scores - in_c).abs().max() <= 0.02 * span
     assert (scores - in_c).abs().mean() <= (in_float - in_c).abs().mean() + 1e-4 * span
@@ -78,18 +91,26 @@ def test_what_is_simulated_is_what_c_computes_but_for_roundings(architecture: Ar
 @given(architectures(), st.integers(0, 9))
 @example(BLOCKS, 0)
 def test_four_bits_are_half_of_the_bytes_of_weights(architecture: Architecture, seed: int) -> None:
-    """Each weight of a layer is a number of 4 bits; what else there is in flash stays."""
+    """Each weight of a layer is a number of 4 bits, two in a byte; what else there is in flash stays."""
     if refuses(architecture) is not None:
         return
     data = some_images(architecture, seed)
     network = with_other_numbers(Network(architecture, data.mean, data.std), seed).eval()
     normalisation = Normalisation(data.mean, data.std)
     eight = program_of(network, architecture, normalisation, data.calibration_images)
-    four = program_of(network, architecture, normalisation, data.calibration_images, WholeNumbers(4).largest_weight)
-    weights = [number for array in four.arrays if array.c_type == "int8_t" for number in array.values]
-    assert all(-7 <= number <= 7 for number in weights)
+    four = program_of(network, architecture, normalisation, data.calibration_images, 4)
+    n_weights = {array.name: array.n_bytes for array in eight.arrays if array.c_type == "int8_t"}
+    stored = {array.name: array.values for array in four.arrays}
+    for operation in chain.from_iterable(each.called for each in four.operations):
+        if isinstance(operation, Convolution):
+            packed, weights = stored[f"{operation.shared}_weights"], operation.weights.flatten().tolist()
+            halves = [half - 8 for byte in packed for half in (int(byte) % 16, int(byte) // 16)]
+            assert halves[: len(weights)] == weights
+            assert len(halves) - len(weights) == len(weights) % 2
+            assert max(map(abs, weights)) <= 7
     assert flash_of(architecture, data) == eight.flash
-    assert eight.flash - flash_of(architecture, data, 4) == len(weights) // 2
+    assert flash_of(architecture, data, 4) == four.flash
+    assert eight.flash - four.flash == sum(n // 2 for n in n_weights.values())
 
 
 def test_gradients_reach_all_weights_and_dropout_drops() -> None:
@@ -145,6 +166,9 @@ def digits(mnist: Dataset) -> Split:
 RECIPE = Recipe(epochs=5, batch_size=32, lr=0.02, ema=0.5, quantised=True)
 
 
+TERMS = Terms("tiny", "digest", "mnist", "fingerprint", 9, 1, 0, 5, {"params": 900}, quantised=True)
+
+
 def trained(data: Split, quantiser: WholeNumbers, architecture: Architecture = TINY) -> TrainingRun:
     run = TrainingRun(architecture, RECIPE, data, seed=4, quantiser=quantiser)
     list(run)
@@ -194,6 +218,29 @@ def test_whole_numbers_without_somebody_who_computes_them_are_refused(digits: Sp
         TrainingRun(TINY, RECIPE, digits, seed=0)
     assert "quantised" not in Recipe().to_dict()
     assert Recipe.from_dict(RECIPE.to_dict()) == RECIPE
+
+
+def test_what_was_stored_before_there_were_four_bits_is_of_eight() -> None:
+    """And is stored as it was: digests and studies stay."""
+    assert Recipe.from_dict({"epochs": 3, "quantised": True}).weight_bits == 8
+    assert "weight_bits" not in RECIPE.to_dict()
+    four = replace(RECIPE, weight_bits=4)
+    assert Recipe.from_dict(four.to_dict()) == four
+    assert Recipe(weight_bits=4).effective() == Recipe().effective()
+    assert [whole_numbers_for(each) for each in (RECIPE, four, Recipe())] == [WholeNumbers(8), WholeNumbers(4), None]
+    stored = {
+        name: value for name, value in vars(TERMS).items() if name not in ("weight_bits", "earlier_space_digests")
+    }
+    assert Terms(**stored) == TERMS
+    assert TERMS.differences(stored) == []
+    assert "weight_bits" not in TERMS.to_dict()
+    assert replace(TERMS, weight_bits=4).differences(stored) == ["weight_bits 4 (the study has None)"]
+
+
+@pytest.mark.parametrize("bits", [0, 2, 5, 16])
+def test_a_recipe_has_weights_of_eight_bits_or_four(bits: int) -> None:
+    with pytest.raises(InputError, match=f"weight_bits must be 8 or 4, but got {bits}"):
+        Recipe(quantised=True, weight_bits=bits)
 
 
 @pytest.mark.parametrize("name", ["micro", "blocks"])
@@ -267,6 +314,73 @@ def test_what_c_cannot_have_is_refused_before_it_is_trained(nas: Run, tmp_path: 
     done = nas(*SEARCH, "--quantised", "--space", "space.py")
     check_refused(done, "none can", "gem")
     assert not list(tmp_path.rglob("*.pt"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (("--weight-bits", "4"), "weight-bits 4 is of a search in whole numbers, but got no --quantised"),
+        (("--quantised", "--weight-bits", "5"), "weight-bits must be 8 or 4, but got 5"),
+        (("--quantised", "--weight-bits", "many"), "many"),
+    ],
+)
+def test_bits_that_cannot_be_are_refused(nas: Run, tmp_path: Path, asked: tuple[str, ...], reason: str) -> None:
+    check_refused(nas(*SEARCH, *asked), reason)
+    assert not list(tmp_path.rglob("*.db"))
+
+
+@needs_cc
+@pytest.mark.slow
+def test_a_search_for_four_bits_ends_with_c_of_four_bits(nas: Run, few_images: str, tmp_path: Path) -> None:
+    """From limits to what is handed over, and gone on with: nothing of it is of 8 bits."""
+    few = ("--dataset", few_images, "--space", "tiny", "--epochs", "3", "--workers", "1", "--sampler", "random")
+    limits = ("--budget", "2k", "--trials", "2", "--pruner", "none", "--for", "c", "--max-flash", "4k")
+    done = nas("search", *few, *limits, "--quantised", "--weight-bits", "4", "--json", alone=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["study"].endswith("-int4")
+    model, best = Path(found["model"]), found["best"][0]
+    is_of_four_bits(model, best)
+    check_refused(nas("search", *few, *limits, "--quantised", alone=True), "the limit is 4,000")  # 8 bits take more
+    eight = (*limits[:-1], "6k", "--quantised", "--study", found["study"])
+    check_refused(nas("search", *few, *eight, alone=True), "weight_bits 8 (the study has 4)")
+    again = nas("search", "--study", found["study"], "--json", alone=True)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["best"][0] == best
+    study = find_study(open_storage(DEFAULT_STORAGE), found["study"])
+    assert "--quantised --weight-bits 4" in (command_for(study, DEFAULT_STORAGE) or "")
+
+    done = nas("confirm", "--top", "1", "--seeds", "2", "--json", alone=True)
+    assert done.returncode == 0, done.stderr
+    confirmed = json.loads(done.stdout)
+    is_of_four_bits(Path(confirmed["model"]), best)
+    text = " ".join(Path(confirmed["model"]).read_text().split())
+    assert "in whole numbers of 8 bits with weights of 4, as the exported C computes:" in text
+    assert "accuracy in eight bits, weights in four" in Path(confirmed["model"]).with_suffix(".md").read_text()
+
+    # C is written only if its figure on these images is the one that was stored behind the last epoch.
+    done = nas("export", "--format", "c", "--out", "exported", alone=True)
+    assert done.returncode == 0, done.stderr
+    is_of_four_bits(next(Path("exported").glob("*.h")), best)
+    again = nas("retrain", "--trial", str(best["trial"]), alone=True)
+    assert again.returncode == 0, again.stderr
+    report = nas("report", "--out", "report.md", alone=True)
+    assert report.returncode == 0, report.stderr
+    text = Path("report.md").read_text()
+    assert "in whole numbers of 8 bits with weights of 4, as the exported C computes" in text
+
+
+def is_of_four_bits(model: Path, best: dict[str, Any]) -> None:
+    """The C beside a model; what it takes is what was told before it was trained."""
+    header, text = in_prose(model.with_suffix(".h")), model.with_suffix(".c").read_text()
+    assert "in whole numbers of 8 bits with weights of 4." in header
+    assert "Weights are 4 bits, with one scale an output channel" in header
+    assert "to the last bit" in header
+    assert "int8_t fc1_weights" not in text.replace("uint8_t", "")
+    assert f"{best['ram']:,} bytes of RAM" in header
+    flash = int(re.findall(r"([\d,]+) bytes of flash", header)[0].replace(",", ""))
+    assert abs(flash - best["flash"]) <= 256
+    assert flash <= 4000
 
 
 def test_a_study_stays_one_in_eight_bits_or_in_float(nas: Run) -> None:

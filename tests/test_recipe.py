@@ -117,7 +117,7 @@ def test_what_has_an_effect_is_in_the_effective_recipe(case: str) -> None:
 def test_every_field_is_one_that_can_have_an_effect() -> None:
     elsewhere = {"saturation", "hue"}  # the tests of pairs have no such images: see test_colour.py
     elsewhere |= {"teacher_weight", "temperature"}  # nor a teacher: see test_teacher.py
-    elsewhere |= {"quantised"}  # nor whole numbers: see test_quantised.py
+    elsewhere |= {"quantised", "weight_bits"}  # nor whole numbers: see test_quantised.py
     assert {field.name for field in (*fields(Recipe), *fields(Augmentation))} <= {*DIFFERENT, *elsewhere}
 
 

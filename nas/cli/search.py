@@ -123,6 +123,14 @@ TARGET_MISSED = 3
     help="Rank candidates in whole numbers of 8 bits, as the exported C computes, and train them for these.",
 )
 @click.option(
+    "--weight-bits",
+    type=Count(),
+    default=SearchOptions.weight_bits,
+    show_default=True,
+    metavar="8|4",
+    help="Bits of a weight in these whole numbers, with --quantised; of 4 bits two take a byte.",
+)
+@click.option(
     "--teacher",
     metavar="auto|FILE.py",
     help="Distil: train a larger network first, or take an exported one; its scores are one more term of the loss.",

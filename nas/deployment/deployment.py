@@ -13,6 +13,7 @@ from nas.export.formats import FORMATS, ON_DEVICES
 from nas.network.architecture import Architecture, digest_of
 from nas.network.cost import COSTS, Budget
 from nas.network.kinds import KINDS
+from nas.training.recipe import Recipe
 
 if TYPE_CHECKING:  # what exports is loaded when it is first used: whoever presses TAB waits for this file
     from nas.deployment.screening import Prediction
@@ -22,12 +23,14 @@ if TYPE_CHECKING:  # what exports is loaded when it is first used: whoever press
 @dataclass(eq=False)
 class Deployment:
     """`runs_as`: the format that a network runs as, if that is said; `on`: what times it, if anything does.
+    `weight_bits`: of its weights as C.
 
     A shape is asked about once: what was told of it is kept, and `learn` is told what earlier searches measured.
     """
 
     runs_as: str | None = None
     on: str | None = None
+    weight_bits: int = Recipe.weight_bits
     _told: dict[tuple[str, str], float] = field(default_factory=dict)
     _timings: dict[str, "tuple[Timing, Mapping[str, float]]"] = field(default_factory=dict)
     _lock: Any = field(default_factory=Lock)
@@ -70,7 +73,9 @@ class Deployment:
         assert self.runs_as is not None
         shape = shape_of(architecture)
         if (name, shape) not in self._told:
-            told = FORMATS[self.runs_as].takes(architecture)
+            from nas.export.untrained import untrained
+
+            told = FORMATS[self.runs_as].takes(untrained(architecture, self.weight_bits))
             self._told.update({(each, shape): number for each, number in told.items()})
         return self._told[name, shape]
 
@@ -86,7 +91,7 @@ class Deployment:
             with self._lock:
                 if shape in self._timings:
                     return self._timings[shape][0]
-            timing = timed(architecture, self.runs_as, self.on)
+            timing = timed(architecture, self.runs_as, self.on, self.weight_bits)
             with self._lock:
                 self._timings[shape] = timing, features(architecture)
         return timing
@@ -151,7 +156,11 @@ def _is_idle(data: Any) -> bool:
 
 
 def deployment_for(
-    runs_as: str | None, on: str | None, budget: Budget, minimize: str | None = None
+    runs_as: str | None,
+    on: str | None,
+    budget: Budget,
+    minimize: str | None = None,
+    weight_bits: int = Recipe.weight_bits,
 ) -> Deployment | None:
     """The device that a search is for, or None if it is for none. Raises `InputError` where something is missing.
 
@@ -172,7 +181,7 @@ def deployment_for(
                 f"a command must be given a file to time, but got --on {on!r} without --for: add --for "
                 f"{', '.join(ON_DEVICES[:-1])} or {ON_DEVICES[-1]}"
             )
-    deployment = Deployment(runs_as, on)
+    deployment = Deployment(runs_as, on, weight_bits)
     for name in (*budget, *([minimize] if minimize is not None else [])):
         if COSTS[name].of is None and name not in deployment.tells:
             raise InputError(_missing(name, runs_as))

@@ -63,7 +63,7 @@ def deployment_of(study: optuna.Study) -> Deployment | None:
     options = options_of(study) or {}
     on = options.get("on")
     runs_as = on if on in ON_DEVICES else options.get("for")
-    return None if runs_as is None else Deployment(runs_as, on)
+    return None if runs_as is None else Deployment(runs_as, on, terms_of(study).weight_bits)
 
 
 def _formats(study: optuna.Study, deployment: Deployment | None) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from nas.export.c.objects import toolchain
 from nas.export.formats import FORMATS
 from nas.export.untrained import random_images, untrained
 from nas.network.architecture import Architecture
+from nas.training.recipe import Recipe
 
 NAME = "candidate"  # of the files that are timed
 ROUNDS, STRETCHES, MILLISECONDS = 7, 5, 4.0  # that a stretch lasts at least
@@ -92,11 +93,14 @@ class Run(NamedTuple):
     said: str = ""
 
 
-def timed(architecture: Architecture, runs_as: str, on: str) -> Timing:
-    """The latency of the untrained network, exported as `runs_as`, on `on`. Raises `ExportError`."""
+def timed(architecture: Architecture, runs_as: str, on: str, weight_bits: int = Recipe.weight_bits) -> Timing:
+    """The latency of the untrained network, exported as `runs_as`, on `on`. Raises `ExportError`.
+
+    `weight_bits`: of its weights as C.
+    """
     with TemporaryDirectory() as place:
         folder = Path(place)
-        prepared = FORMATS[runs_as].prepare(untrained(architecture), NAME, random_images(architecture))
+        prepared = FORMATS[runs_as].prepare(untrained(architecture, weight_bits), NAME, random_images(architecture))
         for name, content in prepared.contents.items():
             (folder / name).write_bytes(content)
         return run_of(main_file(folder / NAME, runs_as), architecture, on).timing

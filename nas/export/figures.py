@@ -9,11 +9,13 @@ from nas.export.frozen import FrozenModel
 from nas.export.words import measured_images
 from nas.network.cost import COSTS, CostKind, cost_of
 from nas.table import Table, per_cent
+from nas.training.recipe import Recipe
 
 TITLE = "What it takes, and how good it is"
 COLUMNS = ("figure", "value", "how that is known")
-IN_FLOAT, IN_EIGHT_BITS = "accuracy in float", "accuracy in eight bits"
-ACCURACIES = tuple(f"{of}{each}" for of in ("test ", "", "training ") for each in (IN_FLOAT, IN_EIGHT_BITS))
+IN_FLOAT = "accuracy in float"
+IN_BITS = {8: "accuracy in eight bits", 4: "accuracy in eight bits, weights in four"}
+ACCURACIES = tuple(f"{of}{each}" for of in ("test ", "", "training ") for each in (IN_FLOAT, *IN_BITS.values()))
 ORDER = (*(kind.label for kind in COSTS.values()), *ACCURACIES)
 QUANTILE = 1.959964  # of the normal distribution, for 95 %
 
@@ -37,6 +39,11 @@ def figures_of(model: FrozenModel) -> list[Figure]:
 def figure(kind: CostKind, number: float, how: str) -> Figure:
     """A cost."""
     return Figure(kind.label, f"{kind.shown(number)} {kind.unit}".rstrip(), how)
+
+
+def in_bits(recipe: Recipe) -> str:
+    """The label of an accuracy in the whole numbers that a recipe is for."""
+    return IN_BITS[recipe.effective().weight_bits]
 
 
 def of_accuracy(label: str, model: FrozenModel, n_correct: int) -> Figure:

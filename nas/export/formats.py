@@ -46,9 +46,9 @@ class Format:
         return refuses or (lambda architecture: None)
 
     @property
-    def takes(self) -> "Callable[[Architecture], Mapping[str, float]]":
-        """What a network takes as this format, by the names of costs; raises `ExportError`."""
-        takes: Callable[[Architecture], Mapping[str, float]] = import_module(self.module).takes
+    def takes(self) -> "Callable[[FrozenModel], Mapping[str, float]]":
+        """What a network takes as this format, by the names of costs, whatever its weights; raises `ExportError`."""
+        takes: Callable[[FrozenModel], Mapping[str, float]] = import_module(self.module).takes
         return takes
 
 

@@ -12,9 +12,7 @@ from nas.export.check import BATCH, check_accuracy, check_scores, failure
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
 from nas.export.program import exported_program, quietly
-from nas.export.untrained import untrained
 from nas.export.words import how_taught, image_shape
-from nas.network.architecture import Architecture
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 # Of the largest score: another runtime adds up the same numbers in another order. Float32 has 1e-7 for one operation.
@@ -49,10 +47,10 @@ def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
     )
 
 
-def takes(architecture: Architecture) -> dict[str, float]:
-    """The size of its file, which does not depend on the weights: that of the untrained network is made."""
+def takes(model: FrozenModel) -> dict[str, float]:
+    """The size of its file, which does not depend on the weights."""
     _check_packages()
-    return {"flash": len(onnx_file(untrained(architecture)))}
+    return {"flash": len(onnx_file(model))}
 
 
 def _check_packages() -> None:

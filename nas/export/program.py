@@ -13,9 +13,7 @@ from torch.export import Dim, ExportedProgram
 from nas.export.check import check_program
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
-from nas.export.untrained import untrained
 from nas.export.words import how_taught, image_shape
-from nas.network.architecture import Architecture
 
 USAGE = """`{name}.pt2` needs torch; in C++ and on devices ExecuTorch and AOTInductor read it too:
 
@@ -45,9 +43,9 @@ def program_file(model: FrozenModel) -> bytes:
     return file.getvalue()
 
 
-def takes(architecture: Architecture) -> dict[str, float]:
-    """The size of its file, which does not depend on the weights: that of the untrained network is made."""
-    return {"flash": len(program_file(untrained(architecture)))}
+def takes(model: FrozenModel) -> dict[str, float]:
+    """The size of its file, which does not depend on the weights."""
+    return {"flash": len(program_file(model))}
 
 
 def usage(model: Definition, name: str) -> str:

@@ -12,7 +12,7 @@ from nas.datasets.dataset import Dataset
 from nas.datasets.framing import framing_of
 from nas.datasets.splitting import Split
 from nas.errors import ExportError
-from nas.export.figures import IN_EIGHT_BITS, IN_FLOAT, Figure, of_costs, of_test
+from nas.export.figures import IN_BITS, IN_FLOAT, Figure, of_costs, of_test
 from nas.export.formats import DEFAULT
 from nas.export.frozen import FrozenModel, Provenance
 from nas.export.writing import Written, write
@@ -152,7 +152,7 @@ def _tested(confirmed: Confirmed | None) -> list[Figure]:
     trainings = plural(len(confirmed.seeds), "training")
     spread = "" if confirmed.interval is None else f", 95 % interval of the mean {per_cent_range(confirmed.interval)}"
     mean = f"{trainings}: {confirmed.accuracy.per_cent()} %{spread}"
-    counted = [(IN_FLOAT if in_float is None else IN_EIGHT_BITS, first.accuracy, mean)]
+    counted = [(IN_FLOAT if in_float is None else IN_BITS[confirmed.weight_bits], first.accuracy, mean)]
     if in_float is not None:
         counted.append((IN_FLOAT, first.float_accuracy, f"{trainings}: {in_float.per_cent()} %"))
     n = first.n_images or 1

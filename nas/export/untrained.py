@@ -1,4 +1,6 @@
-"""An architecture as a model to export before it is trained: for the size of its file, and for timing it."""
+"""An architecture as a model to export before it is trained: for what it takes, and for timing it."""
+
+from dataclasses import replace
 
 import torch
 
@@ -27,13 +29,17 @@ PROVENANCE = Provenance(
 MEAN, STD = 0.13066048920154572, 0.30810779333114624  # with as many digits as those of real images have
 
 
-def untrained(architecture: Architecture) -> FrozenModel:
-    """With random weights, and means of images that differ, as those of photographs do. It was never trained."""
+def untrained(architecture: Architecture, weight_bits: int = Recipe.weight_bits) -> FrozenModel:
+    """With random weights, and means of images that differ, as those of photographs do. It was never trained.
+
+    `weight_bits`: of its weights in whole numbers.
+    """
+    recipe = replace(RECIPE, quantised=True, weight_bits=weight_bits)
     n_channels = architecture.input_shape[0]
     mean, std = tuple(MEAN * (1 + channel / 7) for channel in range(n_channels)), (STD,) * n_channels
     classes = tuple(f"class {number}" for number in range(architecture.n_classes))
-    definition = Definition(architecture, RECIPE, mean, std, classes)
-    return FrozenModel(architecture, RECIPE, mean, std, classes, definition.new_network().state_dict(), PROVENANCE)
+    definition = Definition(architecture, recipe, mean, std, classes)
+    return FrozenModel(architecture, recipe, mean, std, classes, definition.new_network().state_dict(), PROVENANCE)
 
 
 def random_images(architecture: Architecture) -> Images:

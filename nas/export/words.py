@@ -7,6 +7,7 @@ from nas.export.frozen import Definition, FrozenModel, Provenance
 from nas.network.cost import cost_of
 from nas.space.documented import Iteration
 from nas.table import per_cent, plural
+from nas.training.recipe import whole_numbers
 
 WIDTH = 100
 SHOWN_TEXT = 200  # characters of a user's text that a docstring shows
@@ -134,8 +135,8 @@ def how_measured(model: FrozenModel) -> str:
     arithmetic = (
         "in float32"
         if made.quantised_accuracy is None
-        else f"in whole numbers of 8 bits, as the exported C computes them ({per_cent(made.validation_accuracy)} in "
-        "float32)"
+        else f"in {whole_numbers(model.recipe.weight_bits)}, as the exported C computes them "
+        f"({per_cent(made.validation_accuracy)} in float32)"
     )
     chosen = "It was chosen by this very figure, which is therefore optimistic. "
     return (

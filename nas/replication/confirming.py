@@ -300,6 +300,7 @@ def _confirmed(
         readings=of_networks(readings(study), networks),
         n_train=len(dataset.labels),
         epochs=trained[0].training.candidate.recipe.epochs,
+        weight_bits=trained[0].training.candidate.recipe.effective().weight_bits,
         made_with=trained[0].made_with,
         history=tuple(result.validation_accuracy for result in trained[0].history),
         race=tuple(raced),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import optuna
 
 from nas.network.cost import COSTS, Budget, Cost
-from nas.report.winner import IN_FLOAT32, IN_WHOLE_NUMBERS, beside_float, confirmed_beside_float, in_brackets
+from nas.report.winner import arithmetic, beside_float, confirmed_beside_float, in_brackets
 from nas.statistics import LEAST
 from nas.study.confirmation import Confirmed, readings
 from nas.study.goal import Goal
@@ -216,7 +216,6 @@ def measured(study: optuna.Study) -> list[Fact]:
 
 
 def _terms(terms: Terms, study: optuna.Study) -> list[Fact]:
-    arithmetic = IN_WHOLE_NUMBERS if terms.quantised else IN_FLOAT32
     return [
         Fact("data", f"{terms.dataset}, training images with the fingerprint {terms.dataset_fingerprint}"),
         Fact(
@@ -224,7 +223,7 @@ def _terms(terms: Terms, study: optuna.Study) -> list[Fact]:
             f"{terms.n_train:,} images to train, {terms.n_validation:,} to validate, held out of the training set in "
             f"proportion to the classes (split seed {terms.split_seed}); the test set chooses nothing",
         ),
-        Fact("accuracy", f"of the last epoch, on the validation part, evaluated {arithmetic}"),
+        Fact("accuracy", f"of the last epoch, on the validation part, evaluated {arithmetic(terms)}"),
         *_device(terms, study),
         *_taught(teacher_of(study)),
         Fact("epochs", f"{terms.epochs}"),

@@ -17,6 +17,7 @@ from nas.report.markup import Html, joined, tag
 from nas.study.confirmation import Confirmed
 from nas.study.data import data_of
 from nas.study.record import Record
+from nas.training.recipe import whole_numbers
 
 MOST_PARAMETERS = 150_000  # whose weights take 0.8 MB of the page
 SIDE = 280  # pixels of the square to draw in
@@ -45,7 +46,9 @@ def model_to_try(
 
 def _arithmetic(model: FrozenModel) -> str:
     """What is to be said where figures are of other numbers than the page's."""
-    return "" if model.provenance.quantised_accuracy is None else ", in float and not in the whole numbers of 8 bits"
+    if model.provenance.quantised_accuracy is None:
+        return ""
+    return f", in float and not in the {whole_numbers(model.recipe.weight_bits)}"
 
 
 def parts(model: FrozenModel) -> list[Html]:

@@ -1,38 +1,52 @@
-"""The winner's figures, and in which arithmetic they are: float32, or the whole numbers of 8 bits of the exported C."""
+"""The winner's figures, and in which arithmetic they are: float32, or the whole numbers of the exported C."""
 
 from collections.abc import Iterable
 
 from nas.network.cost import COSTS
 from nas.study.confirmation import Confirmed
 from nas.study.record import Record
+from nas.study.terms import Terms
 from nas.table import Table, per_cent
+from nas.training.recipe import Recipe, whole_numbers
 
-IN_FLOAT32, IN_WHOLE_NUMBERS = "in float32", "in whole numbers of 8 bits, as the exported C computes"
+IN_FLOAT32 = "in float32"
 
 
-def is_quantised(record: Record) -> bool:
-    """Whether its accuracy is that of whole numbers."""
-    return record.candidate is not None and record.candidate.recipe.quantised
+def in_whole_numbers(of: Terms | Recipe) -> str | None:
+    """In which whole numbers accuracies are; None where they are in float32."""
+    return f"in {whole_numbers(of.weight_bits)}" if of.quantised else None
+
+
+def arithmetic(of: Terms | Recipe | None) -> str:
+    """In which accuracies are."""
+    numbers = None if of is None else in_whole_numbers(of)
+    return IN_FLOAT32 if numbers is None else f"{numbers}, as the exported C computes"
 
 
 def arithmetic_of(record: Record) -> str:
     """Of its accuracy."""
-    return IN_WHOLE_NUMBERS if is_quantised(record) else IN_FLOAT32
+    return arithmetic(record.candidate.recipe if record.candidate is not None else None)
 
 
 def beside_float(record: Record) -> tuple[str, ...]:
     """What must be known beside an accuracy of whole numbers; nothing of one in float32."""
-    if not is_quantised(record):
+    numbers = _numbers_of(record)
+    if numbers is None:
         return ()
     in_float = "" if record.float_accuracy is None else f"; {per_cent(record.float_accuracy)} {IN_FLOAT32}"
-    return (f"in whole numbers of 8 bits{in_float}",)
+    return (f"{numbers}{in_float}",)
 
 
 def confirmed_beside_float(confirmed: Confirmed) -> tuple[str, ...]:
     """The same of what was confirmed."""
     if confirmed.float_accuracy is None:
         return ()
-    return (f"in whole numbers of 8 bits; the same networks {confirmed.float_accuracy.per_cent()} % {IN_FLOAT32}",)
+    numbers = f"in {whole_numbers(confirmed.weight_bits)}"
+    return (f"{numbers}; the same networks {confirmed.float_accuracy.per_cent()} % {IN_FLOAT32}",)
+
+
+def _numbers_of(record: Record) -> str | None:
+    return None if record.candidate is None else in_whole_numbers(record.candidate.recipe)
 
 
 def in_brackets(parts: Iterable[str]) -> str:
@@ -46,7 +60,7 @@ def winner_table(record: Record) -> Table:
     assert record.cost is not None
     assert record.accuracy is not None
     in_float = [("validation accuracy in float32", per_cent(record.float_accuracy))] if record.float_accuracy else []
-    accuracy = f"validation accuracy{', in whole numbers of 8 bits' * is_quantised(record)}"
+    accuracy = ", ".join(filter(None, ("validation accuracy", _numbers_of(record))))
     return Table(
         f"Trial {record.trial}",
         ("figure", "value"),

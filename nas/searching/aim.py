@@ -66,7 +66,9 @@ def timed_once(
 
 
 def _first(task: Task, deployment: Deployment) -> Budget:
-    """What cannot be more: a parameter takes a byte in C and four elsewhere, a number of an activation one byte."""
+    """What cannot be more: a parameter takes 8 bits in C, or 4, and four bytes elsewhere, a number of an activation one
+    byte.
+    """
     budget = dict(task.budget)
     for name, of in (("flash", "params"), ("ram", "memory")):
         if name in budget:
@@ -94,7 +96,7 @@ def _units(name: str, deployment: Deployment) -> float:
     """How much of what is counted a byte of the device is."""
     if name == "ram":
         return BYTES_A_NUMBER
-    return 1.0 if deployment.runs_as == "c" else 1 / BYTES_A_NUMBER
+    return 8 / deployment.weight_bits if deployment.runs_as == "c" else 1 / BYTES_A_NUMBER
 
 
 def _drawn(space: Space, task: Task, formats: Sequence[str], seed: int) -> list[Architecture]:

@@ -33,6 +33,7 @@ from nas.study.trial import Outcome, TrialAttributes, correct_report, limits_of,
 from nas.table import per_cent
 from nas.training.checkpoint import checkpoint_path, second_checkpoint_path
 from nas.training.device import resolve_device, resolve_precision
+from nas.training.recipe import Recipe
 from nas.training.run import EpochResult
 from nas.training.teacher import Teacher
 
@@ -60,7 +61,8 @@ class Objective:
     recipe has its soft labels, with a weight and a temperature of the space's, else of the search's. With `pausing`,
     where the pruner would stop a trial `Paused` is raised, and its checkpoint, if there is a folder, kept. With
     `stop_at`, a fraction, a training ends with the first epoch whose accuracy is as high. With `quantised` each
-    candidate's recipe is for whole numbers of 8 bits: accuracies are those of the exported C.
+    candidate's recipe is for whole numbers of 8 bits, with weights of `weight_bits`: accuracies are those of the
+    exported C.
     """
 
     def __init__(
@@ -87,8 +89,9 @@ class Objective:
         deployment: Deployment | None = None,
         aim: Budget | None = None,
         quantised: bool = False,
+        weight_bits: int = Recipe.weight_bits,
     ) -> None:
-        self.quantised = quantised
+        self.quantised, self.weight_bits = quantised, weight_bits
         self.space, self.pausing, self.stop_at = spaces.load(space), pausing, stop_at
         check_formats(formats)
         self.goal, self.formats, self.teacher = goal, formats, teacher
@@ -119,7 +122,8 @@ class Objective:
             return self._go_on(trial)
         candidate = self.space.suggest(trial, replace(self.task, budget=self._aim_of(trial)))
         if self.quantised:
-            candidate = replace(candidate, recipe=replace(candidate.recipe, quantised=True))
+            recipe = replace(candidate.recipe, quantised=True, weight_bits=self.weight_bits)
+            candidate = replace(candidate, recipe=recipe)
         cost = self._checked_cost(trial, candidate)
         first = self._claim(trial, candidate)
         if first is not None:

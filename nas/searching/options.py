@@ -21,6 +21,7 @@ from nas.study.goal import Goal
 from nas.study.pruners import check_pruner
 from nas.study.samplers import check_sampler
 from nas.study.urls import without_password
+from nas.training.recipe import BITS_OF_WEIGHTS, Recipe
 
 AUTO = "auto"  # the teacher that is trained first
 QUANTISED_FORMAT = "c"  # the one that computes in whole numbers
@@ -38,11 +39,11 @@ class SearchOptions:
     trained. `runs_as`: the format that it will run as, which is one of them, and which limits on flash and RAM are of.
     `on`: what times untrained candidates, "c", "onnx", "torch" or a command; see `nas.deployment`. `quantised`:
     candidates are ranked in whole numbers of 8 bits, as the exported C computes them, and trained for these; `c` is
-    then one of the formats. `teacher` is "auto", which trains one first, or the path of an exported model. `start_from`
-    names what the sampler learns from before the first trial: studies of the same storage, .json files of lessons,
-    "shipped" for what comes with nas, or "nothing"; several are separated by commas. `workers`: trainings at a time, as
-    many as there is room for unless told; where they run, and what each of them gets, see
-    `nas.execution.placement.Placement`.
+    then one of the formats. `weight_bits`: of weights in these whole numbers, 8 or 4. `teacher` is "auto", which trains
+    one first, or the path of an exported model. `start_from` names what the sampler learns from before the first trial:
+    studies of the same storage, .json files of lessons, "shipped" for what comes with nas, or "nothing"; several are
+    separated by commas. `workers`: trainings at a time, as many as there is room for unless told; where they run, and
+    what each of them gets, see `nas.execution.placement.Placement`.
     """
 
     budget: int | Budget = 20_000
@@ -74,6 +75,7 @@ class SearchOptions:
     teacher: str | None = None
     start_from: str = SHIPPED
     quantised: bool = False
+    weight_bits: int = Recipe.weight_bits
 
     def __post_init__(self) -> None:
         for name in ("epochs", "trials", "validation", "workers"):
@@ -86,6 +88,7 @@ class SearchOptions:
             raise InputError(f"timeout must be above 0 seconds, but got {self.timeout!r}")
         if type(self.seed) is not int or not 0 <= self.seed <= HIGHEST_SEED:
             raise InputError(f"seed must be a whole number from 0 to {HIGHEST_SEED:,}, but got {self.seed!r}")
+        check_weight_bits(self.weight_bits, self.quantised)
         if self.quantised and QUANTISED_FORMAT not in self.formats:
             object.__setattr__(self, "formats", (*self.formats, QUANTISED_FORMAT))
         if self.teacher is not None:
@@ -98,7 +101,7 @@ class SearchOptions:
         check_sampler(self.sampler)
         check_pruner(self.pruner)
         check_formats(self.formats)
-        deployment_for(self.runs_as, self.on, self.limits, self.minimize)
+        deployment_for(self.runs_as, self.on, self.limits, self.minimize, self.weight_bits)
         starting_points(self.start_from)
 
     @property
@@ -109,7 +112,7 @@ class SearchOptions:
     @cached_property
     def deployment(self) -> Deployment | None:
         """What tells of a network that is not trained yet what it takes where it will run; None if that is not said."""
-        return deployment_for(self.runs_as, self.on, self.limits, self.minimize)
+        return deployment_for(self.runs_as, self.on, self.limits, self.minimize, self.weight_bits)
 
     @property
     def all_formats(self) -> tuple[str, ...]:
@@ -195,6 +198,7 @@ class Settings(TypedDict, total=False):
     teacher: str | None
     start_from: str
     quantised: bool
+    weight_bits: int
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -227,6 +231,14 @@ def options_of(options: SearchOptions | None, settings: Settings) -> SearchOptio
                 hint = f": further limits stand in the budget, as in budget=nas.Budget(20_000, {name[4:]}=...)"
             raise InputError(f"a search is told some of {', '.join(names)}, but got {name!r}{hint}")
     return options or SearchOptions(**settings)
+
+
+def check_weight_bits(bits: int, quantised: bool) -> None:
+    """Raises `InputError` unless C can have weights of so many bits, and candidates are for its whole numbers."""
+    if type(bits) is not int or bits not in BITS_OF_WEIGHTS:
+        raise InputError(f"weight-bits must be {' or '.join(map(str, BITS_OF_WEIGHTS))}, but got {bits!r}")
+    if bits != Recipe.weight_bits and not quantised:
+        raise InputError(f"weight-bits {bits} is of a search in whole numbers, but got no --quantised: add --quantised")
 
 
 def check_teacher(teacher: str) -> None:

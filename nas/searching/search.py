@@ -131,6 +131,7 @@ def search(
         taught_by,
         None if options.deployment is None else str(options.deployment),
         quantised=options.quantised,
+        weight_bits=options.weight_bits,
     )
     if options.study is None and not has_study(options.storage, name) and has_study(options.storage, former_name(name)):
         name = former_name(name)
@@ -306,6 +307,7 @@ def _run(
         pausing=isinstance(study.pruner, PausingPruner),
         stop_at=options.target if options.until_target else None,
         quantised=options.quantised,
+        weight_bits=options.weight_bits,
     )
     referee = Referee(options, study, executor)
     patience.over = lambda: referee.why_ended == "interrupted"
@@ -344,5 +346,6 @@ def _terms(options: SearchOptions, space: Space, dataset: Dataset, split: Split,
         deployment=None if options.deployment is None else str(options.deployment),
         compiler=None if options.deployment is None else options.deployment.compiler,
         quantised=options.quantised,
+        weight_bits=options.weight_bits,
         earlier_space_digests=space.earlier_digests,
     )

@@ -12,6 +12,7 @@ import scipy  # its parts are imported when they are used: scipy.stats takes hal
 from nas.statistics import Spread
 from nas.study.record import Record, ranked
 from nas.table import Table, per_cent, per_cent_range, plural, points
+from nas.training.recipe import Recipe, whole_numbers
 
 CLEARLY = 0.1  # a candidate whose losses to the leader are as unlikely by chance as this is out of the race
 READING = "test_reading_"  # study attributes, numbered
@@ -63,6 +64,7 @@ class Confirmed:
     n_readings: int = 0  # of the test set in the whole study, these included
     target: float | None = None  # what the search was to reach
     teacher: str = ""  # who taught it, in sentences, if somebody did
+    weight_bits: int = Recipe.weight_bits  # of its weights, where the accuracy is that of whole numbers
     model: Path | None = None  # the exported network of the first seed; not stored
     notes: tuple[str, ...] = ()  # on it in other formats; not stored
 
@@ -89,7 +91,9 @@ class Confirmed:
     @property
     def arithmetic(self) -> str:
         """In which the networks were tested."""
-        return "in float32" if self.float_accuracy is None else "in whole numbers of 8 bits, as the exported C computes"
+        if self.float_accuracy is None:
+            return "in float32"
+        return f"in {whole_numbers(self.weight_bits)}, as the exported C computes"
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -221,6 +225,8 @@ def _stored_form(confirmed: Confirmed) -> dict[str, Any]:
     plain = {name: value for name, value in vars(confirmed).items() if name not in derived}
     if not confirmed.teacher:
         del plain["teacher"]  # as it was stored before there were teachers
+    if confirmed.weight_bits == Confirmed.weight_bits:
+        del plain["weight_bits"]  # as it was stored when there were no others
     networks, rows = [reading.network for reading in confirmed.readings], [asdict(row) for row in confirmed.race]
     return {**plain, "networks": networks, "race": rows}
 

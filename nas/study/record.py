@@ -14,6 +14,7 @@ from nas.space.candidate import Candidate
 from nas.study.goal import Goal
 from nas.study.trial import TrialAttributes, outcome_of
 from nas.table import Table, per_cent
+from nas.training.recipe import whole_numbers
 
 LISTED = tuple(kind for kind in COSTS.values() if kind.listed)
 
@@ -141,8 +142,10 @@ def best_table(best: Sequence[Record], goal: Goal) -> Table:
         title = f"Fewest {goal.noun} with {per_cent(goal.target or 0.0)} validation accuracy in the last epoch"
         if not all(goal.reached(record.expected_accuracy) for record in best):
             title += ", then the most accurate without it"
-    if any(record.candidate is not None and record.candidate.recipe.quantised for record in best):
-        title += ", in whole numbers of 8 bits"
+    recipes = [record.candidate.recipe for record in best if record.candidate is not None]
+    numbers = dict.fromkeys(whole_numbers(recipe.weight_bits) for recipe in recipes if recipe.quantised)
+    if numbers:
+        title += f", in {' or '.join(numbers)}"
     return _table(title, best)
 
 

@@ -157,6 +157,7 @@ def _words(study: optuna.Study, trials: Sequence[FrozenTrial], terms: Terms, url
     name = default_name(
         *(terms.dataset, terms.limits, terms.space, terms.epochs, seed, terms.goal, terms.teacher, terms.deployment),
         quantised=terms.quantised,
+        weight_bits=terms.weight_bits,
     )
     if name != study.study_name:
         settings["study"] = study.study_name

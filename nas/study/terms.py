@@ -13,6 +13,7 @@ from nas.network.cost import Budget
 from nas.study.goal import Goal
 from nas.study.teacher import TEACHER, StudyTeacher
 from nas.table import plural
+from nas.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import optuna
@@ -48,6 +49,7 @@ class Terms:
     deployment: str | None = None  # what it runs as, and what times it; None for any device
     compiler: str | None = None  # whose code figures are of
     quantised: bool = False  # whether candidates are ranked in whole numbers, and trained for these
+    weight_bits: int = Recipe.weight_bits  # of weights in whole numbers
     earlier_space_digests: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -64,8 +66,8 @@ class Terms:
         """What is stored."""
         untaught = ("teacher", "teacher_digest") if self.teacher is None else ()
         anywhere = tuple(name for name in ("deployment", "compiler") if getattr(self, name) is None)
-        in_float = () if self.quantised else ("quantised",)
-        left_out = ("earlier_space_digests", *untaught, *anywhere, *in_float)
+        later = tuple(name for name in ("quantised", "weight_bits") if getattr(self, name) == getattr(Terms, name))
+        left_out = ("earlier_space_digests", *untaught, *anywhere, *later)
         return {name: value for name, value in asdict(self).items() if name not in left_out}
 
     def differences(self, stored: Mapping[str, Any]) -> list[str]:
@@ -92,6 +94,7 @@ class Terms:
             "deployment",
             "compiler",
             "quantised",
+            "weight_bits",
         )
         in_words += [
             f"{name.replace('n_', '')} {getattr(self, name)!r} (the study has {stored.get(name)!r})"
@@ -180,13 +183,14 @@ def default_name(
     deployment: str | None = None,
     *,
     quantised: bool = False,
+    weight_bits: int = Recipe.weight_bits,
 ) -> str:
     """The name of a study that was given none: the same options give the same name."""
     limits = "-".join(f"{limit}-{name}" for name, limit in budget.limits.items())
     smallest = "" if goal.minimize is None else f"-fewest-{goal.minimize}-at-{goal.target:g}"
     deployed = "" if deployment is None else f"-{_short_deployment(deployment)}"
     taught = "" if teacher is None else f"-teacher-{slug(teacher)}"
-    in_bits = "-int8" if quantised else ""
+    in_bits = f"-int{weight_bits}" if quantised else ""
     trained = plural(epochs, "epoch").replace(" ", "-").replace(",", "")
     return f"{short_name(dataset)}-{limits}-{space}-{trained}-seed-{seed}{smallest}{taught}{deployed}{in_bits}"
 

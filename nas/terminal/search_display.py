@@ -36,6 +36,7 @@ N_SHOWN = 5
 SHORTEST = 10  # characters of a network; fewer tell nothing of it
 COLUMNS = ("trial", "parameters", "epoch", "accuracy", "time left")
 GAP = 2  # characters between two columns
+FEWER = {4: ", weights in four"}  # bits of weights in whole numbers
 TEACHER = -1  # its number among those of trials: it comes before them
 
 
@@ -286,8 +287,8 @@ def _introduction(prepared: Prepared) -> list[str]:
     ]
     if options.quantised:
         lines.append(
-            "Eight bits: candidates are ranked in the whole numbers of the exported C, in their last epochs, and "
-            "trained for these where they cost more than 0.05 points."
+            f"Eight bits{FEWER.get(options.weight_bits, '')}: candidates are ranked in the whole numbers of the "
+            "exported C, in their last epochs, and trained for these where they cost more than 0.05 points."
         )
     if prepared.teacher is not None:
         lines.append(f"Distillation: candidates learn from the scores of a teacher, {prepared.teacher!r}, as well.")

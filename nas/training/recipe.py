@@ -13,6 +13,7 @@ NAMES = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "
 Schedule = Literal["constant", "step", "onecycle", "cosine", "linear"]
 DropoutSchedule = Literal["constant", "rising", "falling"]
 CropPosition = Literal["centre", "random"]
+BITS_OF_WEIGHTS = (8, 4)  # in whole numbers
 SMALLEST_ALPHA = 0.01  # a Beta distribution with a smaller one is beyond float32
 
 
@@ -167,6 +168,7 @@ class Recipe:
         temperature: What both networks' scores are divided by before they are compared (Hinton et al. 2015).
         quantised: For whole numbers of 8 bits: figures of the last epochs are those of the exported C, and where these
             numbers cost accuracy, the training goes on as if the network were computed in them.
+        weight_bits: Of the weights in these whole numbers, 8 or 4, of which two take a byte: quantised.
     """
 
     epochs: int = 20
@@ -188,6 +190,7 @@ class Recipe:
     teacher_weight: float = _later(0.0)
     temperature: float = _later(4.0)
     quantised: bool = _later(False)
+    weight_bits: int = _later(8)
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -207,6 +210,10 @@ class Recipe:
         _check_range(self, "warmup", 0, 0.99)
         _check_range(self, "teacher_weight", 0, 1)
         _check_range(self, "temperature", 0.1, 100)
+        if self.weight_bits not in BITS_OF_WEIGHTS:
+            raise InputError(
+                f"weight_bits must be {BITS_OF_WEIGHTS[0]} or {BITS_OF_WEIGHTS[1]}, but got {self.weight_bits}"
+            )
         if self.nesterov and self.momentum == 0:
             raise InputError("nesterov needs a momentum above 0, but got momentum=0: set momentum or drop nesterov")
 
@@ -245,6 +252,8 @@ class Recipe:
             idle["temperature"] = Recipe.temperature
         if self.teacher_weight == 1:  # the labels have no share
             idle["label_smoothing"] = Recipe.label_smoothing
+        if not self.quantised:
+            idle["weight_bits"] = Recipe.weight_bits
         return replace(self, **idle, augmentation=self.augmentation.effective())
 
     def __str__(self) -> str:
@@ -263,7 +272,7 @@ class Recipe:
         parts += [f"dropout {self.dropout_schedule}"] * (self.dropout_schedule != "constant")
         soft_labels = f"a teacher's soft labels with weight {self.teacher_weight:g} at temperature {self.temperature:g}"
         parts += [soft_labels] * (self.teacher_weight > 0)
-        parts += ["for whole numbers of 8 bits"] * self.quantised
+        parts += [f"for {whole_numbers(self.weight_bits)}"] * self.quantised
         return "; ".join(parts)
 
     def _schedule_text(self) -> str:
@@ -275,6 +284,11 @@ class Recipe:
                 return f"×{self.step_factor:g} every {every}"
         name = {"onecycle": "one cycle", "cosine": "cosine to 0", "linear": "linear to 0"}[self.schedule]
         return f"{name}, peak at {per_cent(self.warmup, 0)}"
+
+
+def whole_numbers(weight_bits: int) -> str:
+    """What a network is computed in where its weights are whole numbers of so many bits, in words."""
+    return "whole numbers of 8 bits" + (f" with weights of {weight_bits}" if weight_bits != Recipe.weight_bits else "")
 
 
 def _written(instance: Augmentation | Recipe) -> dict[str, Any]:

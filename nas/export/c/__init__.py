@@ -1,4 +1,5 @@
-"""A trained network as C for microcontrollers: whole numbers of 8 bits, no libraries, no allocation.
+"""A trained network as C for microcontrollers: whole numbers of 8 bits, or 4 for weights, no libraries, no
+allocation.
 
 operations.py   what is computed, as plain data
 memory.py       where in one buffer all results lie
@@ -40,18 +41,18 @@ from nas.export.c.quantise import quantise
 from nas.export.c.reference import scores_of
 from nas.export.c.source import source
 from nas.export.check import BATCH, failure
-from nas.export.figures import IN_EIGHT_BITS, Figure, figure, of_accuracy
+from nas.export.figures import Figure, figure, in_bits, of_accuracy
 from nas.export.frozen import Definition, FrozenModel
 from nas.export.prepared import Images, Prepared
 from nas.export.words import measured_images, visible
-from nas.network.architecture import Architecture
 from nas.network.cost import COSTS
 from nas.table import per_cent
+from nas.training.recipe import whole_numbers
 
 __all__ = ["prepare", "refuses", "takes", "usage"]
 
-USAGE = """`{name}.h` and `{name}.c` are C99 for a microcontroller, or anything else that has a C compiler: weights and
-activations are numbers of 8 bits. The header says what that costs in accuracy, and how much flash and RAM it takes:
+USAGE = """`{name}.h` and `{name}.c` are C99 for a microcontroller, or anything else that has a C compiler: they compute
+in {numbers}. The header says what that costs in accuracy, and how much flash and RAM it takes:
 
 ```c
 #include "{name}.h"
@@ -64,7 +65,8 @@ int label = {name}_predict(image, scores); /* {n_bytes} bytes: channel by channe
 
 def usage(model: Definition, name: str) -> str:
     """How NAME.h and NAME.c are used."""
-    return USAGE.format(name=name, guard=name.upper(), n_bytes=prod(model.architecture.input_shape))
+    numbers = whole_numbers(model.recipe.effective().weight_bits)
+    return USAGE.format(numbers=numbers, name=name, guard=name.upper(), n_bytes=prod(model.architecture.input_shape))
 
 
 def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
@@ -108,15 +110,15 @@ def prepare(model: FrozenModel, name: str, images: Images) -> Prepared:
     )
 
 
-def takes(architecture: Architecture) -> dict[str, float]:
-    """Flash and RAM of its C in bytes, told from the architecture for the compiler that is named in CC, else cc.
+def takes(model: FrozenModel) -> dict[str, float]:
+    """Flash and RAM of its C in bytes, told without its weights for the compiler that is named in CC, else cc.
 
     Raises `ExportError` where there is none, or where the compiler does not tell sizes.
     """
     tools = toolchain()
     if tools is None:
         raise ExportError("what C takes is told by a compiler, but there is none here: install one, or name it in CC")
-    told = footprint_of(architecture, tools)
+    told = footprint_of(model.architecture, tools, model.recipe.effective().weight_bits)
     return {"flash": told.flash, "ram": told.ram + told.stack}
 
 
@@ -158,7 +160,7 @@ def _compiled_takes(text: str, name: str) -> Takes | None:
 
 
 def _figures(model: FrozenModel, measured: Measured) -> tuple[Figure, ...]:
-    accuracy = of_accuracy(IN_EIGHT_BITS, model, measured.n_correct)
+    accuracy = of_accuracy(in_bits(model.recipe), model, measured.n_correct)
     if measured.takes is None:
         return (accuracy,)
     how = f"its C, compiled with {visible(measured.tools)}"

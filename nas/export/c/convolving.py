@@ -5,6 +5,9 @@ loaded once for all of them, and no tap is asked whether it is inside. The numbe
 from each pixel: without padding it has been subtracted from the bias, in the export; with padding the bias is the
 layer's own, and it is subtracted once a row. What is beside the image to the left and to the right is left to
 `sum_at`, a number at a time.
+
+Weights that are stored packed are unpacked an output channel at a time, into scratch memory beside the activations: so
+each is unpacked once, for however many numbers of the output it is needed, and nothing else differs.
 """
 
 from collections import Counter
@@ -12,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from string import Template
 
 from nas.export.c.geometry import N_AT_ONCE, WIDEST_UNROLLED, Geometry, Window
+from nas.export.c.operations import PACKED_BITS, PACKED_ZERO
 
 ANY = "row_of_any"
 SMALL_SHARE = 0.1  # of the products of a network, for which taps are written out only if it costs no flash
@@ -23,7 +27,7 @@ typedef struct Convolution {
     ${int} kernel_height, kernel_width, stride, groups${more};
     uint8_t *(*row)(const struct Convolution *, const struct Finish *, const uint8_t *, const int8_t *,
                     int32_t, int32_t, uint8_t *);
-    const int8_t *weights;
+    const ${stored} *weights;
     const int32_t *bias;
 } Convolution;
 """
@@ -139,16 +143,37 @@ ${taps}            }
 }
 """
 
+UNPACKED = """
+/* n weights, those of an output channel: two lie in a byte, plus ${zero}, the first in its lower half. */
+static const int8_t *unpacked(const uint8_t *packed, int32_t first, int32_t n, uint8_t *scratch)
+{
+    const uint8_t *pair = packed + (first >> 1);
+    int8_t *weights = (int8_t *)scratch;
+
+    for (int32_t half = first & 1; n > 0; n--, half ^= 1) {
+        *weights++ = (int8_t)((half ? *pair++ >> ${bits} : *pair & ${mask}) - ${zero});
+    }
+    return (const int8_t *)scratch;
+}
+"""
+
+WEIGHTS = """    const int8_t *weights = c->weights;
+
+    for (int32_t o = 0; o < c->out_channels; o++, weights += size) {
+"""
+
+PACKED_WEIGHTS = """
+    for (int32_t o = 0; o < c->out_channels; o++) {
+        const int8_t *weights = unpacked(c->weights, o * size, size, scratch);
+"""
+
 CONVOLVE = """
 static void convolve(const Convolution *c, const int32_t *multipliers, const uint8_t *shifts,
-                     int32_t zero, const uint8_t *table, const uint8_t *in, uint8_t *out)
+                     int32_t zero, const uint8_t *table, const uint8_t *in,$scratch uint8_t *out)
 {
     const int32_t size = (int32_t)c->channels * c->kernel_height * c->kernel_width;
     const int32_t size_in = (int32_t)c->channels * c->height * c->width;
-    const int8_t *weights = c->weights;
-
-    for (int32_t o = 0; o < c->out_channels; o++, weights += size) {
-        const uint8_t *group = in + o / (c->out_channels / c->groups) * size_in;
+${weights}        const uint8_t *group = in + o / (c->out_channels / c->groups) * size_in;
         const Finish f = {multipliers[o], zero, table, shifts[o]};
 ${a_channel}        for (int32_t row = 0; row < c->out_height; row++) {
 ${a_row}            for (int32_t column = 0; column < c->out_width; column++) {
@@ -189,14 +214,11 @@ START = """            if (taps != taps_before || rows != rows_before) {
 """
 
 CONVOLVE_TO_SCORES = """
-static void convolve_to_scores(const Convolution *c, const float *scales, const uint8_t *in, float *scores)
+static void convolve_to_scores(const Convolution *c, const float *scales, const uint8_t *in,$scratch float *scores)
 {
     const int32_t size = (int32_t)c->channels * c->kernel_height * c->kernel_width;
     const int32_t size_in = (int32_t)c->channels * c->height * c->width;
-    const int8_t *weights = c->weights;
-
-    for (int32_t o = 0; o < c->out_channels; o++, weights += size) {
-        const uint8_t *group = in + o / (c->out_channels / c->groups) * size_in;
+${weights}        const uint8_t *group = in + o / (c->out_channels / c->groups) * size_in;
         for (int32_t row = 0; row < c->out_height; row++) {
 ${a_row}            for (int32_t column = 0; column < c->out_width; column++) {
                 *scores++ = (float)sum_at(c, pixels, taps, rows, ${x}, c->bias[o]) * scales[o];
@@ -210,11 +232,12 @@ ${a_row}            for (int32_t column = 0; column < c->out_width; column++) {
 class Convolving:
     """The functions of a network's convolutions, and what their structures hold.
 
-    `padded`: whether any is; only then there is anything in the source that deals with it. So with `dilated`.
+    `padded`: whether any is; only then there is anything in the source that deals with it. So with `dilated`, and with
+    `packed`: whether weights are stored so, in which all are alike.
     """
 
-    def __init__(self, geometries: Iterable[Geometry]) -> None:
-        self.geometries = tuple(geometries)
+    def __init__(self, geometries: Iterable[Geometry], *, packed: bool = False) -> None:
+        self.geometries, self.packed = tuple(geometries), packed
         self.padded = any(any(each.padding) for each in self.geometries)
         self.dilated = any(each.dilation > 1 for each in self.geometries)
         self.functions = _functions(self.geometries)
@@ -225,7 +248,10 @@ class Convolving:
         more = ", dilation" if self.dilated else ""
         more += ", padding_y, padding_x, zero, begin, end" if self.padded else ""
         within = self._text(TAPS_WITHIN) if self.padded else ""
-        return Template(STRUCTURE).substitute(more=more, int=self._int) + within + self._sum_at
+        unpacked = Template(UNPACKED).substitute(zero=PACKED_ZERO, bits=PACKED_BITS, mask=2**PACKED_BITS - 1)
+        stored = "uint8_t" if self.packed else "int8_t"
+        structure = Template(STRUCTURE).substitute(more=more, int=self._int, stored=stored)
+        return structure + within + self._sum_at + unpacked * self.packed
 
     def fields(self, geometry: Geometry, zero: int) -> list[str]:
         """What the structure of one holds, but weights and bias; `zero`: the number that stands for 0, if padded."""
@@ -309,6 +335,8 @@ class Convolving:
             of_dilation=", int32_t dilation" if self.dilated else "",
             a_dilation=", c->dilation" if self.dilated else "",
             first_tap="(dilation - 1 - place) / dilation" if self.dilated else "-place",
+            scratch=" uint8_t *scratch," if self.packed else "",
+            weights=PACKED_WEIGHTS if self.packed else WEIGHTS,
             fit="(size - place + dilation - 1) / dilation" if self.dilated else "size - place",
             **more,
         )

@@ -8,6 +8,7 @@ another compiler, has other numbers at once.
 from nas.errors import ExportError
 from nas.export.c.compiled import CompilationError
 from nas.export.c.objects import DECLARED, Takes, Toolchain
+from nas.export.c.operations import WEIGHT_BITS
 from nas.export.c.sketch import sketch
 from nas.export.c.source import without_numbers
 from nas.network.architecture import Architecture
@@ -15,12 +16,13 @@ from nas.network.architecture import Architecture
 NAME = "network"  # of the sources that are only measured
 
 
-def footprint_of(architecture: Architecture, toolchain: Toolchain) -> Takes:
+def footprint_of(architecture: Architecture, toolchain: Toolchain, weight_bits: int = WEIGHT_BITS) -> Takes:
     """What its C takes, in about a tenth of a second; the image and the scores are the caller's.
 
-    Raises `ExportError` where C cannot have the network, or where the compiler tells no sizes.
+    `weight_bits`: of its weights. Raises `ExportError` where C cannot have the network, or where the compiler tells no
+    sizes.
     """
-    source = without_numbers(sketch(architecture), NAME)
+    source = without_numbers(sketch(architecture, weight_bits), NAME)
     try:
         return toolchain.takes(source, {f"{NAME}.h": DECLARED.format(name=NAME)})
     except CompilationError as error:

@@ -15,6 +15,7 @@ from nas.export.frozen import FrozenModel
 from nas.export.words import how_made, how_measured, measured_images, visible
 from nas.network.cost import cost_of
 from nas.table import per_cent
+from nas.training.recipe import whole_numbers
 
 WIDTH = 100
 TESTED_IN_FLOAT = "What was tested is the trained network in float, not these whole numbers."
@@ -99,8 +100,9 @@ def reference_answers(program: Program, shape: tuple[int, ...]) -> tuple[int, ..
 
 def _paragraphs(model: FrozenModel, program: Program, name: str, measured: Measured) -> Iterator[str]:
     cost, made = cost_of(model.architecture), model.provenance
-    loss = 100 * (made.validation_accuracy - measured.accuracy)
-    yield f"{name}: a trained image classifier with {cost.params:,} parameters, in whole numbers of 8 bits."
+    loss, weight_bits = 100 * (made.validation_accuracy - measured.accuracy), model.recipe.effective().weight_bits
+    numbers = whole_numbers(weight_bits)
+    yield f"{name}: a trained image classifier with {cost.params:,} parameters, in {numbers}."
     yield (
         f"{taken(program, measured)} The layers share one static buffer; the image and the scores are the caller's. "
         f"{cost.macs:,} multiply-accumulates an image."
@@ -117,8 +119,8 @@ def _paragraphs(model: FrozenModel, program: Program, name: str, measured: Measu
     )
     yield checked(measured)
     yield (
-        "Batch norm and the normalisation of the images are folded in. Weights are 8 bits, with one scale an output "
-        "channel; sums are 32 bits; scores are not softmaxed."
+        f"Batch norm and the normalisation of the images are folded in. Weights are {weight_bits} bits, with one scale "
+        "an output channel; sums are 32 bits; scores are not softmaxed."
     )
     yield f"Classes: {', '.join(map(visible, model.classes))}."
     tested = TESTED_IN_FLOAT if made.quantised_accuracy is None else TESTED

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from nas.export.c.graph import stages_of
-from nas.export.c.operations import LEVELS
+from nas.export.c.operations import LEVELS, WEIGHT_BITS
 from nas.export.c.program import IMAGE
 from nas.export.c.quantise import (
     Normalisation,
@@ -34,23 +34,18 @@ MOST_LOSS = 0.0005
 
 @dataclass(frozen=True)
 class WholeNumbers:
-    """Those of the exported C. With `weight_bits` of 4 what its weights would be in half of the bytes.
+    """Those of the exported C, with weights of so many bits.
 
     A training minds them once they cost more than `most_loss` of the images.
     """
 
-    weight_bits: int = 8
+    weight_bits: int = WEIGHT_BITS
     most_loss: float = MOST_LOSS
-
-    @property
-    def largest_weight(self) -> int:
-        """Weights are from minus this to this."""
-        return int(2 ** (self.weight_bits - 1)) - 1
 
     def scores(self, architecture: Architecture, network: Network, data: Calibration, images: Tensor) -> Tensor:
         """What the exported C gives for images (uint8), float32, `(n, n_classes)`, on the CPU."""
         normalisation = Normalisation(data.mean, data.std)
-        program = program_of(network, architecture, normalisation, data.calibration_images, self.largest_weight)
+        program = program_of(network, architecture, normalisation, data.calibration_images, self.weight_bits)
         return scores_of(program, images)
 
     def simulation(self, architecture: Architecture, network: Network, data: Calibration) -> Callable[[Tensor], Tensor]:
@@ -58,22 +53,20 @@ class WholeNumbers:
 
         Takes images as the network does, from 0 to 1, and gives scores `(n, n_classes)`.
         """
-        seen = calibrate(network, stages_of(architecture), data.calibration_images, self.largest_weight)
-        of = Calibrated(network, seen.ranges, self.largest_weight)
+        seen = calibrate(network, stages_of(architecture), data.calibration_images, self.weight_bits)
+        of = Calibrated(network, seen.ranges, self.weight_bits)
         return Simulation(stages_of(architecture, training=True), of, Normalisation(data.mean, data.std))
 
 
-def flash_of(architecture: Architecture, data: Calibration, weight_bits: int = 8) -> int:
-    """Bytes of weights and tables, two weights a byte for 4 bits; they do not depend on how it is trained."""
-    network = Network(architecture, data.mean, data.std)
-    program = program_of(network, architecture, Normalisation(data.mean, data.std), data.calibration_images[:2])
-    in_weights = sum(array.n_bytes for array in program.arrays if array.c_type == "int8_t")
-    return program.flash - in_weights + -(-in_weights * weight_bits // 8)
+def flash_of(architecture: Architecture, data: Calibration, weight_bits: int = WEIGHT_BITS) -> int:
+    """Bytes of weights and tables; they do not depend on how it is trained."""
+    network, normalisation = Network(architecture, data.mean, data.std), Normalisation(data.mean, data.std)
+    return program_of(network, architecture, normalisation, data.calibration_images[:2], weight_bits).flash
 
 
 def whole_numbers_for(recipe: Recipe) -> WholeNumbers | None:
     """In which a training with this recipe is to be good; None where it is float32."""
-    return WholeNumbers() if recipe.quantised else None
+    return WholeNumbers(recipe.weight_bits) if recipe.quantised else None
 
 
 class Simulation:

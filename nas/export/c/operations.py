@@ -1,8 +1,8 @@
 """A network in whole numbers, as plain data: what `nas.export.c.reference` computes, and the C source too.
 
 Activations are 8 bits without sign: `real = scale * (number - zero)`, so that an image of bytes is one already and a
-ReLU is the lower end of its range. Weights are 8 bits with sign, symmetric, with one scale an output channel; sums are
-32 bits (Jacob et al. 2018, Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+ReLU is the lower end of its range. Weights are 8 bits or 4 with sign, symmetric, with one scale an output channel; sums
+are 32 bits (Jacob et al. 2018, Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference). Shapes are `(channels, height, width)`; features are `(n, 1, 1)`.
 """
 
@@ -14,7 +14,11 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from nas.training.recipe import Recipe
+
 LEVELS = 255
+WEIGHT_BITS = Recipe.weight_bits  # unless others are asked for
+PACKED_BITS, PACKED_ZERO = 4, 8  # of weights of which two are stored in a byte, and what is then added to each
 LARGEST_SHIFT = 62
 MOST_NUMBERS = 500_000  # computed at once in one layer: they stay in the cache of a core, whatever the size of images
 BYTES = {"int8_t": 1, "uint8_t": 1, "int32_t": 4, "float": 4}
@@ -129,7 +133,8 @@ class Convolution(Operation):
 
     `weights` (int8, `(out, in / groups, height, width)`), `bias` (int32, `(out,)`). Behind it either `scalings`, one a
     channel, and perhaps a `table` for an activation function, or `scales` (float32, `(out,)`) that make scores.
-    `shared`: whose weights and table these are; those of that name have them in common.
+    `shared`: whose weights and table these are; those of that name have them in common. With `weight_bits` of no more
+    than 4 they are stored packed, and those of one output channel at a time are unpacked into RAM.
     """
 
     kernel: tuple[int, int]
@@ -144,6 +149,16 @@ class Convolution(Operation):
     scalings: tuple[Scaling, ...]
     scales: Tensor
     table: tuple[int, ...] | None
+    weight_bits: int = WEIGHT_BITS
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether two weights are stored in a byte."""
+        return self.weight_bits <= PACKED_BITS
+
+    @property
+    def n_scratch(self) -> int:
+        return self.weights[0].numel() if self.is_packed else 0
 
     @property
     def in_place(self) -> bool:
@@ -168,8 +183,17 @@ class Convolution(Operation):
         return self.bias if self.is_padded else self.bias - self.input.zero * self.weights.int().flatten(1).sum(1)
 
     @property
+    def _stored_weights(self) -> Array:
+        name, numbers = f"{self.shared}_weights", self.weights.flatten().tolist()
+        if not self.is_packed:
+            return Array("int8_t", name, numbers)
+        halves = [number + PACKED_ZERO for number in numbers] + [0] * (len(numbers) % 2)
+        packed = tuple(first | second << PACKED_BITS for first, second in zip(halves[::2], halves[1::2], strict=True))
+        return Array("uint8_t", name, packed)
+
+    @property
     def arrays(self) -> Iterator[Array]:
-        yield Array("int8_t", f"{self.shared}_weights", self.weights.flatten().tolist())
+        yield self._stored_weights
         yield Array("int32_t", f"{self.name}_bias", self.stored_bias.tolist())
         if self.before is None:
             yield Array("float", f"{self.name}_scales", self.scales.tolist())
@@ -339,7 +363,8 @@ class Excitation(Operation):
 
     @property
     def n_scratch(self) -> int:
-        return self.squeeze.n_in + self.squeeze.n_out  # what excites lies where the means were
+        own = self.squeeze.n_in + self.squeeze.n_out  # what excites lies where the means were
+        return own + max(self.squeeze.n_scratch, self.excite.n_scratch)
 
     @property
     def called(self) -> tuple[Operation, ...]:

@@ -5,7 +5,7 @@ of them. So all its uses put out numbers of one scale, and from the second use o
 tables are stored once, as its parameters are counted once, which is why one repeats a block. Only what reads the
 block's input has others for the first use, where that comes from elsewhere: nine bytes an output channel. Batch norm
 has statistics of each use, so what it is folded into takes nine bytes an output channel for each; its weights are still
-stored once, since a factor a channel leaves them the same 8 bits.
+stored once, since a factor a channel leaves them the same whole numbers.
 """
 
 from collections.abc import Sequence
@@ -18,18 +18,21 @@ from torch import Tensor
 
 from nas.errors import ExportError
 from nas.export.c.graph import stages_of
-from nas.export.c.operations import LEVELS, MOST_NUMBERS, Coding, Lookup, Operation, Scores
+from nas.export.c.operations import LEVELS, MOST_NUMBERS, WEIGHT_BITS, Coding, Lookup, Operation, Scores
 from nas.export.c.program import IMAGE, Program, Step
 from nas.export.c.stage import Calibrated, Ends, Stage, as_image, as_name, coded
-from nas.export.c.weights import LARGEST_WEIGHT
 from nas.export.frozen import FrozenModel
 from nas.network.architecture import Architecture
 from nas.network.build import Network
 
 
 def quantise(model: FrozenModel, images: Tensor) -> Program:
-    """The network in whole numbers. `images` (uint8, `(n, channels, height, width)`) must be ones it was trained on."""
-    return program_of(model.network(), model.architecture, Normalisation(model.mean, model.std), images)
+    """The network in whole numbers, in those that it was trained for.
+
+    `images` (uint8, `(n, channels, height, width)`) must be ones it was trained on.
+    """
+    normalisation, weight_bits = Normalisation(model.mean, model.std), model.recipe.effective().weight_bits
+    return program_of(model.network(), model.architecture, normalisation, images, weight_bits)
 
 
 class Normalisation(NamedTuple):
@@ -44,22 +47,22 @@ def program_of(
     architecture: Architecture,
     normalisation: Normalisation,
     images: Tensor,
-    largest_weight: int = LARGEST_WEIGHT,
+    weight_bits: int = WEIGHT_BITS,
 ) -> Program:
     """A network of this architecture in whole numbers; it is left as it is. `images` as for `quantise`."""
     stages = stages_of(architecture)
     with torch.no_grad():
-        calibrated = calibrate(network, stages, images, largest_weight)
+        calibrated = calibrate(network, stages, images, weight_bits)
         return assembled(architecture, normalisation, stages, calibrated)
 
 
-def calibrate(network: Network, stages: Sequence[Stage], images: Tensor, largest_weight: int) -> Calibrated:
+def calibrate(network: Network, stages: Sequence[Stage], images: Tensor, weight_bits: int) -> Calibrated:
     """A copy of the network in float64, so that its ranges on these images are those of any machine, to the digits that
     are stored. Raises `ExportError` where its weights are not finite.
     """
     network = deepcopy(network).cpu().double().eval()
     if not all(values.isfinite().all() for values in network.state_dict().values()):
-        raise ExportError("only a network of finite weights can be written in 8 bits, but this one has others")
+        raise ExportError("only a network of finite weights can be written in whole numbers, but this one has others")
     ranges: dict[str, tuple[float, float]] = {}
 
     def see(name: str, values: Tensor) -> Tensor:
@@ -76,7 +79,7 @@ def calibrate(network: Network, stages: Sequence[Stage], images: Tensor, largest
             for source in set(stage.sources):
                 if last_read[source] == number:
                     del results[source]
-    return Calibrated(network, ranges, largest_weight)
+    return Calibrated(network, ranges, weight_bits)
 
 
 def assembled(

@@ -8,6 +8,7 @@ as those of a trained network do.
 
 import torch
 
+from nas.export.c.operations import WEIGHT_BITS
 from nas.export.c.program import Program
 from nas.export.c.quantise import Normalisation, program_of
 from nas.network.architecture import Architecture
@@ -17,7 +18,7 @@ GREY = 0.25  # the mean and the deviation of grey images, whatever they are: a b
 STEP = 2.0**-12  # by which the channels of others differ
 
 
-def sketch(architecture: Architecture) -> Program:
+def sketch(architecture: Architecture, weight_bits: int = WEIGHT_BITS) -> Program:
     """The program without its numbers; raises `ExportError` where C cannot have the network.
 
     Images of several channels are taken to have means that differ, as those of photographs do: they need a table each.
@@ -25,7 +26,8 @@ def sketch(architecture: Architecture) -> Program:
     mean = tuple(GREY + STEP * channel for channel in range(architecture.input_shape[0]))
     generator = torch.Generator().manual_seed(0)  # one of its own: whoever asks has others to draw from
     image = torch.randint(256, (1, *architecture.input_shape), dtype=torch.uint8, generator=generator)
-    return program_of(_network(architecture, mean, generator), architecture, Normalisation(mean, mean), image)
+    network = _network(architecture, mean, generator)
+    return program_of(network, architecture, Normalisation(mean, mean), image, weight_bits)
 
 
 @torch.no_grad()

@@ -72,7 +72,10 @@ def without_numbers(program: Program, name: str) -> str:
 
 def _source(program: Program, name: str, arrays: Iterable[str]) -> str:
     ops = list(chain.from_iterable(operation.called for operation in program.operations))
-    convolving = Convolving(geometry_of(op) for op in ops if isinstance(op, Convolution))
+    convolutions = [op for op in ops if isinstance(op, Convolution)]
+    packed = any(op.is_packed for op in convolutions)
+    assert packed == all(op.is_packed for op in convolutions) or not convolutions, "there is one kernel for all weights"
+    convolving = Convolving(map(geometry_of, convolutions), packed=packed)
     structures = dict.fromkeys(chain.from_iterable(_structures(op, convolving) for op in ops))
     return SOURCE.substitute(
         name=name,
@@ -188,7 +191,7 @@ def _calls(program: Program) -> Iterator[str]:
         elif isinstance(step.operation, Excitation):
             yield from _exciting(step.operation, sources[0], scratch, target)
         else:
-            yield _call(step.operation, ", ".join(sources), target)
+            yield _call(step.operation, ", ".join(sources), target, scratch)
 
 
 def _in_buffer(place: int | None) -> str:
@@ -208,14 +211,19 @@ def _joining(op: Concatenation, sources: Sequence[str], place: int | None) -> It
 def _exciting(op: Excitation, source: str, scratch: int | None, target: str) -> Iterator[str]:
     assert scratch is not None
     means, hidden = _in_buffer(scratch), _in_buffer(scratch + op.squeeze.n_in)
+    further = scratch + op.squeeze.n_in + op.squeeze.n_out
     yield _call(op.mean, source, means)
-    yield _call(op.squeeze, means, hidden)
-    yield _call(op.excite, hidden, means)
+    yield _call(op.squeeze, means, hidden, further)
+    yield _call(op.excite, hidden, means, further)
     yield f"excite({_channels(op)}, {op.input.zero}, {_scaling(op, op.scaling)}, {means}, {source}, {target});"
 
 
-def _call(op: Operation, source: str, target: str) -> str:
+def _call(op: Operation, source: str, target: str, scratch: int | None = None) -> str:
+    """`scratch`: where in the buffer is room for what the operation needs besides."""
     ends = f"{source}, {target}"
+    if isinstance(op, Convolution) and op.is_packed:
+        assert scratch is not None
+        ends = f"{source}, {_in_buffer(scratch)}, {target}"
     match op:
         case Convolution(before=None):
             return f"convolve_to_scores(&{op.name}, {op.name}_scales, {ends});"

@@ -13,8 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from nas.export.c.operations import LEVELS, Coding, Operation, Scaling
-from nas.export.c.weights import LARGEST_WEIGHT
+from nas.export.c.operations import LEVELS, WEIGHT_BITS, Coding, Operation, Scaling
 from nas.network.architecture import Layer
 from nas.network.build import Network
 from nas.network.kinds import BatchNorm, LayerSpec, Shape
@@ -34,12 +33,12 @@ class Located(NamedTuple):
 class Calibrated:
     """A trained network in float64, with the smallest and the largest number that was seen under each name.
 
-    Also one in training, with the ranges of a moment. `largest_weight`: 127 for weights of 8 bits, 7 for those of 4.
+    Also one in training, with the ranges of a moment. `weight_bits`: of the weights in whole numbers.
     """
 
     network: Network
     ranges: dict[str, tuple[float, float]]
-    largest_weight: int = LARGEST_WEIGHT
+    weight_bits: int = WEIGHT_BITS
 
     def module(self, path: str) -> Any:
         """That of a layer."""

@@ -87,7 +87,7 @@ class Weighted(_BeforeFunction):
 
     def weights(self, of: Calibrated) -> Weights:
         """All but the function as one."""
-        return folded(*self._with_modules(of), of.largest_weight)
+        return folded(*self._with_modules(of), of.weight_bits)
 
     def _with_modules(self, of: Calibrated) -> tuple[list[Layer], list[Any]]:
         return [layer for _, layer in self.weighted], [self.module(of.network, path) for path, _ in self.weighted]
@@ -313,7 +313,7 @@ class Dropped(_KeepingCoding):
 
 
 def _weights_of(module: torch.nn.Linear, of: Calibrated) -> Weights:
-    return Weights(module.weight[:, :, None, None], module.bias, largest=of.largest_weight)
+    return Weights(module.weight[:, :, None, None], module.bias, bits=of.weight_bits)
 
 
 def _linear(module: torch.nn.Linear, values: Tensor, coding: Coding, of: Calibrated) -> Tensor:

@@ -1,4 +1,4 @@
-"""Layers that are a convolution in C: their weights, with what follows folded into them, in 8 bits."""
+"""Layers that are a convolution in C: their weights, with what follows folded into them, in 8 bits or in 4."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from nas.export.c.operations import LEVELS, Coding, Convolution, Scaling
+from nas.export.c.operations import LEVELS, WEIGHT_BITS, Coding, Convolution, Scaling
 from nas.network.architecture import Layer
 from nas.network.blocks import ChannelScale
 from nas.network.kinds import BatchNorm, Conv, DepthwiseConv, LayerSpec, Linear
 
-LARGEST_WEIGHT = 127
 LARGEST_SUM = 2**30  # half of what 32 bits hold: the other half is for roundings
 
 
@@ -26,7 +25,12 @@ class Weights:
     padding: tuple[int, int] = (0, 0)
     dilation: int = 1
     groups: int = 1
-    largest: int = LARGEST_WEIGHT  # that a weight can be in whole numbers
+    bits: int = WEIGHT_BITS  # of a weight in whole numbers
+
+    @property
+    def largest(self) -> int:
+        """Weights in whole numbers are from minus this to this."""
+        return int(2 ** (self.bits - 1)) - 1
 
     def scaled(self, factor: Tensor, shift: Tensor) -> "Weights":
         """With each output channel times `factor`, plus `shift`."""
@@ -46,8 +50,8 @@ def convolution(
 ) -> Convolution:
     """The operation, from the coding of its input to that of its output.
 
-    `uses`: all that are made of the same weights, this one among them, if it is not the only one; the weights in 8 bits
-    are the same for all. `shared`: what they are called.
+    `uses`: all that are made of the same weights, this one among them, if it is not the only one; the weights in whole
+    numbers are the same for all. `shared`: what they are called.
     """
     coding, output = codings
     numbers, scales = in_whole_numbers(weights, coding, uses)
@@ -69,6 +73,7 @@ def convolution(
         scalings=tuple(Scaling.of(each / before.scale) for each in sums.tolist()) if before is not None else (),
         scales=sums.float(),
         table=table,
+        weight_bits=weights.bits,
     )
 
 
@@ -106,7 +111,7 @@ def rounded(weights: Weights, coding: Coding, factor: Tensor | None = None, uses
 
 
 def _shared_scales(weights: Weights, uses: Sequence[Use]) -> Tensor:
-    """Those that make the same 8 bits of the weights in all uses: what is folded in scales a channel, and they too."""
+    """Those that make the same numbers of the weights in all uses: what is folded in scales a channel, and they too."""
     scales = torch.stack([_scales(*use) for use in uses])
     least = torch.stack([_least_scales(use.weights) for use in uses])
     own = _least_scales(weights)
@@ -128,12 +133,12 @@ def _scales(weights: Weights, coding: Coding) -> Tensor:
     return torch.where(scales > 0, scales, 1.0)
 
 
-def folded(layers: Sequence[Layer], modules: Sequence[Any], largest: int = LARGEST_WEIGHT) -> Weights:
+def folded(layers: Sequence[Layer], modules: Sequence[Any], bits: int = WEIGHT_BITS) -> Weights:
     """The weights of the first of these layers, with those behind it folded in; each with its module.
 
-    A batch norm in turn is folded in with the statistics of the time at which it is. `largest`: see `Weights`.
+    A batch norm in turn is folded in with the statistics of the time at which it is. `bits`: see `Weights`.
     """
-    weights = replace(WEIGHTED[type(layers[0].spec)](layers[0], modules[0]), largest=largest)
+    weights = replace(WEIGHTED[type(layers[0].spec)](layers[0], modules[0]), bits=bits)
     for layer, module in zip(layers[1:], modules[1:], strict=True):
         weights = weights.scaled(*FOLDED[type(layer.spec)](module))
     return weights
