@@ -170,9 +170,10 @@ def test_only_what_finished_counts_as_trained_to_its_end() -> None:
 
 
 def test_a_search_suggests_a_confirmation_until_there_is_one(
-    nas: Run, searched: SmallStudy, confirmed: SmallStudy
+    nas: Run, searched: SmallStudy, confirmed: SmallStudy, tmp_path: Path
 ) -> None:
-    for study, is_confirmed in ((searched, False), (confirmed, True)):
+    for original, is_confirmed in ((searched, False), (confirmed, True)):
+        study = SmallStudy(shutil.copytree(original.folder, tmp_path / original.folder.parent.name))
         out = str(study.folder)
         done = nas("search", "--study", UNKIND, "--storage", study.storage, "--out", out, alone=True)
         assert ("nas confirm" in done.stdout) != is_confirmed, done.stdout + done.stderr
