@@ -105,6 +105,7 @@ def test_other_epochs_keep_the_shape_of_the_schedule() -> None:
     assert (shorter.epochs, shorter.step_epochs) == (4, 3)
 
 
+@pytest.mark.slow
 def test_values_are_trained_with_the_same_seeds_and_compared(nas: Run, tmp_path: Path) -> None:
     command = ("ablate", "A8", "--axis", "batch-size", "--value", "64", "--value", "512", "--seeds", "2")
     done = nas(*command, "--out", "sizes.v1", "--precision", "float32")

@@ -233,6 +233,7 @@ def all_layers(layers: tuple[Layer, ...], prefix: str = "") -> Iterator[tuple[st
             yield from all_layers(held, f"{prefix}{layer.name}.{part}.")
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(branching())
 def test_peak_memory_is_what_is_alive_at_once(architecture: Architecture) -> None:

@@ -119,6 +119,7 @@ def test_the_winner_is_trained_on_everything_and_tested_once_a_network(nas, tmp_
     assert len(readings(again)) == (3 if same_winner else 2 + 3), "one reading a network"
 
 
+@pytest.mark.slow
 def test_after_a_confirmation_the_confirmed_network_is_exported_and_described_as_what_it_is(
     nas, tmp_path: Path, images: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

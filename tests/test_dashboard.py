@@ -367,6 +367,7 @@ def test_a_space_is_loaded_once_for_all_rejected_trials(searched: Path, monkeypa
     assert loaded == ["tiny"]
 
 
+@pytest.mark.slow
 def test_a_running_search_is_shown_and_goes_on(start: Start, tmp_path: Path) -> None:
     slow = ("search", "--space", "tiny", "--epochs", "400", "--budget", "3k", "--pruner", "none", "--trials", "1")
     process = start(*slow, "--workers", "2", "--study", "long")  # one thread each

@@ -226,6 +226,7 @@ def test_a_search_under_flash_and_ram_hands_over_what_fits_and_says_so(nas: Run,
 # Latency --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs_cc
 def test_a_shape_is_timed_once_also_where_a_study_goes_on(nas: Run, tmp_path: Path) -> None:
     command = clock(tmp_path)

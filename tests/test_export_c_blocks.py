@@ -173,6 +173,7 @@ def is_pixelwise(layer: Layer) -> bool:
     return depthwise and (pair(spec.kernel), spec.stride, pair(spec.padding)) == ((1, 1), 1, (0, 0))
 
 
+@pytest.mark.slow
 @settings(max_examples=250)
 @given(in_c, st.booleans())
 @example(DEEP, True)
@@ -187,6 +188,7 @@ def test_where_neither_image_nor_scores_decide_it_is_what_the_cost_model_says() 
     assert program.ram == cost_of(DEEP).memory // 4
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(in_c, weight_bits)
 @example(DEEP, 8)

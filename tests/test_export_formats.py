@@ -181,6 +181,7 @@ def test_a_documented_iteration_has_no_weights_to_export(nas, format: str, tmp_p
     assert names(tmp_path) == set()
 
 
+@pytest.mark.slow
 def test_formats_on_the_command_line(nas, tmp_path: Path) -> None:
     done = nas("search", "--space", "tiny", "--budget", "3k", "--epochs", "1", "--trials", "1", "--workers", "2")
     assert done.returncode == 0, done.stderr

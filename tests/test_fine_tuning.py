@@ -128,6 +128,7 @@ def test_recipe_and_network_come_from_the_model_and_the_rate_is_a_tenth(
     assert definition == (training.candidate.architecture, training.candidate.recipe)
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was_interrupted_to_the_same_digits(mnist: Dataset, model: Path, tmp_path: Path) -> None:
     data = pictures(mnist, tmp_path / "new", "abcd")
     results: dict[str, list[float]] = {}

@@ -102,6 +102,7 @@ def test_small_networks_are_measured_by_those_that_had_the_target() -> None:
     assert running(plain, [0.93]), "in a search for accuracy it is the worst"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_core")
 def test_a_second_training_decides_whether_the_bar_is_set(nas, tmp_path: Path) -> None:
     done = nas("search", *SMALLEST, "--target", "0.25", "--trials", "5", "--workers", "1", "--json")

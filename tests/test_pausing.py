@@ -167,6 +167,7 @@ def test_what_is_not_smaller_than_a_network_with_the_target_does_not_go_on() -> 
     assert pruner.goes_on(study, {1, 2}) is None
 
 
+@pytest.mark.slow
 def test_a_search_pauses_and_goes_on_with_the_digits_of_an_undisturbed_training(nas: Run, tmp_path: Path) -> None:
     done = nas(*SMALL, "--trials", "8", "--pruner", "pausing")
     assert done.returncode == 0, done.stderr

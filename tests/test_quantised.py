@@ -383,6 +383,7 @@ def is_of_four_bits(model: Path, best: dict[str, Any]) -> None:
     assert flash <= 4000
 
 
+@pytest.mark.slow
 def test_a_study_stays_one_in_eight_bits_or_in_float(nas: Run) -> None:
     assert nas(*ASKED, "--study", "one").returncode == 0
     assert (

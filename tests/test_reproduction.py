@@ -41,6 +41,7 @@ def kept(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "runs" / "trainings").iterdir()}
 
 
+@pytest.mark.slow
 def test_documented_and_measured_stand_side_by_side(nas: Run, tmp_path: Path, few_images: str) -> None:
     done = nas("reproduce", "A8", "a10", "A8", "--seeds", "2", "--out", "table", *FLOAT)
     assert done.returncode == 0, done.stderr

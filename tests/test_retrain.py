@@ -117,6 +117,7 @@ def test_what_cannot_be_trained_again_is_refused_in_one_line(nas: Run, tmp_path:
     assert "has changed since study" in changed.stderr
 
 
+@pytest.mark.slow
 def test_a_search_leaves_a_card_and_a_script_that_trains_the_winner_again(nas: Run, tmp_path: Path) -> None:
     done = nas(*SEARCH, "--pruner", "none", "--study", "it's $HOME", "--out", "my models", "--trials", "1")
     assert done.returncode == 0, done.stderr

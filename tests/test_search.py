@@ -389,6 +389,16 @@ def test_time_limit_is_kept_in_the_middle_of_a_training(nas, tmp_path: Path) -> 
     assert table(tmp_path)[-1].outcome == "interrupted"
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_file_of_a_search_that_is_over_is_all_of_it(nas: Run, tmp_path: Path, workers: str) -> None:
+    """Whoever takes it along need not know that SQLite keeps what is new in a second one."""
+    asked = ("--space", "tiny", "--budget", "3k", "--epochs", "1", "--trials", "2", "--sampler", "random")
+    assert nas("search", *asked, "--workers", workers).returncode == 0
+    shutil.copy(tmp_path / "runs" / "nas.db", tmp_path / "alone.db")
+    alone = find_study(open_storage(str(tmp_path / "alone.db")))
+    assert sum(bool(trial.intermediate_values) for trial in alone.trials) == 2
+
+
 def test_the_same_candidate_is_trained_once(nas, tmp_path: Path) -> None:
     space = tmp_path / "two.py"
     space.write_text(

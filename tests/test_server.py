@@ -349,6 +349,7 @@ def test_trainings_go_on_while_the_server_is_away(server: Server, database: str,
     assert table_in(database) == table_in("nas.db")
 
 
+@pytest.mark.slow
 def test_a_search_whose_server_stays_away_ends_and_goes_on_elsewhere(
     server: Server,
     database: str,

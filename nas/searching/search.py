@@ -180,6 +180,7 @@ def search(
             on_event(Doing(f"Writing trial {best[0].trial} and checking the files"))
             model, notes = hand_over(study, best[0], dataset, split, folder, options.out, options.storage)
         tally = dict(counts(study))
+    storage.fold_log()  # whoever takes the file along has all of it
     reached = options.target is not None and bool(best) and best[0].expected_accuracy >= options.target
     return SearchResult(options, stored, why_ended, reached, best, tally, model, notes, teacher_of(stored))
 

@@ -69,7 +69,7 @@ def export_to(storage: Storage, name: str, file: Path) -> None:
         database = Path(place) / DATABASE
         target = open_storage(str(database))
         optuna.copy_study(from_study_name=study.study_name, from_storage=storage, to_storage=target)
-        _fold_log(target)
+        target.fold_log()
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(ABOUT, json.dumps({"study": study.study_name, "nas": __version__}))
             archive.write(database, DATABASE)
@@ -143,13 +143,6 @@ def _teachers_files(study: optuna.Study, storage: Storage) -> list[Path]:
         return []
     source = runs_folder(storage) / teacher.file
     return [each for each in (source, source.with_suffix(".safetensors")) if each.is_file()]
-
-
-def _fold_log(storage: Storage) -> None:
-    """Brings what SQLite has in its log into the one file."""
-    with storage.engine.connect() as connection:
-        connection.exec_driver_sql("pragma wal_checkpoint(truncate)")
-    storage.engine.dispose()
 
 
 def _unpack(archive: zipfile.ZipFile, inside: str, folder: Path) -> None:
