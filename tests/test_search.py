@@ -3,16 +3,19 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
 from random import Random
+from subprocess import CompletedProcess
 
 import numpy as np
 import optuna
@@ -35,6 +38,7 @@ from nas.space import finding as space
 from nas.space.candidate import Task
 from nas.space.probing import random_candidates
 from nas.study.locks import sole_controller
+from nas.study.opening import find_study
 from nas.study.record import Record, records
 from nas.study.storage import open_storage
 from nas.study.trial import Outcome, TrialAttributes
@@ -390,7 +394,9 @@ def test_time_limit_is_kept_in_the_middle_of_a_training(nas, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_the_file_of_a_search_that_is_over_is_all_of_it(nas: Run, tmp_path: Path, workers: str) -> None:
+def test_the_file_of_a_search_that_is_over_is_all_of_it(
+    nas: Callable[..., CompletedProcess[str]], tmp_path: Path, workers: str
+) -> None:
     """Whoever takes it along need not know that SQLite keeps what is new in a second one."""
     asked = ("--space", "tiny", "--budget", "3k", "--epochs", "1", "--trials", "2", "--sampler", "random")
     assert nas("search", *asked, "--workers", workers).returncode == 0
