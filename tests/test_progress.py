@@ -121,7 +121,7 @@ def test_a_target_is_nearer_the_more_accurate_a_training_is(
 
 
 @pytest.mark.parametrize("budget", [2_000, 20_000])
-def test_of_recorded_trainings_three_in_four_have_a_target_when_it_was_told(budget: int) -> None:
+def test_of_recorded_trainings_six_in_seven_have_a_target_when_it_was_told(budget: int) -> None:
     told, n_with_an_end, n = 0, 0, 0
     lines = map(json.loads, (STUDIES / "tables" / f"mnist-{budget}.jsonl").read_text().splitlines())
     curves = [line["validation_accuracy"] for line in lines if line.get("epochs") == 10 and "seed" in line]
@@ -133,8 +133,8 @@ def test_of_recorded_trainings_three_in_four_have_a_target_when_it_was_told(budg
         told += fewest - 0.5 <= further <= most + 0.5
         n_with_an_end += most < math.inf
         n += 1
-    assert told / n > 0.75
-    assert n_with_an_end / n > 0.25
+    assert told / n > 6 / 7
+    assert n_with_an_end / n > 0.1
 
 
 @pytest.mark.slow
