@@ -1,6 +1,6 @@
 """Draws docs/assets/search.svg from what a terminal shows, colours included.
 
-The picture there is was made in a terminal of tmux of 108 columns, and from beside it some minutes later:
+The picture there is was made in a terminal of tmux of 108 columns, and from beside it a minute later:
 
     nas search --budget 5k --target 0.99 --epochs 10 --workers 4
     tmux capture-pane -e -p -t PANE | python docs/picture.py "nas search --budget 5k ..."
