@@ -205,7 +205,9 @@ def test_the_smallest_of_a_space_with_conditions() -> None:
 CHOSEN = ("documented", "tiny")  # the others solve their widths
 
 
-@pytest.mark.parametrize("name", [pytest.param(each, marks=[pytest.mark.slow] * (each == "blocks")) for each in SPACES])
+@pytest.mark.parametrize(
+    "name", [pytest.param("blocks", marks=pytest.mark.slow) if each == "blocks" else each for each in SPACES]
+)
 @pytest.mark.parametrize("count", COUNTS)
 def test_no_random_candidate_is_smaller_than_the_smallest(name: str, count: str) -> None:
     task = Task((1, 28, 28), 10, 5, Budget(20_000))
