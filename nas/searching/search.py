@@ -3,12 +3,13 @@
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
 
 import optuna
+import sqlalchemy
 
 from nas import datasets
 from nas.datasets import Dataset, Split
@@ -180,7 +181,8 @@ def search(
             on_event(Doing(f"Writing trial {best[0].trial} and checking the files"))
             model, notes = hand_over(study, best[0], dataset, split, folder, options.out, options.storage)
         tally = dict(counts(study))
-    storage.fold_log()  # whoever takes the file along has all of it
+    with suppress(sqlalchemy.exc.DBAPIError):  # what cannot be folded in stays beside it, and is read from there
+        storage.fold_log()  # whoever takes the file along has all of it
     reached = options.target is not None and bool(best) and best[0].expected_accuracy >= options.target
     return SearchResult(options, stored, why_ended, reached, best, tally, model, notes, teacher_of(stored))
 

@@ -4,7 +4,6 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime
 from functools import wraps
 from hashlib import sha256
@@ -91,12 +90,17 @@ class Storage(RDBStorage):
         sqlalchemy.event.listen(self.scoped_session, "after_begin", begun)
 
     def fold_log(self) -> None:
-        """Brings what SQLite has in its log into the one file, where nobody else uses it, and closes what is open."""
+        """Brings what SQLite has in its log into the one file, where nobody else uses it, and closes what is open.
+
+        Raises what SQLAlchemy raises where that cannot be written: then the log stays beside the file.
+        """
         if self.patience.file is None:
             return
-        with suppress(sqlalchemy.exc.DBAPIError), self.engine.connect() as connection:
-            connection.exec_driver_sql("pragma wal_checkpoint(truncate)")
-        self.engine.dispose()
+        try:
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql("pragma wal_checkpoint(truncate)")
+        finally:
+            self.engine.dispose()
 
     def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
         """As Optuna's, which tries again by itself, too; once, however often it is tried."""
